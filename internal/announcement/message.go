@@ -1,0 +1,24 @@
+package announcement
+
+import "time"
+
+// Message is what one person gets in one round, in every channel's form. Each
+// channel takes the parts it shows.
+type Message struct {
+	Announcement ID
+	Round        int64
+	Kind         MessageKind
+	Mode         Mode
+	Severity     Severity
+	Answers      Answers
+	Lane         Lane
+	Language     Language
+	Title        string // push and in-app title
+	Body         string // push and in-app body
+	SMS          string // complete text, one GSM-7 segment where the words allow it
+	Link         string // absolute URL of the personal page
+	Token        string // the personal token in Link, for the buttons of a notification; empty for messages without buttons
+	Asks         bool   // whether the notification carries answer buttons
+	Sent         time.Time
+	Expires      time.Time // after this a channel must not deliver it any more
+}

@@ -1,0 +1,417 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"kentongan/internal/announcement"
+)
+
+// What people may be told went wrong. Anything else is an internal error: one
+// calm sentence and a reference for the log.
+var (
+	ErrNotFound  = errors.New("not found")                                    // also for tokens: tells nothing
+	ErrForbidden = errors.New("not allowed for this role")                    // 403
+	ErrClosed    = errors.New("the announcement is closed")                   // 409
+	ErrConflict  = errors.New("somebody else changed this first")             // 409
+	ErrReused    = errors.New("this Idempotency-Key was used for other text") // 422
+	ErrNotYet    = errors.New("not recorded yet")                             // 503, try again with the same id
+	ErrSignature = errors.New("signature does not match")                     // 403, nothing else is said
+)
+
+// Draft is an announcement as a person or a script asks for it.
+type Draft struct {
+	Mode     announcement.Mode                           `json:"mode"`
+	Severity announcement.Severity                       `json:"severity,omitempty"`
+	Answers  announcement.Answers                        `json:"answers,omitempty"`
+	Text     map[announcement.Language]announcement.Text `json:"text,omitempty"`
+	Template string                                      `json:"template,omitempty"`
+	Fields   map[string]string                           `json:"fields,omitempty"`
+	Audience announcement.Audience                       `json:"audience"`
+	Channels []announcement.Channel                      `json:"channels,omitempty"`
+	Policy   *announcement.Policy                        `json:"policy,omitempty"`
+}
+
+// Preview is what would happen, before anything does.
+type Preview struct {
+	Announcement announcement.Announcement // completed
+	Recipients   int
+	Reach        map[announcement.Channel]int
+	TwoOrMore    int // reachable by two or more channels
+	One          int
+	Unreachable  []Name
+	Languages    map[announcement.Language]int // of the people
+	Fallback     map[announcement.Language]int // people whose language the text lacks
+	SMS          map[announcement.Language]SMSPreview
+	Push         map[announcement.Language][2]string // title, body
+	Duty         []Name
+	Largest      int // the largest of the last five audiences with this template, 0 if none
+}
+
+// SMSPreview is the SMS as the longest case will be.
+type SMSPreview struct {
+	Text     string
+	Encoding string // "GSM-7" or "UCS-2"
+	Segments int
+	Units    int // septets or UTF-16 units used
+	Limit    int // of so many in this number of segments
+	Awkward  []string
+}
+
+// Name is a person on a page that may show them.
+type Name struct {
+	Number  string `json:"number"` // employee number
+	Name    string `json:"name"`
+	Team    string `json:"team,omitempty"`
+	Manager string `json:"manager,omitempty"`
+	Reason  string `json:"reason,omitempty"`
+}
+
+// Summary is an announcement and where it stands.
+type Summary struct {
+	ID          announcement.ID                             `json:"id"`
+	Status      announcement.Status                         `json:"status"`
+	ClosedAs    announcement.ClosedAs                       `json:"closed_as,omitempty"`
+	Mode        announcement.Mode                           `json:"mode"`
+	Severity    announcement.Severity                       `json:"severity"`
+	Answers     announcement.Answers                        `json:"answers"`
+	Template    string                                      `json:"template,omitempty"`
+	Text        map[announcement.Language]announcement.Text `json:"text"`
+	Channels    []announcement.Channel                      `json:"channels"`
+	Zone        string                                      `json:"zone"`
+	OpenedAt    time.Time                                   `json:"opened_at"`
+	ClosedAt    *time.Time                                  `json:"closed_at,omitempty"`
+	Reason      string                                      `json:"reason,omitempty"`
+	By          string                                      `json:"by"` // as a person may read it
+	Counts      announcement.Counts                         `json:"counts"`
+	Deliveries  map[announcement.Channel]DeliveryCounts     `json:"channel_counts"`
+	Unreachable []Name                                      `json:"unreachable"`          // capped at 500 in lists
+	AsOf        uint64                                      `json:"as_of"`                // position of the ledger that this reflects
+	Rebuilding  bool                                        `json:"rebuilding,omitempty"` // counts may be low
+}
+
+// DeliveryCounts says how far the deliveries of one channel have come; each
+// recipient counts once, at the highest rank.
+type DeliveryCounts struct {
+	Recipients int            `json:"recipients"` // of round 0
+	Queued     int            `json:"queued"`
+	Accepted   int            `json:"accepted"`
+	Sent       int            `json:"sent"`
+	Delivered  int            `json:"delivered"`
+	Shown      int            `json:"shown"`
+	Failed     int            `json:"failed"`
+	Failures   map[string]int `json:"failures,omitempty"` // per reason
+}
+
+// RecipientFilter chooses recipients of an announcement.
+type RecipientFilter struct {
+	State  announcement.State // empty: all
+	Team   string             // a manager's employee number: their whole tree
+	Site   string
+	Search string // part of a name or employee number
+	Offset int
+	Limit  int // 1..500
+}
+
+// RecipientPage is part of a filtered list, in the order people need: help, no
+// answer, unreachable, opened, the rest.
+type RecipientPage struct {
+	Total      int         `json:"total"`
+	Recipients []Recipient `json:"recipients"`
+	Next       *int        `json:"next,omitempty"` // offset of the next page
+}
+
+// Recipient is one person in one announcement.
+type Recipient struct {
+	Name
+	Index      int                             `json:"index"` // recipient number within the announcement
+	Site       string                          `json:"site,omitempty"`
+	Department string                          `json:"department,omitempty"`
+	Language   announcement.Language           `json:"language,omitempty"`
+	State      announcement.State              `json:"state"`
+	Since      *time.Time                      `json:"since,omitempty"`       // of the state
+	AnsweredAt *time.Time                      `json:"answered_at,omitempty"` // the first answer, kept for ever
+	Via        announcement.Via                `json:"via,omitempty"`
+	Late       bool                            `json:"late"`
+	VouchedBy  string                          `json:"vouched_by,omitempty"`
+	How        announcement.How                `json:"how,omitempty"`
+	Claimed    string                          `json:"claimed_by,omitempty"`
+	ClaimedAt  *time.Time                      `json:"claimed_at,omitempty"`
+	Resolved   bool                            `json:"resolved,omitempty"`
+	FromWords  bool                            `json:"from_words,omitempty"`
+	Words      string                          `json:"words,omitempty"` // what they wrote; only where it may be read
+	Mobile     string                          `json:"-"`               // for a Call button only
+	Channels   map[announcement.Channel]Ladder `json:"channels"`
+	Excused    string                          `json:"excused,omitempty"`
+}
+
+// Ladder is how far a delivery to one person has come.
+type Ladder struct {
+	Rank    string     `json:"rank"`
+	Failure string     `json:"failure,omitempty"`
+	At      *time.Time `json:"at,omitempty"`
+}
+
+// Team is a manager's whole tree in an announcement, as a number of rows.
+type Team struct {
+	Name                       // of the manager
+	Lo, Hi int                 `json:"-"`
+	Counts announcement.Counts `json:"counts"`
+}
+
+// Entry is one line of the timeline.
+type Entry struct {
+	Seq    uint64            `json:"seq"`
+	At     time.Time         `json:"at"`
+	Kind   announcement.Kind `json:"kind"`
+	Actor  string            `json:"actor"`
+	Person string            `json:"person,omitempty"` // employee number, where the fact is about one person
+	Name   string            `json:"name,omitempty"`
+	What   string            `json:"what"` // one plain sentence in English
+	Reason string            `json:"reason,omitempty"`
+	Count  int               `json:"count,omitempty"` // facts folded into this line
+}
+
+// AnswerPage is what /r/{token} shows.
+type AnswerPage struct {
+	Announcement *announcement.Announcement
+	Text         announcement.Text // placeholders filled
+	Language     announcement.Language
+	Person       string // given name only
+	PersonLang   announcement.Language
+	Status       announcement.Status
+	ClosedAs     announcement.ClosedAs
+	ClosedAt     time.Time
+	Answer       announcement.Answer // 0 when none was given
+	AnsweredAt   time.Time           // when this answer was said
+	VouchedBy    string
+	Handler      string // who handles their call for help
+	HandledAt    time.Time
+	Emergency    string // number to dial when life is in danger, "112"
+	SMSNumber    string // set only where two-way SMS works
+	Org          string
+	Nonce        string // new press id for the form
+}
+
+// Press is one answer as it comes in through a page or a notification button.
+type Press struct {
+	Answer announcement.Answer
+	Ref    string    // the form's k: the same press always has the same
+	Said   time.Time // zero: now. Earlier when the phone had no signal
+	Via    announcement.Via
+	Note   string // optional words, at most 1,600 characters are kept
+}
+
+// TeamPage is what a manager sees, /t/{token}: their own tree only.
+type TeamPage struct {
+	Announcement *announcement.Announcement
+	Text         announcement.Text
+	Manager      string
+	Language     announcement.Language
+	Status       announcement.Status
+	ClosedAs     announcement.ClosedAs
+	Counts       announcement.Counts
+	Recipients   []Recipient // help, no answer, unreachable, opened first; at most 500
+	Org          string
+	AnswerLink   string // the manager's own answer page, if they are a recipient
+	Answered     bool
+	Emergency    string
+}
+
+// Mark is a manager accounting for somebody.
+type Mark struct {
+	Index  int // recipient number
+	Answer announcement.Answer
+	How    announcement.How
+	Note   string
+	Said   time.Time
+	Ref    string
+}
+
+// MePage is what an employee's own page shows.
+type MePage struct {
+	Person    string
+	Language  announcement.Language
+	Org       string
+	Open      []MyAnnouncement // newest first
+	Emergency string
+	VAPIDKey  string // base64url, for PushManager.subscribe
+	Devices   int
+	SMS       bool // a number is on file and not stopped
+}
+
+// MyAnnouncement is an open announcement of a person.
+type MyAnnouncement struct {
+	ID       announcement.ID
+	Mode     announcement.Mode
+	Severity announcement.Severity
+	Title    string
+	Body     string
+	Link     string // path of the answer page
+	Answer   announcement.Answer
+	Answers  announcement.Answers
+	At       time.Time
+	Zone     string
+}
+
+// ImportReport says what an import did, or would do.
+type ImportReport struct {
+	DryRun    bool       `json:"dry_run"`
+	Rows      int        `json:"rows"`
+	Added     int        `json:"added"`
+	Changed   int        `json:"changed"`
+	Unchanged int        `json:"unchanged"`
+	Leaving   int        `json:"leaving"`  // active people who become inactive by this file
+	Missing   int        `json:"missing"`  // known people who are not in this file; they are left alone
+	Mended    int        `json:"mended"`   // numbers put into international form
+	Warnings  []RowError `json:"warnings"` // shared numbers, landlines, nobody to call
+	Errors    []RowError `json:"errors"`   // with any, nothing is imported
+}
+
+// RowError is a fault in one cell of an import.
+type RowError struct {
+	Row    int    `json:"row"`   // as a spreadsheet numbers it: the heading is row 1
+	Field  string `json:"field"` // column heading as in the file
+	Value  string `json:"value"`
+	Reason string `json:"reason"`
+}
+
+// Principal is who is asking.
+type Principal struct {
+	Actor announcement.Actor
+	Name  string // of the token
+	Role  Role
+}
+
+// Role is what a principal may do.
+type Role string
+
+const (
+	Sender Role = "sender" // may announce, close, remind, import; and view
+	Viewer Role = "viewer" // may view
+)
+
+// Desk is what the pages and the API ask of the house. Methods return the
+// errors above, or announcement.FieldErrors.
+type Desk interface {
+	Preview(ctx context.Context, d Draft) (Preview, error)
+	// Announce is idempotent by key (empty: no key). It returns once the
+	// recipients are durable. repeated says that key had been used for this draft.
+	Announce(ctx context.Context, p Principal, d Draft, key string) (s Summary, repeated bool, err error)
+	List(ctx context.Context) ([]Summary, error) // newest first, open before closed, at most 100; Unreachable left out
+	Summary(ctx context.Context, id announcement.ID) (Summary, error)
+	Recipients(ctx context.Context, id announcement.ID, f RecipientFilter) (RecipientPage, error)
+	Recipient(ctx context.Context, id announcement.ID, index int) (Recipient, []Entry, error)
+	Teams(ctx context.Context, id announcement.ID) ([]Team, error) // largest outstanding first
+	Sites(ctx context.Context, id announcement.ID) (map[string]announcement.Counts, error)
+	Timeline(ctx context.Context, id announcement.ID) ([]Entry, error)
+	Close(ctx context.Context, p Principal, id announcement.ID, as announcement.ClosedAs, reason string) error
+	Remind(ctx context.Context, p Principal, id announcement.ID, reason string) (called int, err error)
+	MarkAt(ctx context.Context, p Principal, id announcement.ID, m Mark) error
+	ClaimAt(ctx context.Context, p Principal, id announcement.ID, index int, resolved bool) error
+	// Changes delivers a value each time the announcement changed, at most one
+	// waiting; the channel is closed when ctx ends or the node stops.
+	Changes(ctx context.Context, id announcement.ID) <-chan struct{}
+
+	Templates() []Template
+	Sitelist() []Choice
+	Departments() []Choice
+	Readiness(ctx context.Context) Readiness
+}
+
+// Choice is a site or a department with its number of active people.
+type Choice struct {
+	Name   string
+	People int
+}
+
+// Template is a prepared announcement.
+type Template struct {
+	Key      string
+	Severity announcement.Severity
+	Answers  announcement.Answers
+	Name     map[announcement.Language]string // "Fire", "Kebakaran"
+	Fields   []string                         // blanks to fill, in order: site, muster, place, …
+	Icon     string
+}
+
+// Readiness is how well the house could call everybody now.
+type Readiness struct {
+	People, TwoOrMore, One, None int
+	SMSProvider                  string
+	TwoWay                       bool
+	LastDrill                    *time.Time
+	Sample                       bool // the people are made up
+}
+
+// Phone is what a recipient, a manager and an employee's device ask.
+type Phone interface {
+	AnswerPage(ctx context.Context, token string) (AnswerPage, error)
+	// Answer records before it returns: nil means durable. It returns the page as
+	// it is afterwards. ErrNotYet: not recorded, try again with the same Ref.
+	Answer(ctx context.Context, token string, p Press) (AnswerPage, error)
+	// Seen records that the page was displayed or the notification shown.
+	Seen(ctx context.Context, token string, c announcement.Channel) error
+
+	TeamPage(ctx context.Context, token string) (TeamPage, error)
+	TeamMark(ctx context.Context, token string, m []Mark) error
+	TeamClaim(ctx context.Context, token string, index int, resolved bool) error
+	TeamRemind(ctx context.Context, token string, index int) error // ErrConflict within 5 minutes of the last
+	TeamChanges(ctx context.Context, token string) (<-chan struct{}, error)
+
+	// Enrol turns a personal enrolment code into a device credential for a cookie.
+	Enrol(ctx context.Context, code string) (device string, err error)
+	Me(ctx context.Context, device string) (MePage, error)
+	// Subscribe stores this device's push subscription for the person.
+	Subscribe(ctx context.Context, device string, s announcement.Subscription) error
+	Unsubscribe(ctx context.Context, device string, endpoint string) error
+	// MyChanges wakes the person's open pages when an announcement for them
+	// opens, changes or closes.
+	MyChanges(ctx context.Context, device string) (<-chan struct{}, error)
+}
+
+// People is the directory as the API sees it.
+type People interface {
+	Import(ctx context.Context, p Principal, r io.Reader, dryRun bool) (ImportReport, error)
+	// EnrolCode returns a personal enrolment code for a person by employee number.
+	EnrolCode(ctx context.Context, number string) (string, error)
+}
+
+// Hooks is where the SMS provider calls.
+type Hooks interface {
+	// Message handles an inbound SMS. It checks the signature over rawURL's
+	// configured form and body, and returns TwiML once everything is durable.
+	Message(ctx context.Context, r HookRequest) (twiml []byte, err error)
+	Status(ctx context.Context, r HookRequest) error
+}
+
+// HookRequest is a webhook as it came in.
+type HookRequest struct {
+	Path        string // path and raw query, as received
+	ContentType string
+	Signature   string
+	Body        []byte
+}
+
+// Access knows bearer tokens and console sessions.
+type Access interface {
+	Authenticate(ctx context.Context, bearer string) (Principal, error) // ErrForbidden
+	CreateToken(ctx context.Context, p Principal, name string, role Role) (bearer string, err error)
+	// OpenConsole reports whether the console needs no sign-in (the sandbox).
+	OpenConsole() bool
+}
+
+// Check is one line of readiness.
+type Check struct {
+	Name string `json:"name"`
+	OK   bool   `json:"ok"`
+	Hint string `json:"hint,omitempty"` // what is missing and what to do
+}
+
+// Health answers the probes.
+type Health interface {
+	Live() bool
+	Ready(ctx context.Context) []Check
+}
