@@ -1,0 +1,238 @@
+package web
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"kentongan/internal/announcement"
+)
+
+func (s *Server) routeAnswer(mux *http.ServeMux) {
+	mux.HandleFunc("GET /r/{token}", s.answerPage) // also HEAD
+	mux.HandleFunc("POST /r/{token}", s.answer)
+	mux.HandleFunc("POST /r/{token}/seen", s.seen)
+}
+
+// answerView is the personal page of one announcement.
+type answerView struct {
+	page
+	AnswerPage
+	Token  string
+	Change bool // an earlier answer stands, and the buttons are shown again
+	Band   string
+}
+
+// Drill reports whether nobody is in danger.
+func (v answerView) Drill() bool { return v.Announcement.Mode == announcement.Drill }
+
+// Corrected reports whether the announcement was sent in error.
+func (v answerView) Corrected() bool { return v.ClosedAs == announcement.AsCorrected }
+
+// Asks reports whether the buttons are shown.
+func (v answerView) Asks() bool { return !v.Corrected() && (v.Answer == 0 || v.Change) }
+
+// Read reports whether the question is "understood", not "safe".
+func (v answerView) Read() bool { return v.Announcement.Answers == announcement.Read }
+
+// Said is the given answer in words.
+func (v answerView) Said() string { return v.T(answerWords(v.Announcement.Answers, v.Answer)) }
+
+func answerWords(asked announcement.Answers, a announcement.Answer) string {
+	switch {
+	case a == announcement.NeedHelp && asked == announcement.Read:
+		return "I have a problem"
+	case a == announcement.NeedHelp:
+		return "need help"
+	case a == announcement.NotOnSite:
+		return "not on site"
+	case asked == announcement.Read:
+		return "understood"
+	}
+	return "safe"
+}
+
+func bandOf(m announcement.Mode, sev announcement.Severity) string {
+	if m == announcement.Drill {
+		return "sev-drill"
+	}
+	return "sev-" + string(sev)
+}
+
+// drillWord starts everything about a drill, so that nobody takes it for danger.
+func drillWord(lang announcement.Language, title string) string {
+	word := "DRILL"
+	if lang == announcement.Indonesian {
+		word = "LATIHAN"
+	}
+	if strings.HasPrefix(strings.ToUpper(title), word) {
+		return word + title[len(word):]
+	}
+	return word + ": " + title
+}
+
+func (s *Server) answerView(r *http.Request, a AnswerPage) answerView {
+	lang := a.Language
+	if asked, ok := known(r.URL.Query().Get("lang")); ok {
+		lang = asked
+		// Title, body and steps hold no personal placeholders.
+		if text, ok := a.Announcement.Text[asked]; ok {
+			a.Text = text
+		}
+	}
+	p := s.page(r, "")
+	if _, ok := known(string(lang)); ok {
+		p.Lang = lang
+	}
+	p.Zone = a.Announcement.Zone
+	v := answerView{page: p, AnswerPage: a, Token: r.PathValue("token"), Band: bandOf(a.Announcement.Mode, a.Announcement.Severity)}
+	if v.Nonce == "" {
+		v.Nonce = newNonce()
+	}
+	if v.Emergency == "" {
+		v.Emergency = "112"
+	}
+	if v.AnswerPage.Org == "" {
+		v.AnswerPage.Org = s.Org
+	}
+	v.Title = a.Text.Title
+	if v.Drill() {
+		v.Title = drillWord(v.page.Lang, v.Title)
+	}
+	if v.Corrected() {
+		v.Band = "sev-clear"
+	}
+	return v
+}
+
+func (s *Server) answerPage(w http.ResponseWriter, r *http.Request) {
+	a, err := s.Phone.AnswerPage(r.Context(), r.PathValue("token"))
+	if err != nil {
+		s.failPhone(w, r, "answer page", err)
+		return
+	}
+	v := s.answerView(r, a)
+	v.Change = r.URL.Query().Get("change") == "1"
+	s.show(w, r, http.StatusOK, "answer", "answer", v)
+}
+
+// answer records a press, then thanks: never the other way round.
+func (s *Server) answer(w http.ResponseWriter, r *http.Request) {
+	press, err := s.readPress(r)
+	if err != nil {
+		s.failPhone(w, r, "read answer", err)
+		return
+	}
+	// A phone that goes away in mid-request has still answered.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), writeLimit)
+	defer cancel()
+	a, err := s.Phone.Answer(ctx, r.PathValue("token"), press)
+	if err != nil {
+		s.failPhone(w, r, "answer", err)
+		return
+	}
+	v := s.answerView(r, a)
+	part := "answer"
+	if r.Header.Get("X-Fragment") == "1" {
+		part = "box"
+	}
+	s.show(w, r, http.StatusOK, "answer", part, v)
+}
+
+var errNoAnswer = announcement.FieldErrors{{Field: "a", Why: "Choose one of the answers."}}
+
+// readPress reads the form of the answer page or of a notification button. It
+// refuses only what cannot be an answer; odd times and ids are mended, because
+// a call for help must not fail on them.
+func (s *Server) readPress(r *http.Request) (Press, error) {
+	if err := r.ParseForm(); err != nil {
+		return Press{}, errors.Join(errNoAnswer, err)
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(r.PostForm.Get("a")))
+	a := announcement.Answer(n)
+	if err != nil || !a.Valid() {
+		return Press{}, errNoAnswer
+	}
+	via := announcement.ViaPage
+	if announcement.Via(r.PostForm.Get("via")) == announcement.ViaPush {
+		via = announcement.ViaPush
+	}
+	note := []rune(strings.ToValidUTF8(r.PostForm.Get("note"), ""))
+	return Press{
+		Answer: a, Ref: refOf(r.PostForm.Get("k")) + "-" + strconv.Itoa(n), Said: s.saidAt(r.PostForm.Get("said")),
+		Via: via, Note: string(note[:min(len(note), 1600)]),
+	}, nil
+}
+
+// refOf keeps the form's id when it is short and plain, and otherwise a hash of
+// it: the same press still has the same ref.
+func refOf(k string) string {
+	if k == "" {
+		return newNonce()
+	}
+	plain := len(k) <= 64 && strings.Trim(k, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") == ""
+	if plain {
+		return k
+	}
+	sum := sha256.Sum256([]byte(k))
+	return hex.EncodeToString(sum[:])
+}
+
+// saidAt reads milliseconds since 1970 from a phone's clock. A time from the
+// future or from more than three days ago is not believed.
+func (s *Server) saidAt(ms string) time.Time {
+	n, err := strconv.ParseInt(ms, 10, 64)
+	if err != nil {
+		return time.Time{}
+	}
+	t, now := time.UnixMilli(n).UTC(), s.Now()
+	if t.After(now) || t.Before(now.Add(-announcement.DefaultLife)) {
+		return time.Time{}
+	}
+	return t
+}
+
+// seen is told by the page's script or the service worker. Without c the page
+// itself was displayed.
+func (s *Server) seen(w http.ResponseWriter, r *http.Request) {
+	var c announcement.Channel
+	switch asked := announcement.Channel(r.URL.Query().Get("c")); asked {
+	case announcement.WebPush, announcement.InApp:
+		c = asked
+	}
+	if err := s.Phone.Seen(r.Context(), r.PathValue("token"), c); err != nil {
+		status, _ := statusOf(err)
+		w.WriteHeader(status)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// failPhone is for people who may be in danger: it says nothing about whose
+// link this is, and always how to get help another way.
+func (s *Server) failPhone(w http.ResponseWriter, r *http.Request, step string, err error) {
+	status, _ := statusOf(err)
+	t := trouble{page: s.page(r, ""), Status: status}
+	switch {
+	case status == http.StatusNotFound || status == http.StatusForbidden:
+		t.Status, t.Message = http.StatusNotFound, t.T("This link is not known or has expired. Ask your manager, or use the link of the newest message.")
+	case status == http.StatusUnprocessableEntity:
+		t.Message = t.T("Go back and choose one of the answers.")
+	case status == http.StatusConflict:
+		t.Message = t.T("Somebody else changed this first. Look again, then decide.")
+	case status == http.StatusRequestEntityTooLarge:
+		t.Message = t.T("This is too large.")
+	default:
+		s.Log.Error("answer page failed", "step", step, "reason", err)
+		w.Header().Set("Retry-After", "2")
+		t.Status, t.Retry = http.StatusServiceUnavailable, true
+		t.Message = t.T("NOT RECORDED YET. Please try again now.")
+	}
+	t.Title = t.Message
+	s.show(w, r, t.Status, "trouble", "phone-trouble", t)
+}

@@ -1,0 +1,152 @@
+package web
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"kentongan/internal/announcement"
+)
+
+func TestAnswerPageChangesNothing(t *testing.T) {
+	t.Parallel()
+	h := newHouse()
+	srv := newServer(t, h)
+	for _, method := range []string{"GET", "HEAD", "GET"} {
+		w := call(t, srv, method, "/r/"+goodToken, "", "User-Agent", "WhatsApp/2")
+		if w.Code != 200 {
+			t.Fatalf("%s: got %d, want 200", method, w.Code)
+		}
+		for name, want := range map[string]string{"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"} {
+			if got := w.Header().Get(name); got != want {
+				t.Errorf("%s: got %q, want %q", name, got, want)
+			}
+		}
+	}
+	if len(h.presses)+len(h.seen) != 0 {
+		t.Errorf("got %d answers and %d seen, want none", len(h.presses), len(h.seen))
+	}
+}
+
+func TestAnswerPageIsSmallAndAllowed(t *testing.T) {
+	t.Parallel()
+	w := call(t, newServer(t, newHouse()), "GET", "/r/"+goodToken, "")
+	body := w.Body.String()
+	if got := len(body); got > 8<<10 {
+		t.Errorf("got %d bytes, want at most 8192", got)
+	}
+	for _, tag := range []string{"style", "script"} {
+		_, rest, _ := strings.Cut(body, "<"+tag+">")
+		text, _, ok := strings.Cut(rest, "</"+tag+">")
+		if !ok || !strings.Contains(w.Header().Get("Content-Security-Policy"), hashSource(text)) {
+			t.Errorf("the policy does not allow the page's own %s", tag)
+		}
+	}
+	if strings.Index(body, "Lindungi kepala") > strings.Index(body, "<button") {
+		t.Error("the instruction does not stand before the buttons")
+	}
+}
+
+func TestAnswerWithoutScript(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, path, body, want string
+		answer                 announcement.Answer
+	}{
+		{"safe", "?lang=id", "a=1&k=c9f1", "Tercatat: aman", announcement.Safe},
+		{"help in English", "?lang=en", "a=2&k=c9f1", "Recorded: need help", announcement.NeedHelp},
+		{"hostile id still counts", "", "a=2&k=%00%ff", "Tercatat", announcement.NeedHelp},
+		{"odd time still counts", "", "a=2&said=99999999999999999", "Tercatat", announcement.NeedHelp},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := newHouse()
+			w := call(t, newServer(t, h), "POST", "/r/"+goodToken+c.path, c.body)
+			if w.Code != 200 || !strings.Contains(w.Body.String(), c.want) {
+				t.Fatalf("got %d %s, want 200 with %q", w.Code, w.Body, c.want)
+			}
+			if len(h.presses) != 1 || h.presses[0].Answer != c.answer || h.presses[0].Ref == "" {
+				t.Errorf("got %+v, want one answer %d", h.presses, c.answer)
+			}
+		})
+	}
+}
+
+func TestAnswerRefTellsPressesApart(t *testing.T) {
+	t.Parallel()
+	h := newHouse()
+	srv := newServer(t, h)
+	for _, body := range []string{"a=1&k=x", "a=1&k=x", "a=2&k=x"} {
+		call(t, srv, "POST", "/r/"+goodToken, body)
+	}
+	if h.presses[0].Ref != h.presses[1].Ref || h.presses[0].Ref == h.presses[2].Ref {
+		t.Errorf("got refs %q %q %q, want the same, the same, another", h.presses[0].Ref, h.presses[1].Ref, h.presses[2].Ref)
+	}
+}
+
+func TestAnswerNotRecordedIsNeverThanked(t *testing.T) {
+	t.Parallel()
+	h := newHouse()
+	h.err = ErrNotYet
+	w := call(t, newServer(t, h), "POST", "/r/"+goodToken, "a=2&k=x", "X-Fragment", "1")
+	if w.Code != 503 || strings.Contains(w.Body.String(), "Tercatat") || !strings.Contains(w.Body.String(), "tel:112") {
+		t.Errorf("got %d %s, want 503 with tel:112 and no thanks", w.Code, w.Body)
+	}
+}
+
+func TestUnknownTokenTellsNothing(t *testing.T) {
+	t.Parallel()
+	w := call(t, newServer(t, newHouse()), "GET", "/r/nobody", "")
+	if w.Code != 404 || strings.Contains(w.Body.String(), "Siti") || !strings.Contains(w.Body.String(), "tel:112") {
+		t.Errorf("got %d %s, want 404 with tel:112 and no name", w.Code, w.Body)
+	}
+}
+
+func TestAnswerPageStates(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name      string
+		change    func(*house)
+		has, lack []string
+	}{
+		{"real", func(*house) {}, []string{"sev-extreme", "<title>Gempa"}, []string{"LATIHAN", "DRILL"}},
+		{"drill", func(h *house) { h.page.Announcement.Mode = announcement.Drill }, []string{`class="sev sev-drill"`, "<title>LATIHAN", "<h1>LATIHAN"}, nil},
+		{"corrected", func(h *house) { h.page.Status, h.page.ClosedAs = announcement.StatusClosed, announcement.AsCorrected }, []string{"PESAN SALAH"}, []string{"<button"}},
+		{"closed", func(h *house) { h.page.Status, h.page.ClosedAs = announcement.StatusClosed, announcement.AsAllClear }, []string{"<button", "tetap dicatat"}, nil},
+		{"read", func(h *house) { h.page.Announcement.Answers = announcement.Read }, []string{"Paham", "Ada kendala"}, []string{"Saya aman"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := newHouse()
+			c.change(h)
+			body := call(t, newServer(t, h), "GET", "/r/"+goodToken, "").Body.String()
+			for _, s := range c.has {
+				if !strings.Contains(body, s) {
+					t.Errorf("%q is missing", s)
+				}
+			}
+			_, afterStyle, _ := strings.Cut(body, "</style>")
+			for _, s := range c.lack {
+				if strings.Contains(afterStyle, s) {
+					t.Errorf("%q is there", s)
+				}
+			}
+		})
+	}
+}
+
+func FuzzReadPress(f *testing.F) {
+	f.Add("2", "c9f1", "1763881500000", "push", "kaki luka")
+	f.Add("9", "\x00", "-1", "", "\xff")
+	h := newHouse()
+	s := &Server{Options: Options{Now: func() time.Time { return noon }, Phone: h}}
+	f.Fuzz(func(t *testing.T, a, k, said, via, note string) {
+		r := formRequest(url.Values{"a": {a}, "k": {k}, "said": {said}, "via": {via}, "note": {note}})
+		p, err := s.readPress(r)
+		if err != nil {
+			return
+		}
+		if !p.Answer.Valid() || p.Ref == "" || len(p.Ref) > 70 || p.Said.After(noon) || len([]rune(p.Note)) > 1600 {
+			t.Errorf("got %+v", p)
+		}
+	})
+}

@@ -1,0 +1,286 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"kentongan/internal/announcement"
+)
+
+// The API is described by its Go types: huma checks every request against them
+// (unknown fields are refused), writes RFC 9457 problems and publishes OpenAPI
+// 3.1, so that the description cannot drift from the code. It was chosen over
+// generated code because it sits on net/http and adds no step to the build.
+
+type byID struct {
+	ID announcement.ID `path:"id" maxLength:"64" doc:"Announcement id"`
+}
+
+type summaryReply struct {
+	Location string `header:"Location"`
+	Body     Summary
+}
+
+type announceRequest struct {
+	Key  string `header:"Idempotency-Key" maxLength:"200" doc:"The same key and text never announce twice"`
+	Body Draft
+}
+
+type importRequest struct {
+	DryRun  bool   `query:"dry_run" doc:"Only say what would happen"`
+	RawBody []byte `contentType:"text/csv"`
+}
+
+type importReply struct{ Body ImportReport }
+
+type recipientsRequest struct {
+	ID     announcement.ID    `path:"id" maxLength:"64"`
+	State  announcement.State `query:"state" enum:"need_help,no_answer,unreachable,opened,not_on_site,confirmed"`
+	Team   string             `query:"team" maxLength:"64" doc:"A manager's employee number: their whole tree"`
+	Site   string             `query:"site" maxLength:"200"`
+	Search string             `query:"q" maxLength:"200" doc:"Part of a name or employee number"`
+	Offset int                `query:"offset" minimum:"0"`
+	Limit  int                `query:"limit" minimum:"1" maximum:"500" default:"100"`
+}
+
+type closeRequest struct {
+	ID   announcement.ID `path:"id" maxLength:"64"`
+	Body struct {
+		As     announcement.ClosedAs `json:"as,omitempty" enum:"all_clear,corrected,cancelled" default:"all_clear"`
+		Reason string                `json:"reason" minLength:"1" maxLength:"500"`
+	}
+}
+
+type remindRequest struct {
+	ID   announcement.ID `path:"id" maxLength:"64"`
+	Body struct {
+		Reason string `json:"reason" minLength:"1" maxLength:"500"`
+	}
+}
+
+type remindReply struct {
+	Body struct {
+		Called int `json:"called" doc:"People who are called again"`
+	}
+}
+
+type tokenRequest struct {
+	Body struct {
+		Name string `json:"name" minLength:"1" maxLength:"80"`
+		Role Role   `json:"role" enum:"sender,viewer"`
+	}
+}
+
+type tokenReply struct {
+	Body struct {
+		Token string `json:"token" doc:"Shown once. Keep it secret"`
+	}
+}
+
+type enrolRequest struct {
+	Number string `path:"number" maxLength:"64" doc:"Employee number"`
+}
+
+type enrolReply struct {
+	Body struct {
+		Path string `json:"path" doc:"Personal enrolment page. Keep it secret"`
+	}
+}
+
+type listReply struct {
+	Body struct {
+		Announcements []Summary `json:"announcements"`
+	}
+}
+
+type recipientsReply struct{ Body RecipientPage }
+
+type timelineReply struct {
+	Body struct {
+		Entries []Entry `json:"entries"`
+	}
+}
+
+func (s *Server) routeAPI(mux *http.ServeMux) {
+	c := huma.DefaultConfig("Kentongan", s.Version)
+	c.Info.Description = "Announce to people, and know who has answered."
+	c.OpenAPIPath, c.DocsPath, c.SchemasPath = "/api/openapi", "", ""
+	c.CreateHooks = nil // no $schema links in answers
+	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"bearer": {Type: "http", Scheme: "bearer"}}
+	c.Security = []map[string][]string{{"bearer": {}}}
+	// Durations travel as text ("90s").
+	c.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[announcement.Duration](), reflect.TypeFor[string]())
+	api := humago.New(mux, c)
+	api.UseMiddleware(s.authorize(api))
+
+	op := func(method, path, id, what string) huma.Operation {
+		return huma.Operation{
+			OperationID: id, Method: method, Path: "/api/v1" + path, Summary: what,
+			MaxBodyBytes: maxBody, BodyReadTimeout: 10 * time.Second,
+			Errors: []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusUnprocessableEntity, http.StatusServiceUnavailable},
+		}
+	}
+
+	imports := op("POST", "/people:import", "import-people", "Import people from CSV")
+	imports.MaxBodyBytes, imports.BodyReadTimeout = maxImportBody, time.Minute
+	huma.Register(api, imports, s.apiImport)
+	huma.Register(api, op("POST", "/people/{number}/enrol", "enrol-person", "Make a personal enrolment link"), s.apiEnrol)
+	create := op("POST", "/announcements", "announce", "Announce")
+	create.DefaultStatus = http.StatusCreated
+	huma.Register(api, create, s.apiAnnounce)
+	huma.Register(api, op("GET", "/announcements", "list-announcements", "List announcements"), s.apiList)
+	huma.Register(api, op("GET", "/announcements/{id}", "get-announcement", "One announcement and where it stands"), s.apiSummary)
+	huma.Register(api, op("GET", "/announcements/{id}/recipients", "list-recipients", "Recipients, those who need us first"), s.apiRecipients)
+	huma.Register(api, op("GET", "/announcements/{id}/timeline", "get-timeline", "What happened, in order"), s.apiTimeline)
+	huma.Register(api, op("GET", "/announcements/{id}/events", "watch-announcement", "Counts as they change (text/event-stream)"), s.apiEvents)
+	huma.Register(api, op("POST", "/announcements/{id}/close", "close-announcement", "Close; nothing escalates after this"), s.apiClose)
+	huma.Register(api, op("POST", "/announcements/{id}/remind", "remind", "Call everybody again who has not answered"), s.apiRemind)
+	tokens := op("POST", "/tokens", "create-token", "Create an API token")
+	tokens.DefaultStatus = http.StatusCreated
+	huma.Register(api, tokens, s.apiToken)
+}
+
+// authorize lets known tokens in, and viewers look but not touch.
+func (s *Server) authorize(api huma.API) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		scheme, token, _ := strings.Cut(ctx.Header("Authorization"), " ")
+		if !strings.EqualFold(scheme, "Bearer") || token == "" {
+			ctx.SetHeader("WWW-Authenticate", `Bearer realm="kentongan"`)
+			_ = huma.WriteErr(api, ctx, http.StatusUnauthorized, "A bearer token is needed.")
+			return
+		}
+		p, err := s.Access.Authenticate(ctx.Context(), strings.TrimSpace(token))
+		if err != nil {
+			if status, detail := statusOf(err); status == http.StatusServiceUnavailable || status == http.StatusInternalServerError {
+				_ = huma.WriteErr(api, ctx, http.StatusServiceUnavailable, detail)
+				return
+			}
+			ctx.SetHeader("WWW-Authenticate", `Bearer realm="kentongan", error="invalid_token"`)
+			_ = huma.WriteErr(api, ctx, http.StatusUnauthorized, "This token is not known.")
+			return
+		}
+		if ctx.Method() != http.MethodGet && p.Role != Sender {
+			_ = huma.WriteErr(api, ctx, http.StatusForbidden, "This token may only look.")
+			return
+		}
+		next(huma.WithValue(ctx, principalKey, p))
+	}
+}
+
+func (s *Server) apiImport(ctx context.Context, in *importRequest) (*importReply, error) {
+	report, err := s.People.Import(ctx, principalOf(ctx), bytes.NewReader(in.RawBody), in.DryRun)
+	if err != nil {
+		return nil, s.problem("import", err)
+	}
+	if len(report.Errors) > 0 {
+		return nil, refusedImport(report)
+	}
+	return &importReply{Body: report}, nil
+}
+
+func (s *Server) apiEnrol(ctx context.Context, in *enrolRequest) (*enrolReply, error) {
+	code, err := s.People.EnrolCode(ctx, in.Number)
+	if err != nil {
+		return nil, s.problem("enrol", err)
+	}
+	out := new(enrolReply)
+	out.Body.Path = "/e/" + code
+	return out, nil
+}
+
+func (s *Server) apiAnnounce(ctx context.Context, in *announceRequest) (*summaryReply, error) {
+	sum, _, err := s.Desk.Announce(ctx, principalOf(ctx), in.Body, in.Key)
+	if err != nil {
+		return nil, s.problem("announce", err)
+	}
+	return &summaryReply{Location: fmt.Sprintf("/api/v1/announcements/%s", sum.ID), Body: sum}, nil
+}
+
+func (s *Server) apiList(ctx context.Context, _ *struct{}) (*listReply, error) {
+	list, err := s.Desk.List(ctx)
+	if err != nil {
+		return nil, s.problem("list", err)
+	}
+	out := new(listReply)
+	out.Body.Announcements = list
+	return out, nil
+}
+
+func (s *Server) apiSummary(ctx context.Context, in *byID) (*summaryReply, error) {
+	sum, err := s.Desk.Summary(ctx, in.ID)
+	if err != nil {
+		return nil, s.problem("summary", err)
+	}
+	return &summaryReply{Body: sum}, nil
+}
+
+func (s *Server) apiRecipients(ctx context.Context, in *recipientsRequest) (*recipientsReply, error) {
+	page, err := s.Desk.Recipients(ctx, in.ID, RecipientFilter{
+		State: in.State, Team: in.Team, Site: in.Site, Search: in.Search, Offset: in.Offset, Limit: in.Limit,
+	})
+	if err != nil {
+		return nil, s.problem("recipients", err)
+	}
+	return &recipientsReply{Body: page}, nil
+}
+
+func (s *Server) apiTimeline(ctx context.Context, in *byID) (*timelineReply, error) {
+	entries, err := s.Desk.Timeline(ctx, in.ID)
+	if err != nil {
+		return nil, s.problem("timeline", err)
+	}
+	out := new(timelineReply)
+	out.Body.Entries = entries
+	return out, nil
+}
+
+func (s *Server) apiEvents(ctx context.Context, in *byID) (*huma.StreamResponse, error) {
+	if _, err := s.Desk.Summary(ctx, in.ID); err != nil {
+		return nil, s.problem("events", err)
+	}
+	return &huma.StreamResponse{Body: func(hc huma.Context) {
+		r, w := humago.Unwrap(hc)
+		s.streamCounts(w, r, in.ID)
+	}}, nil
+}
+
+func (s *Server) apiClose(ctx context.Context, in *closeRequest) (*summaryReply, error) {
+	as := in.Body.As
+	if as == "" {
+		as = announcement.AsAllClear
+	}
+	if err := s.Desk.Close(ctx, principalOf(ctx), in.ID, as, in.Body.Reason); err != nil {
+		return nil, s.problem("close", err)
+	}
+	return s.apiSummary(ctx, &byID{in.ID})
+}
+
+func (s *Server) apiRemind(ctx context.Context, in *remindRequest) (*remindReply, error) {
+	n, err := s.Desk.Remind(ctx, principalOf(ctx), in.ID, in.Body.Reason)
+	if err != nil {
+		return nil, s.problem("remind", err)
+	}
+	out := new(remindReply)
+	out.Body.Called = n
+	return out, nil
+}
+
+func (s *Server) apiToken(ctx context.Context, in *tokenRequest) (*tokenReply, error) {
+	bearer, err := s.Access.CreateToken(ctx, principalOf(ctx), in.Body.Name, in.Body.Role)
+	if err != nil {
+		return nil, s.problem("token", err)
+	}
+	out := new(tokenReply)
+	out.Body.Token = bearer
+	return out, nil
+}
+
+func cell(e RowError) string { return fmt.Sprintf("body.rows[%d].%s", e.Row, e.Field) }

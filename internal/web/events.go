@@ -1,0 +1,93 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"kentongan/internal/announcement"
+)
+
+const (
+	eventPause = time.Second      // between two events: numbers are read by people
+	heartbeat  = 15 * time.Second // proxies close connections that stay silent
+	writeLimit = 10 * time.Second // a reader this slow has gone
+)
+
+// event is one Server-Sent Event (WHATWG HTML, section 9.2).
+type event struct {
+	Name string
+	ID   string
+	Data any
+}
+
+// streamCounts sends an announcement's counts as they change. A reader that
+// comes back is sent the present counts, not the history: only those matter.
+func (s *Server) streamCounts(w http.ResponseWriter, r *http.Request, id announcement.ID) {
+	s.stream(w, r, s.Desk.Changes(r.Context(), id), func(ctx context.Context) (event, error) {
+		sum, err := s.Desk.Summary(ctx, id)
+		if err != nil {
+			return event{}, err
+		}
+		return event{Name: "counts", ID: strconv.FormatUint(sum.AsOf, 10), Data: sum.Counts}, nil
+	})
+}
+
+// stream sends what now returns, once and then after each change, at most once
+// a second, until the reader goes or changes is closed.
+func (s *Server) stream(w http.ResponseWriter, r *http.Request, changes <-chan struct{}, now func(context.Context) (event, error)) {
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-cache")
+	h.Set("X-Accel-Buffering", "no")
+	out := http.NewResponseController(w)
+	write := func(text string) bool {
+		_ = out.SetWriteDeadline(time.Now().Add(writeLimit)) // not every test writer has deadlines
+		if _, err := fmt.Fprint(w, text); err != nil {
+			return false
+		}
+		return out.Flush() == nil
+	}
+	if !write("retry: 2000\n\n") {
+		return
+	}
+	ctx, last := r.Context(), r.Header.Get("Last-Event-ID")
+	beat := time.NewTicker(heartbeat)
+	defer beat.Stop()
+	for {
+		e, err := now(ctx)
+		if err != nil {
+			return // the browser comes back by itself
+		}
+		if e.ID == "" || e.ID != last {
+			data, err := json.Marshal(e.Data)
+			if err != nil || !write(fmt.Sprintf("event: %s\nid: %s\ndata: %s\n\n", e.Name, e.ID, data)) {
+				return
+			}
+			last = e.ID
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(eventPause):
+			}
+		}
+		for changed := false; !changed; {
+			select {
+			case <-ctx.Done():
+				return
+			case <-beat.C:
+				if !write(": still here\n\n") {
+					return
+				}
+			case _, open := <-changes:
+				if !open {
+					return
+				}
+				changed = true
+			}
+		}
+	}
+}

@@ -1,0 +1,276 @@
+package web
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"kentongan/internal/announcement"
+)
+
+// house is a Desk, Phone, People, Hooks, Access and Health in memory. It counts
+// what was asked to change, so that a test can say that nothing was.
+type house struct {
+	page     AnswerPage
+	presses  []Press
+	seen     []announcement.Channel
+	drafts   []Draft
+	keys     []string
+	closedAs announcement.ClosedAs
+	marks    []Mark
+	claims   int
+	people   int
+	err      error // of the next answer
+	hookErr  error
+	ready    bool
+	open     bool
+	changes  chan struct{}
+	subs     []announcement.Subscription
+}
+
+var noon = time.Date(2026, 11, 23, 7, 5, 0, 0, time.UTC)
+
+const goodToken = "7Kq2mX9b"
+
+func newHouse() *house {
+	a := &announcement.Announcement{
+		ID: "a1", Mode: announcement.Live, Severity: announcement.Extreme, Answers: announcement.Safety, Zone: "Asia/Jakarta", At: noon,
+		Text: map[announcement.Language]announcement.Text{
+			announcement.Indonesian: {Title: "Gempa bumi: Pabrik Cikande", Body: "Lindungi kepala. Keluar lewat tangga.", Do: []string{"Merunduk, berlindung.", "Keluar lewat tangga.", "Kumpul di Lapangan parkir B."}, Dont: "Jangan pakai lift."},
+			announcement.English:    {Title: "Earthquake: Cikande plant", Body: "Protect your head. Leave by the stairs."},
+		},
+	}
+	return &house{ready: true, people: 60, changes: make(chan struct{}, 1), page: AnswerPage{
+		Announcement: a, Text: a.Text[announcement.Indonesian], Language: announcement.Indonesian, Person: "Siti",
+		Status: announcement.StatusOpen, Org: "PT SinarAbc", Nonce: "c9f1",
+	}}
+}
+
+func (h *house) AnswerPage(_ context.Context, token string) (AnswerPage, error) {
+	if token != goodToken {
+		return AnswerPage{}, ErrNotFound
+	}
+	return h.page, nil
+}
+
+func (h *house) Answer(ctx context.Context, token string, p Press) (AnswerPage, error) {
+	if h.err != nil {
+		return AnswerPage{}, h.err
+	}
+	if token != goodToken {
+		return AnswerPage{}, ErrNotFound
+	}
+	h.presses = append(h.presses, p)
+	h.page.Answer, h.page.AnsweredAt = p.Answer, noon
+	return h.page, nil
+}
+
+func (h *house) Seen(_ context.Context, _ string, c announcement.Channel) error {
+	h.seen = append(h.seen, c)
+	return nil
+}
+
+func (h *house) team() TeamPage {
+	return TeamPage{
+		Announcement: h.page.Announcement, Text: h.page.Text, Manager: "Rina", Language: announcement.Indonesian, Status: announcement.StatusOpen,
+		Counts: announcement.Counts{Recipients: 2, NeedHelp: 1, NoAnswer: 1}, Recipients: h.recipients(), Org: "PT SinarAbc", Emergency: "112",
+	}
+}
+
+func (h *house) TeamPage(_ context.Context, token string) (TeamPage, error) {
+	if token != goodToken {
+		return TeamPage{}, ErrNotFound
+	}
+	return h.team(), nil
+}
+func (h *house) TeamMark(_ context.Context, _ string, m []Mark) error {
+	h.marks = append(h.marks, m...)
+	return nil
+}
+func (h *house) TeamClaim(context.Context, string, int, bool) error { h.claims++; return nil }
+func (h *house) TeamRemind(context.Context, string, int) error      { return nil }
+func (h *house) TeamChanges(context.Context, string) (<-chan struct{}, error) {
+	return h.changes, nil
+}
+func (h *house) Enrol(_ context.Context, code string) (string, error) {
+	if code != "code1" {
+		return "", ErrNotFound
+	}
+	return "device1", nil
+}
+func (h *house) Me(_ context.Context, device string) (MePage, error) {
+	if device != "device1" {
+		return MePage{}, ErrNotFound
+	}
+	return MePage{Person: "Siti", Language: announcement.Indonesian, Org: "PT SinarAbc", Emergency: "112", VAPIDKey: "BKey", SMS: true,
+		Open: []MyAnnouncement{{ID: "a1", Mode: announcement.Live, Severity: announcement.Extreme, Title: "Gempa", Body: "Lindungi kepala.", Link: "/r/" + goodToken, At: noon}}}, nil
+}
+func (h *house) Subscribe(_ context.Context, device string, s announcement.Subscription) error {
+	if device != "device1" {
+		return ErrForbidden
+	}
+	h.subs = append(h.subs, s)
+	return nil
+}
+func (h *house) Unsubscribe(context.Context, string, string) error { return nil }
+func (h *house) MyChanges(context.Context, string) (<-chan struct{}, error) {
+	return h.changes, nil
+}
+
+func (h *house) summary() Summary {
+	return Summary{
+		ID: "a1", Status: h.page.Status, Mode: h.page.Announcement.Mode, Severity: h.page.Announcement.Severity, Answers: announcement.Safety,
+		Text: h.page.Announcement.Text, OpenedAt: noon, By: "Rina", AsOf: 7, Channels: announcement.Channels, Zone: "Asia/Jakarta",
+		Counts:     announcement.Counts{Recipients: 1248, NeedHelp: 3, Confirmed: 871, NotOnSite: 28, Opened: 34, NoAnswer: 271, Unreachable: 41},
+		Deliveries: map[announcement.Channel]DeliveryCounts{announcement.SMS: {Recipients: 1190, Accepted: 1102, Failed: 88, Failures: map[string]int{"30007": 88}}},
+	}
+}
+
+func (h *house) recipients() []Recipient {
+	since := noon
+	return []Recipient{
+		{Name: Name{Number: "2210", Name: "Agus Wijaya", Team: "Gudang"}, Index: 4, State: announcement.NeedsHelp, Since: &since, Words: "kaki luka, lantai 3", Mobile: "+6281200000001"},
+		{Name: Name{Number: "2211", Name: "Siti"}, Index: 5, State: announcement.NoAnswer, Channels: map[announcement.Channel]Ladder{announcement.SMS: {Rank: "accepted"}}},
+	}
+}
+
+func (h *house) Preview(_ context.Context, d Draft) (Preview, error) {
+	if d.Audience.IsZero() {
+		return Preview{}, announcement.FieldErrors{{Field: "audience", Why: "Nobody matches."}}
+	}
+	a := *h.page.Announcement
+	a.Mode = d.Mode
+	return Preview{Announcement: a, Recipients: h.people, Reach: map[announcement.Channel]int{announcement.SMS: 59}, TwoOrMore: 40, One: 19,
+		Unreachable: []Name{{Number: "9", Name: "Joko", Manager: "Rina"}},
+		SMS:         map[announcement.Language]SMSPreview{announcement.Indonesian: {Text: "PT SinarAbc: GEMPA", Encoding: "GSM-7", Segments: 1, Units: 18, Limit: 160}},
+		Push:        map[announcement.Language][2]string{announcement.Indonesian: {"GEMPA", "Lindungi kepala."}}}, nil
+}
+
+func (h *house) Announce(_ context.Context, _ Principal, d Draft, key string) (Summary, bool, error) {
+	if d.Audience.IsZero() {
+		return Summary{}, false, announcement.FieldErrors{{Field: "audience", Value: "none", Why: "Say who must hear."}}
+	}
+	for _, k := range h.keys {
+		if k == key && key != "" {
+			return h.summary(), true, nil
+		}
+	}
+	h.drafts, h.keys = append(h.drafts, d), append(h.keys, key)
+	return h.summary(), false, nil
+}
+func (h *house) List(context.Context) ([]Summary, error) { return []Summary{h.summary()}, nil }
+func (h *house) Summary(_ context.Context, id announcement.ID) (Summary, error) {
+	if id != "a1" {
+		return Summary{}, ErrNotFound
+	}
+	return h.summary(), nil
+}
+func (h *house) Recipients(_ context.Context, id announcement.ID, _ RecipientFilter) (RecipientPage, error) {
+	if id != "a1" {
+		return RecipientPage{}, ErrNotFound
+	}
+	return RecipientPage{Total: 2, Recipients: h.recipients()}, nil
+}
+func (h *house) Recipient(context.Context, announcement.ID, int) (Recipient, []Entry, error) {
+	return h.recipients()[0], []Entry{{Seq: 1, At: noon, What: "Answered: need help", Actor: "network"}}, nil
+}
+func (h *house) Teams(context.Context, announcement.ID) ([]Team, error) {
+	return []Team{{Name: Name{Number: "1", Name: "Rina"}, Counts: announcement.Counts{Recipients: 5, NoAnswer: 2}}}, nil
+}
+func (h *house) Sites(context.Context, announcement.ID) (map[string]announcement.Counts, error) {
+	return nil, nil
+}
+func (h *house) Timeline(context.Context, announcement.ID) ([]Entry, error) {
+	return []Entry{{Seq: 1, At: noon, What: "Announced", Actor: "Rina"}}, nil
+}
+func (h *house) Close(_ context.Context, _ Principal, _ announcement.ID, as announcement.ClosedAs, _ string) error {
+	h.closedAs = as
+	return nil
+}
+func (h *house) Remind(context.Context, Principal, announcement.ID, string) (int, error) {
+	return 12, nil
+}
+func (h *house) MarkAt(_ context.Context, _ Principal, _ announcement.ID, m Mark) error {
+	h.marks = append(h.marks, m)
+	return nil
+}
+func (h *house) ClaimAt(context.Context, Principal, announcement.ID, int, bool) error {
+	h.claims++
+	return nil
+}
+func (h *house) Changes(context.Context, announcement.ID) <-chan struct{} { return h.changes }
+func (h *house) Templates() []Template {
+	return []Template{{Key: "fire", Severity: announcement.Extreme, Answers: announcement.Safety, Name: map[announcement.Language]string{"en": "Fire", "id": "Kebakaran"}, Fields: []string{"site", "muster"}}}
+}
+func (h *house) Sitelist() []Choice    { return []Choice{{"Pabrik Cikande", 40}} }
+func (h *house) Departments() []Choice { return []Choice{{"Gudang", 12}} }
+func (h *house) Readiness(context.Context) Readiness {
+	return Readiness{People: 60, TwoOrMore: 40, One: 15, None: 5, SMSProvider: "practice"}
+}
+
+func (h *house) Import(_ context.Context, _ Principal, r io.Reader, dry bool) (ImportReport, error) {
+	b, err := io.ReadAll(r)
+	if err != nil {
+		return ImportReport{}, err
+	}
+	if strings.Contains(string(b), "bad") {
+		return ImportReport{DryRun: dry, Rows: 1, Errors: []RowError{{Row: 2, Field: "mobile", Value: "6.28E+12", Reason: "Excel has damaged this number."}}}, nil
+	}
+	return ImportReport{DryRun: dry, Rows: 1, Added: 1}, nil
+}
+func (h *house) EnrolCode(_ context.Context, n string) (string, error) {
+	if n == "0" {
+		return "", ErrNotFound
+	}
+	return "code1", nil
+}
+func (h *house) Message(context.Context, HookRequest) ([]byte, error) {
+	return []byte("<Response/>"), h.hookErr
+}
+func (h *house) Status(context.Context, HookRequest) error { return h.hookErr }
+func (h *house) Authenticate(_ context.Context, bearer string) (Principal, error) {
+	switch bearer {
+	case "s":
+		return Principal{Actor: "token:s", Name: "s", Role: Sender}, nil
+	case "v":
+		return Principal{Actor: "token:v", Name: "v", Role: Viewer}, nil
+	}
+	return Principal{}, ErrForbidden
+}
+func (h *house) CreateToken(context.Context, Principal, string, Role) (string, error) {
+	return "secret", nil
+}
+func (h *house) OpenConsole() bool { return h.open }
+func (h *house) Live() bool        { return true }
+func (h *house) Ready(context.Context) []Check {
+	return []Check{{Name: "ledger", OK: h.ready, Hint: "start NATS"}}
+}
+
+func newServer(t testing.TB, h *house) http.Handler {
+	t.Helper()
+	s, err := New(Options{Desk: h, Phone: h, People: h, Hooks: h, Access: h, Health: h, PublicURL: "http://siaga.example", Org: "PT SinarAbc",
+		Secret: []byte(strings.Repeat("k", 32)), Now: func() time.Time { return noon.Add(2 * time.Minute) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Handler()
+}
+
+// call sends one request; header holds pairs.
+func call(t testing.TB, h http.Handler, method, path, body string, header ...string) *httptest.ResponseRecorder {
+	t.Helper()
+	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	for i := 0; i+1 < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	if body != "" && r.Header.Get("Content-Type") == "" {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}

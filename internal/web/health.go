@@ -1,0 +1,33 @@
+package web
+
+import (
+	"encoding/json"
+	"net/http"
+)
+
+func (s *Server) routeHealth(mux *http.ServeMux) {
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
+		if !s.Health.Live() {
+			http.Error(w, "not alive", http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = w.Write([]byte("ok\n"))
+	})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		answer := struct {
+			Ready  bool    `json:"ready"`
+			Checks []Check `json:"checks"`
+		}{Ready: true, Checks: s.Health.Ready(r.Context())}
+		for _, c := range answer.Checks {
+			answer.Ready = answer.Ready && c.OK
+		}
+		w.Header().Set("Content-Type", "application/json")
+		if !answer.Ready {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		_ = json.NewEncoder(w).Encode(answer)
+	})
+	if s.Metrics != nil {
+		mux.Handle("GET /metrics", s.Metrics)
+	}
+}

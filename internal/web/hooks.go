@@ -1,0 +1,67 @@
+package web
+
+import (
+	"errors"
+	"io"
+	"net/http"
+)
+
+func (s *Server) routeHooks(mux *http.ServeMux) {
+	mux.HandleFunc("POST /hooks/twilio/message", func(w http.ResponseWriter, r *http.Request) {
+		req, ok := readHook(w, r)
+		if !ok {
+			return
+		}
+		twiml, err := s.Hooks.Message(r.Context(), req)
+		if err != nil {
+			s.refuseHook(w, "message", err)
+			return
+		}
+		w.Header().Set("Content-Type", "text/xml; charset=utf-8")
+		_, _ = w.Write(twiml)
+	})
+	mux.HandleFunc("POST /hooks/twilio/status", func(w http.ResponseWriter, r *http.Request) {
+		req, ok := readHook(w, r)
+		if !ok {
+			return
+		}
+		if err := s.Hooks.Status(r.Context(), req); err != nil {
+			s.refuseHook(w, "status", err)
+			return
+		}
+		w.WriteHeader(http.StatusNoContent)
+	})
+}
+
+// readHook keeps the body as it came: the provider signed these very bytes.
+func readHook(w http.ResponseWriter, r *http.Request) (HookRequest, bool) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		status := http.StatusBadRequest
+		var tooBig *http.MaxBytesError
+		if errors.As(err, &tooBig) {
+			status = http.StatusRequestEntityTooLarge
+		}
+		http.Error(w, http.StatusText(status), status)
+		return HookRequest{}, false
+	}
+	return HookRequest{
+		Path:        r.URL.RequestURI(),
+		ContentType: r.Header.Get("Content-Type"),
+		Signature:   r.Header.Get("X-Twilio-Signature"),
+		Body:        body,
+	}, true
+}
+
+// refuseHook answers so that the provider tries again when that can help.
+func (s *Server) refuseHook(w http.ResponseWriter, step string, err error) {
+	status, _ := statusOf(err)
+	switch status {
+	case http.StatusForbidden, http.StatusNotFound, http.StatusUnprocessableEntity:
+	default:
+		s.Log.Error("webhook not recorded", "step", step, "reason", err)
+		status = http.StatusServiceUnavailable
+		w.Header().Set("Retry-After", "2")
+	}
+	http.Error(w, http.StatusText(status), status)
+}

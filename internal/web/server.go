@@ -1,0 +1,153 @@
+// Package web is what people and scripts see of Kentongan: the pages, the API,
+// the entries for the SMS provider's webhooks and the probes.
+//
+// # Decisions
+//
+// HTML first: every action is a form, and script only saves a reload. A GET
+// changes nothing, because link previews and virus scanners fetch every link.
+// The package decides nothing about announcements: it asks the interfaces in
+// desk.go, and tells people what came of it in their own language.
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Limits of what a request may carry.
+const (
+	maxBody       = 64 << 10 // bytes; a form or an announcement is far smaller
+	maxImportBody = 10 << 20 // bytes; about 50,000 people
+)
+
+// Options are what the pages need from the house.
+type Options struct {
+	Desk    Desk
+	Phone   Phone
+	People  People
+	Hooks   Hooks
+	Access  Access
+	Health  Health
+	Metrics http.Handler
+
+	PublicURL  string // as phones reach it; https makes cookies Secure
+	Org        string
+	Secret     []byte // authenticates cookies and form state, at least 32 bytes
+	Now        func() time.Time
+	Log        *slog.Logger
+	Version    string
+	SandboxURL string // the page of practice phones; empty when there is none
+}
+
+// Server answers HTTP requests.
+type Server struct {
+	Options
+	seal    seal
+	views   *views
+	secure  bool
+	handler http.Handler
+}
+
+// New prepares the pages. It fails on a template that does not parse, a missing
+// interface or a short secret, so that a faulty build never starts.
+func New(o Options) (*Server, error) {
+	if o.Desk == nil || o.Phone == nil || o.People == nil || o.Hooks == nil || o.Access == nil || o.Health == nil {
+		return nil, errors.New("create web server: an interface is missing")
+	}
+	if len(o.Secret) < 32 {
+		return nil, errors.New("create web server: the secret is shorter than 32 bytes")
+	}
+	public, err := url.Parse(o.PublicURL)
+	if err != nil {
+		return nil, fmt.Errorf("parse public URL: %w", err)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	v, err := loadViews()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{Options: o, seal: seal{key: o.Secret, now: o.Now}, views: v, secure: public.Scheme == "https"}
+	s.handler = s.routes()
+	return s, nil
+}
+
+// Handler returns the handler for every path.
+func (s *Server) Handler() http.Handler { return s.handler }
+
+func (s *Server) routes() http.Handler {
+	pages := http.NewServeMux()
+	s.routeAnswer(pages)
+	//	s.routeTeam(pages)
+	//	s.routeMe(pages)
+	//	s.routeConsole(pages)
+	//	s.routeCompose(pages)
+	//	s.routeBoard(pages)
+	//	s.routePeople(pages)
+	pages.Handle("GET /static/", s.static())
+	pages.HandleFunc("/", s.unknownPage)
+
+	root := http.NewServeMux()
+	s.routeAPI(root)
+	s.routeHooks(root)
+	s.routeHealth(root)
+	// A browser says where a form comes from; foreign forms are refused. The API
+	// needs a bearer token that no browser sends by itself.
+	root.Handle("/", http.NewCrossOriginProtection().Handler(pages))
+	return s.guard(root)
+}
+
+// guard sets the headers every answer has, and bounds the body and what a
+// panic can do.
+func (s *Server) guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", s.views.policy)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("X-Robots-Tag", "noindex")
+		h.Set("Cache-Control", "no-store")
+		if s.secure {
+			h.Set("Strict-Transport-Security", "max-age=31536000")
+		}
+		limit := int64(maxBody)
+		if strings.HasSuffix(r.URL.Path, "people:import") || r.URL.Path == "/people" {
+			limit = maxImportBody
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, limit)
+		defer func() {
+			if v := recover(); v != nil {
+				if v == http.ErrAbortHandler {
+					panic(v)
+				}
+				s.Log.Error("a page failed", "step", "serve", "reason", fmt.Sprintf("%T", v))
+				w.WriteHeader(http.StatusInternalServerError)
+			}
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+type contextKey int
+
+const principalKey contextKey = iota
+
+func withPrincipal(ctx context.Context, p Principal) context.Context {
+	return context.WithValue(ctx, principalKey, p)
+}
+
+func principalOf(ctx context.Context) Principal {
+	p, _ := ctx.Value(principalKey).(Principal)
+	return p
+}
