@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"crypto/ecdh"
 	"crypto/rand"
 	"encoding/json"
@@ -160,24 +161,30 @@ func (s *Sandbox) receivePush(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusCreated)
 }
 
-// readPush reads what the service worker of the product would: title, body and
-// where the answer goes.
+// readPush reads what a browser and the service worker of the product would: a
+// declarative push message (W3C Push API, "web_push": 8030), or its fields at the
+// top level. What cannot be read is shown as it came.
 func readPush(plain []byte) Entry {
 	var p struct {
-		Kind, Title, Body, Token, Link, URL string
-		Text                                string
-		Round                               int64
-		Asks                                *bool
-		Actions                             []any
+		Notification struct{ Title, Body, Navigate string }
+		Title, Body  string
+		Kind, Token  string
+		Link         string
+		Round        int64
+		Asks         *bool
 	}
 	if json.Unmarshal(plain, &p) != nil {
 		return Entry{Channel: "webpush", Text: string(plain)}
 	}
-	e := Entry{Channel: "webpush", Kind: p.Kind, Title: p.Title, Text: p.Body + p.Text, Token: p.Token, Link: p.Link + p.URL, Round: p.Round}
+	n := p.Notification
+	e := Entry{
+		Channel: "webpush", Kind: p.Kind, Token: p.Token, Round: p.Round,
+		Title: cmp.Or(n.Title, p.Title), Text: cmp.Or(n.Body, p.Body), Link: cmp.Or(n.Navigate, p.Link),
+	}
 	e.readLink(e.Link)
 	e.Asks = e.Token != ""
 	if p.Asks != nil {
-		e.Asks = *p.Asks
+		e.Asks = *p.Asks && e.Token != ""
 	}
 	return e
 }

@@ -602,6 +602,24 @@ func TestPage(t *testing.T) {
 	}
 }
 
+func TestReadPush(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name, payload string
+		want          Entry
+	}{
+		{"declarative", `{"web_push":8030,"notification":{"title":"Fire","body":"Out","navigate":"http://h/r/tk"},"token":"tk","asks":true,"kind":"announcement"}`,
+			Entry{Channel: "webpush", Kind: "announcement", Title: "Fire", Text: "Out", Link: "http://h/r/tk", Token: "tk", Asks: true}},
+		{"digest", `{"web_push":8030,"notification":{"title":"Team","navigate":"http://h/t/tk"},"asks":false,"kind":"digest"}`,
+			Entry{Channel: "webpush", Kind: "digest", Title: "Team", Link: "http://h/t/tk"}},
+		{"not JSON", `boo`, Entry{Channel: "webpush", Text: "boo"}},
+	} {
+		if got := readPush([]byte(tc.payload)); got != tc.want {
+			t.Errorf("%s: got %+v, want %+v", tc.name, got, tc.want)
+		}
+	}
+}
+
 func TestSegments(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
