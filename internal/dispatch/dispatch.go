@@ -5,7 +5,7 @@
 //
 // A round that was decided is called until every target is settled, over any
 // number of crashes. A crash repeats at most the calls whose receipt was not
-// yet durable: no more than Limits.InFlight of them. Right before each call the
+// yet durable: no more than Options.InFlight of them. Right before each call the
 // worker asks whether the announcement is open and the person still
 // outstanding; nobody who answered is called again, except for the one message
 // that was already on its way.
@@ -13,13 +13,15 @@ package dispatch
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"kentongan/internal/announcement"
 )
 
 // Job is a contiguous range of a round's targets on one channel. Publishing the
-// same job twice is harmless: its ID is made from its fields.
+// same job twice is harmless: its ID is made from its fields, and a worker asks
+// first which targets are settled.
 type Job struct {
 	Announcement announcement.ID      `json:"announcement"`
 	Round        int64                `json:"round"`
@@ -29,6 +31,11 @@ type Job struct {
 	Hi           int                  `json:"hi"`
 }
 
+// ID names the job: the same work always has the same name.
+func (j Job) ID() string {
+	return fmt.Sprintf("%s/%d/%s/%d-%d", j.Announcement, j.Round, j.Channel, j.Lo, j.Hi)
+}
+
 // JobSize is the most targets in one job. One message per recipient costs 16
 // times the wall time and 30 times the CPU (measured with 100,000 recipients).
 const JobSize = 500
@@ -36,16 +43,25 @@ const JobSize = 500
 // Queue is a work queue of jobs, emergency before routine, implemented on a
 // JetStream work-queue stream and in memory; one suite judges both.
 type Queue interface {
-	// Publish stores jobs durably, all or nothing per 1,000; a job whose ID is
-	// already queued (or was within the duplicate window) is not stored again.
+	// Publish stores jobs durably, all or nothing per 1,000; a job that was
+	// published within the last DuplicateWindow is not stored again.
 	Publish(ctx context.Context, jobs []Job) error
-	// Work calls fn for jobs of the channel, at most parallel at once, until ctx
-	// ends. While fn runs the job is kept from other workers. fn's result says
-	// what becomes of it: see Outcome. attempt counts from 1.
+	// Work calls fn for jobs of the channel, at most parallel at once in each
+	// lane, until ctx ends and every call of fn has returned. A routine job is
+	// taken only when no emergency job waits, and never holds one up. While fn
+	// runs the job is kept from other workers. fn's result says what becomes of
+	// it: see Outcome. attempt counts from 1.
 	Work(ctx context.Context, c announcement.Channel, parallel int, fn func(ctx context.Context, job Job, attempt int) Outcome) error
 	// Depth returns how many jobs wait or run, per lane and channel.
 	Depth(ctx context.Context) (map[announcement.Lane]map[announcement.Channel]int, error)
 }
+
+// DuplicateWindow is how long a queue remembers that a job was published. A
+// repeat after that costs one look at the tracker, no call.
+const DuplicateWindow = time.Hour
+
+// Lanes lists the lanes in the order in which they are served.
+var Lanes = []announcement.Lane{announcement.Emergency, announcement.Routine}
 
 // Outcome says what becomes of a job: done, or again after a while.
 type Outcome struct {

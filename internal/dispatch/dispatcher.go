@@ -1,0 +1,183 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"kentongan/internal/announcement"
+	"kentongan/internal/channel"
+	"kentongan/internal/ledger"
+)
+
+const (
+	// DefaultInFlight is how many calls are on their way at most, and so how many
+	// a crash repeats at most.
+	DefaultInFlight = 32
+
+	// jobsAtOnce is how many jobs of a channel and lane a node works on at once.
+	// The calls of one job already overlap; a few jobs let a second announcement
+	// pass one whose provider is slow.
+	jobsAtOnce = 4
+
+	// roundTries and roundWait bound how long planning waits for the tracker to
+	// learn of a round that the ledger already has, before it is given again.
+	roundTries = 20
+	roundWait  = 50 * time.Millisecond
+)
+
+// Options configures New. Ledger, Queue, Tracker, People and Composer must be set.
+type Options struct {
+	Ledger   ledger.Ledger
+	Queue    Queue
+	Tracker  Tracker
+	People   People
+	Composer Composer
+	Senders  []channel.Sender // one per channel; a channel without one fails as misconfigured
+	InFlight int              // calls on their way at most; 0 is DefaultInFlight
+	Now      func() time.Time
+	Log      *slog.Logger
+
+	// OnSent hears of every call for metrics: how the provider took it, and the
+	// reason if it did not; rank is Queued when it is tried again. May be nil.
+	OnSent func(c announcement.Channel, rank announcement.Rank, reason string)
+}
+
+// Dispatcher plans rounds into jobs and works on them.
+type Dispatcher struct {
+	Options
+	senders map[announcement.Channel]channel.Sender
+	slots   *slots
+	tries   *tries
+	pauses  *pauses
+}
+
+// New returns a dispatcher; Run starts it.
+func New(o Options) *Dispatcher {
+	if o.InFlight <= 0 {
+		o.InFlight = DefaultInFlight
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.OnSent == nil {
+		o.OnSent = func(announcement.Channel, announcement.Rank, string) {}
+	}
+	d := &Dispatcher{
+		Options: o,
+		senders: map[announcement.Channel]channel.Sender{},
+		slots:   newSlots(o.InFlight, announcement.Channels),
+		tries:   newTries(),
+		pauses:  newPauses(),
+	}
+	for _, s := range o.Senders {
+		d.senders[s.Channel()] = s
+	}
+	return d
+}
+
+// Run plans and works until ctx ends. Then it starts no more calls, writes down
+// those that are on their way, gives the rest back to the queue, and returns.
+func (d *Dispatcher) Run(ctx context.Context) error {
+	g, running := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		return d.Ledger.Share(running, "dispatch", []announcement.Kind{announcement.KindCommitted, announcement.KindDecided}, d.plan)
+	})
+	for _, c := range announcement.Channels {
+		g.Go(func() error { return d.Queue.Work(running, c, jobsAtOnce, d.work) })
+	}
+	if err := g.Wait(); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("dispatch: %w", err)
+	}
+	return nil
+}
+
+// plan publishes the jobs of every round that the record decided. It may run
+// twice for the same record: the jobs have the same names.
+func (d *Dispatcher) plan(ctx context.Context, rec ledger.Record) error {
+	for _, f := range rec.Facts {
+		var round int64
+		switch {
+		case f.Committed != nil: // round 0, the announcement itself
+		case f.Decided != nil:
+			round = f.Decided.Round
+		default:
+			continue
+		}
+		r, err := d.round(ctx, rec.Announcement, round)
+		if err != nil {
+			return fmt.Errorf("plan round: %w", err)
+		}
+		if err := d.Queue.Publish(ctx, jobsOf(r)); err != nil {
+			return fmt.Errorf("plan round: %w", err)
+		}
+		d.Log.InfoContext(ctx, "round planned", "announcement", rec.Announcement, "step", r.Decided.Step, "round", round, "targets", r.Targets())
+	}
+	return nil
+}
+
+// round asks the tracker for a round that is in the ledger, a few times: the
+// tracker follows the same ledger and may be a moment behind.
+func (d *Dispatcher) round(ctx context.Context, id announcement.ID, n int64) (announcement.Round, error) {
+	for try := 1; ; try++ {
+		r, err := d.Tracker.Round(ctx, id, n)
+		if err == nil || try == roundTries || ctx.Err() != nil {
+			return r, err
+		}
+		pause(ctx, roundWait)
+	}
+}
+
+// jobsOf splits a round into jobs of at most JobSize targets, a channel each.
+func jobsOf(r announcement.Round) []Job {
+	channels := r.Decided.Channels
+	if len(channels) == 0 {
+		channels = r.Announcement.Channels
+	}
+	var jobs []Job
+	for lo := 0; lo < r.Targets(); lo += JobSize {
+		for _, c := range announcement.Channels { // in this order: push before SMS
+			if slices.Contains(channels, c) {
+				jobs = append(jobs, Job{
+					Announcement: r.Announcement.ID,
+					Round:        r.Decided.Round,
+					Channel:      c,
+					Lane:         laneOf(r),
+					Lo:           lo,
+					Hi:           min(lo+JobSize, r.Targets()),
+				})
+			}
+		}
+	}
+	return jobs
+}
+
+// laneOf returns the lane of a round: the announcement's, except that a real
+// call for help is an emergency whatever the announcement was about.
+func laneOf(r announcement.Round) announcement.Lane {
+	if r.Decided.Message == announcement.SayHelp && r.Announcement.Mode == announcement.Live {
+		return announcement.Emergency
+	}
+	return r.Announcement.Lane()
+}
+
+// SendID names one call in a provider's callback.
+func SendID(id announcement.ID, round int64, number int) string {
+	return fmt.Sprintf("%s.%d.%d", id, round, number)
+}
+
+// ParseSendID is the inverse of SendID.
+func ParseSendID(s string) (id announcement.ID, round int64, number int, err error) {
+	if n, scanErr := fmt.Sscanf(s, "%16s.%d.%d", &id, &round, &number); scanErr != nil || n != 3 || !id.Valid() || round < 0 || number < 0 || SendID(id, round, number) != s {
+		return "", 0, 0, errors.New("not a send id")
+	}
+	return id, round, number, nil
+}

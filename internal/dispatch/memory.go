@@ -1,0 +1,176 @@
+package dispatch
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"kentongan/internal/announcement"
+)
+
+// MemoryQueue is a Queue that lives as long as the process: for tests and for
+// rehearsals of the dispatcher.
+type MemoryQueue struct {
+	now func() time.Time
+
+	mu        sync.Mutex
+	lines     map[line][]*entry
+	published map[string]time.Time // job ID → when
+	changed   chan struct{}        // closed and replaced when a job becomes ready
+}
+
+type line struct {
+	lane    announcement.Lane
+	channel announcement.Channel
+}
+
+type entry struct {
+	job     Job
+	attempt int  // how often it was given out
+	held    bool // running, or waiting for its time
+}
+
+// NewMemoryQueue returns an empty queue that reads the time from now.
+func NewMemoryQueue(now func() time.Time) *MemoryQueue {
+	if now == nil {
+		now = time.Now
+	}
+	return &MemoryQueue{
+		now:       now,
+		lines:     map[line][]*entry{},
+		published: map[string]time.Time{},
+		changed:   make(chan struct{}),
+	}
+}
+
+// Publish implements Queue.
+func (q *MemoryQueue) Publish(ctx context.Context, jobs []Job) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("publish jobs: %w", err)
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	now := q.now()
+	for id, at := range q.published {
+		if now.Sub(at) >= DuplicateWindow {
+			delete(q.published, id)
+		}
+	}
+	for _, j := range jobs {
+		if _, again := q.published[j.ID()]; again {
+			continue
+		}
+		q.published[j.ID()] = now
+		at := line{j.Lane, j.Channel}
+		q.lines[at] = append(q.lines[at], &entry{job: j})
+	}
+	q.wake()
+	return nil
+}
+
+// Work implements Queue.
+func (q *MemoryQueue) Work(ctx context.Context, c announcement.Channel, parallel int, fn func(ctx context.Context, job Job, attempt int) Outcome) error {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for _, lane := range Lanes {
+		for range parallel {
+			wg.Go(func() {
+				for {
+					e := q.take(ctx, line{lane, c})
+					if e == nil {
+						return
+					}
+					q.finish(e, fn(ctx, e.job, e.attempt))
+				}
+			})
+		}
+	}
+	return nil
+}
+
+// take waits for a job of the line, or returns nil when ctx ends.
+func (q *MemoryQueue) take(ctx context.Context, at line) *entry {
+	for ctx.Err() == nil {
+		q.mu.Lock()
+		e := q.ready(at)
+		if at.lane == announcement.Routine && q.ready(line{announcement.Emergency, at.channel}) != nil {
+			e = nil
+		}
+		if e != nil {
+			e.held = true
+			e.attempt++
+			q.wake() // routine may have waited for this one to be taken
+		}
+		changed := q.changed
+		q.mu.Unlock()
+		if e != nil {
+			return e
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+		}
+	}
+	return nil
+}
+
+// ready returns the first job that may be given out. The caller holds mu.
+func (q *MemoryQueue) ready(at line) *entry {
+	for _, e := range q.lines[at] {
+		if !e.held {
+			return e
+		}
+	}
+	return nil
+}
+
+func (q *MemoryQueue) finish(e *entry, o Outcome) {
+	if o.Again && o.After > 0 {
+		time.AfterFunc(o.After, func() { q.finish(e, Outcome{Again: true}) })
+		return
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if o.Again {
+		e.held = false
+		q.wake()
+		return
+	}
+	at := line{e.job.Lane, e.job.Channel}
+	for i, other := range q.lines[at] {
+		if other == e {
+			q.lines[at] = append(q.lines[at][:i], q.lines[at][i+1:]...)
+			return
+		}
+	}
+}
+
+// wake lets every waiting worker look again. The caller holds mu.
+func (q *MemoryQueue) wake() {
+	close(q.changed)
+	q.changed = make(chan struct{})
+}
+
+// Depth implements Queue.
+func (q *MemoryQueue) Depth(context.Context) (map[announcement.Lane]map[announcement.Channel]int, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	depth := noDepth()
+	for at, entries := range q.lines {
+		depth[at.lane][at.channel] = len(entries)
+	}
+	return depth, nil
+}
+
+// noDepth returns a depth of 0 for every lane and channel.
+func noDepth() map[announcement.Lane]map[announcement.Channel]int {
+	depth := map[announcement.Lane]map[announcement.Channel]int{}
+	for _, lane := range Lanes {
+		depth[lane] = map[announcement.Channel]int{}
+		for _, c := range announcement.Channels {
+			depth[lane][c] = 0
+		}
+	}
+	return depth
+}

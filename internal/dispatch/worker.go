@@ -1,0 +1,257 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"kentongan/internal/announcement"
+	"kentongan/internal/channel"
+)
+
+const (
+	sendTimeout = time.Minute      // of one call, with the wait for the provider's rate
+	sendGrace   = 10 * time.Second // what calls on their way get when the node stops
+	recordGrace = 20 * time.Second // and what writing them down gets, from the same moment
+
+	recordTimeout = 10 * time.Second // of one try to write
+	recordWait    = 50 * time.Millisecond
+	maxRecordWait = 5 * time.Second
+)
+
+// pass is one pass over the unsettled targets of a job.
+type pass struct {
+	*Dispatcher
+	job   Job
+	round announcement.Round
+	log   *slog.Logger
+
+	mu     sync.Mutex
+	again  bool          // some target is unsettled
+	after  time.Duration // the shortest wait among those
+	counts map[string]int
+}
+
+// work sees a job through as far as it comes now: every unsettled target is
+// called, or left for the next pass.
+func (d *Dispatcher) work(ctx context.Context, job Job, attempt int) Outcome {
+	log := d.Log.With("announcement", job.Announcement, "round", job.Round, "channel", job.Channel, "attempt", attempt)
+	if wait := d.pauses.left(job.Channel, d.Now()); wait > 0 {
+		return Outcome{Again: true, After: wait}
+	}
+	r, err := d.round(ctx, job.Announcement, job.Round)
+	if err != nil {
+		log.WarnContext(ctx, "round not known yet", "step", "round", "reason", err.Error())
+		return Outcome{Again: true, After: backoff(attempt)}
+	}
+	hi := min(job.Hi, r.Targets())
+	settled, err := d.Tracker.Settled(ctx, job.Announcement, job.Round, job.Channel, job.Lo, hi)
+	if err == nil && len(settled) != hi-job.Lo {
+		err = errors.New("settled does not cover the job")
+	}
+	if err != nil {
+		log.WarnContext(ctx, "cannot see what is settled", "step", "settled", "reason", err.Error())
+		return Outcome{Again: true, After: backoff(attempt)}
+	}
+
+	p := &pass{Dispatcher: d, job: job, round: r, log: log, counts: map[string]int{}}
+	p.run(ctx, settled)
+	if p.again {
+		log.WarnContext(ctx, "job comes again", "step", "job", "reason", p.summary(), "after", p.after)
+		return Outcome{Again: true, After: p.after}
+	}
+	d.tries.forget(job.ID())
+	log.InfoContext(ctx, "job done", "step", "job", "reason", p.summary())
+	return Outcome{}
+}
+
+// run starts a call for every unsettled target as soon as there is a slot, and
+// waits for all of them.
+func (p *pass) run(ctx context.Context, settled []bool) {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for i, done := range settled {
+		n := p.job.Lo + i
+		if done {
+			continue
+		}
+		if wait := p.tries.of(p.job.ID(), n).notBefore.Sub(p.Now()); wait > 0 {
+			p.leave(wait, "waiting")
+			continue
+		}
+		release, err := p.slots.acquire(ctx, p.job.Lane, p.job.Channel)
+		if err != nil {
+			p.leave(0, "stopping")
+			return
+		}
+		if wait := p.pauses.left(p.job.Channel, p.Now()); wait > 0 {
+			release()
+			p.leave(wait, "paused")
+			return
+		}
+		wg.Go(func() {
+			gone := p.call(ctx, n)
+			release() // not before: the receipt is durable, or nothing was sent
+			p.retire(ctx, n, gone)
+		})
+	}
+}
+
+// call calls target n and writes down how the provider took it. It returns the
+// contact points found gone.
+func (p *pass) call(ctx context.Context, n int) (gone []string) {
+	switch ok, why, err := p.Tracker.MayCall(ctx, p.round, n); {
+	case err != nil && ctx.Err() != nil:
+		p.leave(0, "stopping")
+		return nil
+	case err != nil:
+		p.log.WarnContext(ctx, "cannot see whether to call", "step", "may_call", "reason", err.Error())
+		p.leave(backoff(1), "tracker")
+		return nil
+	case !ok:
+		p.count(why)
+		return nil
+	}
+	before := p.tries.of(p.job.ID(), n)
+	handed, err := p.send(ctx, n)
+	if err == nil {
+		p.record(ctx, n, announcement.Called{Rank: announcement.Accepted, Points: handed.Points, Doubt: before.doubts > 0})
+		return handed.Retired
+	}
+	failure := asError(err)
+	next, giveUp := before.after(p.Now(), failure)
+	if failure.Reason == channel.RateLimited {
+		p.pauses.pause(p.job.Channel, next.notBefore)
+	}
+	if giveUp || errors.Is(err, errNoSender) {
+		p.record(ctx, n, announcement.Called{Rank: announcement.Failed, Failure: string(failure.Reason), Doubt: next.doubts > 0})
+		return failure.Retired
+	}
+	p.tries.note(p.job.ID(), n, p.Now(), next)
+	p.OnSent(p.job.Channel, announcement.Queued, string(failure.Reason))
+	p.leave(next.notBefore.Sub(p.Now()), string(failure.Reason))
+	return failure.Retired
+}
+
+// send hands the message for target n to the channel, unless it cannot be of
+// use. Once begun it is not cut off when ctx ends, within sendGrace.
+func (p *pass) send(ctx context.Context, n int) (channel.Handed, error) {
+	to, lang, ok := p.People.ContactPoints(p.round.Target(n))
+	if !ok {
+		return channel.Handed{}, &channel.Error{Reason: channel.NoContactPoint}
+	}
+	m := p.Composer.Compose(p.round, n, lang)
+	if m.Expires.IsZero() {
+		m.Expires = p.round.At.Add(announcement.DefaultLife)
+	}
+	if !p.Now().Before(m.Expires) {
+		return channel.Handed{}, &channel.Error{Reason: channel.Expired}
+	}
+	sender := p.senders[p.job.Channel]
+	if sender == nil {
+		// settled at once so that somebody sees it, not queued without end
+		return channel.Handed{}, errNoSender
+	}
+	ctx, stop := outlive(ctx, sendGrace)
+	defer stop()
+	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
+	defer cancel()
+	return sender.Send(ctx, SendID(p.job.Announcement, p.job.Round, n), to, m)
+}
+
+// errNoSender fails a call on a channel that this installation does not have.
+var errNoSender = &channel.Error{Reason: channel.Misconfigured, Err: errors.New("channel is not set up")}
+
+// asError returns err as the typed error that every Sender promises; one without
+// a type is temporary, as channel.ReasonOf says.
+func asError(err error) *channel.Error {
+	var e *channel.Error
+	if !errors.As(err, &e) {
+		e = &channel.Error{Reason: channel.ReasonOf(err), Err: err}
+	}
+	return e
+}
+
+// record writes the receipt of a call, as often as it takes: the slot is not
+// free until it is durable. When ctx has ended it gives up after recordGrace,
+// and the call will be repeated.
+func (p *pass) record(ctx context.Context, n int, c announcement.Called) {
+	c.Round, c.Channel, c.Number = p.job.Round, p.job.Channel, n
+	fact := announcement.Fact{
+		Announcement: p.job.Announcement,
+		Kind:         announcement.KindCalled,
+		At:           p.Now().UTC(),
+		Actor:        announcement.ByNetwork,
+		Called:       &c,
+	}
+	keep, stop := outlive(ctx, recordGrace)
+	defer stop()
+	for wait := recordWait; ; wait = min(2*wait, maxRecordWait) {
+		write, cancel := context.WithTimeout(keep, recordTimeout)
+		_, err := p.Ledger.Append(write, fact)
+		cancel()
+		if err == nil {
+			p.OnSent(p.job.Channel, c.Rank, c.Failure)
+			p.count(strings.TrimSpace(c.Rank.String() + " " + c.Failure))
+			return
+		}
+		if keep.Err() != nil {
+			p.log.ErrorContext(ctx, "receipt not written, the person will be called again", "recipient", n, "step", "record", "reason", err.Error())
+			p.leave(0, "unrecorded")
+			return
+		}
+		p.log.WarnContext(ctx, "receipt not written, trying again", "recipient", n, "step", "record", "reason", err.Error())
+		pause(keep, wait)
+	}
+}
+
+// retire tells the directory which contact points are gone. If that fails the
+// next call finds them gone again.
+func (p *pass) retire(ctx context.Context, n int, gone []string) {
+	if len(gone) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	defer cancel()
+	if err := p.People.Retire(ctx, p.round.Target(n), gone); err != nil {
+		p.log.WarnContext(ctx, "contact points not retired", "recipient", n, "step", "retire", "reason", err.Error())
+	}
+}
+
+// leave leaves a target, or the rest of the job, for a pass after wait.
+func (p *pass) leave(wait time.Duration, why string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if wait = max(0, wait); !p.again || wait < p.after {
+		p.after = wait
+	}
+	p.again = true
+	p.counts[why]++
+}
+
+func (p *pass) count(what string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.counts[what]++
+}
+
+// summary says how many targets ended how, for the log.
+func (p *pass) summary() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return fmt.Sprint(p.counts)
+}
+
+// outlive returns a context that ends grace after ctx does, not with it.
+func outlive(ctx context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		pause(longer, grace)
+		cancel()
+	})
+	return longer, func() { stop(); cancel() }
+}
