@@ -43,7 +43,7 @@ func (s *Sandbox) deliver(d *device, message, topic, urgency string, ttl, delay 
 		e.Topic, e.Urgency = topic, urgency
 		s.show(e, d.phone)
 		if e.Token != "" {
-			resp, err := s.post(ctx, s.o.HTTP, "/r/"+url.PathEscape(e.Token)+"/seen", url.Values{"c": {"webpush"}, "via": {"push"}})
+			resp, err := s.post(ctx, s.o.HTTP, "/r/"+url.PathEscape(e.Token)+"/seen?c=webpush", nil)
 			if err == nil {
 				resp.Body.Close()
 			}

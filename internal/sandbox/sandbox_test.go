@@ -30,6 +30,7 @@ type product struct {
 	posts     []url.Values // answers
 	calls     []url.Values // status callbacks
 	inbound   []url.Values
+	shown     []string
 	badSigned int
 	down      int // answer so many times with 503
 }
@@ -61,7 +62,11 @@ func newProduct(t *testing.T) *product {
 	mux.HandleFunc("GET /r/{token}", func(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, `<form action="/search"><input type=hidden name=x value=1></form><form method=post><input type="hidden" name="k" value="from-page"><button name=a value=1></button></form>`)
 	})
-	mux.HandleFunc("POST /r/{token}/seen", func(http.ResponseWriter, *http.Request) {})
+	mux.HandleFunc("POST /r/{token}/seen", func(_ http.ResponseWriter, r *http.Request) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.shown = append(p.shown, r.PathValue("token")+" on "+r.URL.Query().Get("c"))
+	})
 	mux.HandleFunc("POST /r/{token}", func(w http.ResponseWriter, r *http.Request) {
 		r.ParseForm()
 		p.mu.Lock()
@@ -454,6 +459,11 @@ func TestPush(t *testing.T) {
 	if e := w.log()[0]; e.Title != "Fire" || e.Text != "Leave now" || e.Token != "tok-9" || e.Round != 3 || e.Phone != "E000" || e.Urgency != "high" || e.Topic != "abc" {
 		t.Errorf("notification %+v", e)
 	}
+	w.until("shown receipt", func() bool {
+		w.p.mu.Lock()
+		defer w.p.mu.Unlock()
+		return slices.Equal(w.p.shown, []string{"tok-9 on webpush"})
+	})
 	if resp := push(t, &subs[0], "{}", nil); resp.StatusCode != 403 {
 		t.Errorf("another server's key: got %d, want 403", resp.StatusCode)
 	}
