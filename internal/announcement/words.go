@@ -47,9 +47,8 @@ type template struct {
 // drillWords mark a drill. Place and At name the site, Meet the assembly point,
 // where the template has them.
 type drillWords struct {
-	Title   string `json:"title"`    // starts every title
-	Body    string `json:"body"`     // starts every body
-	NotReal string `json:"not_real"` // stands in every SMS
+	Title   string `json:"title"` // starts every title
+	Body    string `json:"body"`  // starts every body
 	At      string `json:"at"`
 	Meet    string `json:"meet"`
 	NoMeet  string `json:"no_meet"`
@@ -101,7 +100,7 @@ func (c *Catalogue) check() error {
 	for _, lang := range languages {
 		m := c.messages
 		d, w := m.DrillWords[lang], m.Words[lang]
-		if d.Title == "" || d.Body == "" || d.NotReal == "" || m.Drill[lang].SMS == "" {
+		if d.Title == "" || d.Body == "" || m.Drill[lang].SMS == "" {
 			return fmt.Errorf("the words that mark a drill are missing in %q", lang)
 		}
 		if w.Reply == "" || w.Answer == "" || w.Two == "" || w.Ask[Safety] == "" || w.Ask[Read] == "" {

@@ -45,6 +45,12 @@ func (c *Catalogue) Compose(a *Announcement, k Saying) Message {
 	}
 	s := speech{c: c, a: a, k: k, lang: wordsIn(lang), subject: plain(text.Title)}
 	s.words = c.messages.Words[s.lang]
+	if a.Mode == Drill { // what is said is marked already
+		rest := strings.TrimLeft(strings.TrimPrefix(s.subject, c.messages.DrillWords[s.lang].Title), " :-,.")
+		if rest != "" {
+			s.subject = capitalised(rest)
+		}
+	}
 	m.Title, m.Body, m.SMS = s.say(text)
 	return m
 }
@@ -150,7 +156,7 @@ func split(pattern string) (middle, tail string) {
 // later round, then all that is said, then the name of the sender.
 func (s speech) segment(middle, tail string, blanks map[string]string) string {
 	org := plain(s.k.Org)
-	said := func() string { return s.marked(fillBlanks(middle, blanks)) }
+	said := func() string { return s.marked(strings.ReplaceAll(fillBlanks(middle, blanks), "....", "...")) }
 	ending := s.ending(tail)
 	join := func(text string) string {
 		parts := []string{text}
