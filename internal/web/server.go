@@ -88,12 +88,12 @@ func (s *Server) Handler() http.Handler { return s.handler }
 func (s *Server) routes() http.Handler {
 	pages := http.NewServeMux()
 	s.routeAnswer(pages)
-	//	s.routeTeam(pages)
-	//	s.routeMe(pages)
-	//	s.routeConsole(pages)
-	//	s.routeCompose(pages)
-	//	s.routeBoard(pages)
-	//	s.routePeople(pages)
+	s.routeTeam(pages)
+	s.routeMe(pages)
+	s.routeConsole(pages)
+	s.routeCompose(pages)
+	s.routeBoard(pages)
+	s.routePeople(pages)
 	pages.Handle("GET /static/", s.static())
 	pages.HandleFunc("/", s.unknownPage)
 

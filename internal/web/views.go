@@ -82,7 +82,7 @@ func hashSource(text string) string {
 // page is what every page knows. Its methods are the words of the templates.
 type page struct {
 	Lang  announcement.Language
-	Org   string
+	House string // the company
 	Path  string
 	Title string
 	Now   time.Time
@@ -100,7 +100,7 @@ type page struct {
 func (s *Server) page(r *http.Request, title string) page {
 	lang := s.language(r)
 	p := page{
-		Lang: lang, Org: s.Org, Path: r.URL.Path, Now: s.Now(), CSS: s.views.answerCSS, JS: s.views.answerJS,
+		Lang: lang, House: s.Org, Path: r.URL.Path, Now: s.Now(), CSS: s.views.answerCSS, JS: s.views.answerJS,
 		Sandbox: s.SandboxURL, indo: s.views.indonesian,
 	}
 	p.Title = p.T(title)

@@ -1,0 +1,313 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"kentongan/internal/announcement"
+)
+
+const rowsPerPage = 50
+
+func (s *Server) routeBoard(mux *http.ServeMux) {
+	mux.HandleFunc("GET /alerts/{id}", s.signedIn(s.board))
+	mux.HandleFunc("GET /alerts/{id}/events", s.signedIn(func(w http.ResponseWriter, r *http.Request) {
+		s.streamCounts(w, r, announcement.ID(r.PathValue("id")))
+	}))
+	mux.HandleFunc("GET /alerts/{id}/people", s.signedIn(s.boardPeople))
+	mux.HandleFunc("GET /alerts/{id}/people/{n}", s.signedIn(s.boardPerson))
+	mux.HandleFunc("POST /alerts/{id}/people/{n}/mark", s.signedIn(s.boardMark))
+	mux.HandleFunc("POST /alerts/{id}/people/{n}/claim", s.signedIn(s.boardClaim))
+	mux.HandleFunc("GET /alerts/{id}/close", s.signedIn(s.closePage))
+	mux.HandleFunc("POST /alerts/{id}/close", s.signedIn(s.closeNow))
+	mux.HandleFunc("POST /alerts/{id}/remind", s.signedIn(s.remindNow))
+}
+
+// tile is one of the six states, with a mark so that colour is never alone.
+type tile struct {
+	State announcement.State
+	Label string // English
+	Mark  string
+	Class string
+	Count int
+	Left  float64 // where its part of the bar begins, percent
+	Width float64
+}
+
+var tileKinds = []tile{
+	{State: announcement.NeedsHelp, Label: "Need help", Mark: "!", Class: "help"},
+	{State: announcement.NoAnswer, Label: "No answer", Mark: "–", Class: "none"},
+	{State: announcement.Unreachable, Label: "Unreachable", Mark: "x", Class: "unreach"},
+	{State: announcement.HasOpened, Label: "Opened", Mark: "o", Class: "seen"},
+	{State: announcement.Confirmed, Label: "Safe", Mark: "✓", Class: "safe"},
+	{State: announcement.OffSite, Label: "Not on site", Mark: "~", Class: "excused"},
+}
+
+func tiles(c announcement.Counts) []tile {
+	out := make([]tile, len(tileKinds))
+	left := 0.0
+	for i, t := range tileKinds {
+		t.Count = c.Of(t.State)
+		if c.Recipients > 0 {
+			t.Width = 100 * float64(t.Count) / float64(c.Recipients)
+		}
+		t.Left, left = left, left+t.Width
+		out[i] = t
+	}
+	return out
+}
+
+// Tag is the tile of a state, for its label, mark and colour.
+func (p page) Tag(state announcement.State) tile {
+	for _, t := range tileKinds {
+		if t.State == state {
+			return t
+		}
+	}
+	return tile{Label: string(state)}
+}
+
+// Ladder says in plain words how far the calls to a person have come, and what
+// cannot be known.
+func (p page) Ladder(r Recipient) string {
+	var parts []string
+	for _, c := range announcement.Channels {
+		l, ok := r.Channels[c]
+		if !ok {
+			continue
+		}
+		text := p.T(channelWords[c]) + ": " + p.T(rankWords[l.Rank])
+		if l.Failure != "" {
+			text += " (" + l.Failure + ")"
+		}
+		parts = append(parts, text)
+	}
+	return strings.Join(parts, "; ")
+}
+
+// ChannelName is a channel in words.
+func (p page) ChannelName(c announcement.Channel) string { return p.T(channelWords[c]) }
+
+var channelWords = map[announcement.Channel]string{announcement.WebPush: "Push", announcement.SMS: "SMS", announcement.InApp: "Open page"}
+
+var rankWords = map[string]string{
+	"queued": "waiting", "accepted": "accepted by the network", "sent": "sent by the carrier",
+	"delivered": "carrier says delivered", "failed": "failed", "shown": "shown on the phone",
+}
+
+type boardView struct {
+	page
+	Summary
+	Tiles     []tile
+	Answered  int
+	Percent   int
+	Help      []Recipient
+	People    RecipientPage
+	Teams     []Team
+	Timeline  []Entry
+	State     announcement.State
+	Query     string
+	Previous  string
+	Following string
+	Live      bool
+}
+
+// Heading is the title with REAL or DRILL, which never look alike.
+func (v boardView) Heading() string { return v.TitleOf(v.Text, v.Mode) }
+
+func (s *Server) boardView(r *http.Request) (boardView, error) {
+	sum, err := s.Desk.Summary(r.Context(), announcement.ID(r.PathValue("id")))
+	if err != nil {
+		return boardView{}, err
+	}
+	v := boardView{page: s.page(r, ""), Summary: sum, Tiles: tiles(sum.Counts), Live: sum.Status != announcement.StatusClosed}
+	v.page.Zone = sum.Zone
+	v.Answered = sum.Counts.NeedHelp + sum.Counts.Confirmed + sum.Counts.NotOnSite
+	if sum.Counts.Recipients > 0 {
+		v.Percent = 100 * v.Answered / sum.Counts.Recipients
+	}
+	v.Title = v.Heading()
+	if sum.Counts.NeedHelp > 0 {
+		v.Title = fmt.Sprintf("(%d) %s", sum.Counts.NeedHelp, v.Title)
+	}
+	return v, nil
+}
+
+func (v *boardView) list(s *Server, r *http.Request, offset int) error {
+	q := r.URL.Query()
+	v.State, v.Query = announcement.State(q.Get("state")), q.Get("q")
+	var err error
+	v.People, err = s.Desk.Recipients(r.Context(), v.ID, RecipientFilter{
+		State: v.State, Team: q.Get("team"), Site: q.Get("site"), Search: v.Query, Offset: offset, Limit: rowsPerPage,
+	})
+	if err != nil {
+		return err
+	}
+	link := func(offset int) string {
+		to := url.Values{"offset": {strconv.Itoa(offset)}}
+		for _, k := range []string{"state", "team", "site", "q"} {
+			if q.Get(k) != "" {
+				to.Set(k, q.Get(k))
+			}
+		}
+		return "/alerts/" + string(v.ID) + "/people?" + to.Encode()
+	}
+	if offset > 0 {
+		v.Previous = link(max(0, offset-rowsPerPage))
+	}
+	if v.People.Next != nil {
+		v.Following = link(*v.People.Next)
+	}
+	return nil
+}
+
+func (s *Server) board(w http.ResponseWriter, r *http.Request) {
+	v, err := s.boardView(r)
+	if err == nil {
+		err = v.list(s, r, 0)
+	}
+	var help RecipientPage
+	if err == nil {
+		help, err = s.Desk.Recipients(r.Context(), v.ID, RecipientFilter{State: announcement.NeedsHelp, Limit: 500})
+	}
+	if err == nil {
+		v.Teams, err = s.Desk.Teams(r.Context(), v.ID)
+	}
+	if err == nil {
+		v.Timeline, err = s.Desk.Timeline(r.Context(), v.ID)
+	}
+	if err != nil {
+		s.fail(w, r, "board", err)
+		return
+	}
+	v.Help = help.Recipients
+	s.show(w, r, http.StatusOK, "board", "board", v)
+}
+
+func (s *Server) boardPeople(w http.ResponseWriter, r *http.Request) {
+	offset, _ := strconv.Atoi(r.URL.Query().Get("offset"))
+	v, err := s.boardView(r)
+	if err == nil {
+		err = v.list(s, r, max(0, offset))
+	}
+	if err != nil {
+		s.fail(w, r, "people of an alert", err)
+		return
+	}
+	s.show(w, r, http.StatusOK, "board", "people-of", v)
+}
+
+type personView struct {
+	boardView
+	Person  Recipient
+	History []Entry
+	Nonce   string
+}
+
+func (s *Server) boardPerson(w http.ResponseWriter, r *http.Request) {
+	n, err := index(r.PathValue("n"))
+	v := personView{Nonce: newNonce()}
+	if err == nil {
+		v.boardView, err = s.boardView(r)
+	}
+	if err == nil {
+		v.Person, v.History, err = s.Desk.Recipient(r.Context(), v.ID, n)
+	}
+	if err != nil {
+		s.fail(w, r, "person", err)
+		return
+	}
+	v.Title = v.Person.Name.Name + " - " + v.Heading()
+	s.show(w, r, http.StatusOK, "board", "person", v)
+}
+
+func index(text string) (int, error) {
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 {
+		return 0, ErrNotFound
+	}
+	return n, nil
+}
+
+// readMark reads how somebody accounts for one person.
+func readMark(r *http.Request, n int) (Mark, error) {
+	a, _ := strconv.Atoi(r.PostFormValue("a"))
+	m := Mark{Index: n, Answer: announcement.Answer(a), How: announcement.How(r.PostFormValue("how")), Note: r.PostFormValue("note"), Ref: refOf(r.PostFormValue("k")) + "-" + strconv.Itoa(n) + "-" + strconv.Itoa(a)}
+	if !m.Answer.Valid() {
+		return m, announcement.FieldErrors{{Field: "a", Why: "Choose one of the answers."}}
+	}
+	if !m.How.Valid() {
+		return m, announcement.FieldErrors{{Field: "how", Why: "Say how you know."}}
+	}
+	return m, nil
+}
+
+func (s *Server) boardMark(w http.ResponseWriter, r *http.Request) {
+	n, err := index(r.PathValue("n"))
+	var m Mark
+	if err == nil {
+		m, err = readMark(r, n)
+	}
+	if err == nil {
+		err = s.Desk.MarkAt(r.Context(), principalOf(r.Context()), announcement.ID(r.PathValue("id")), m)
+	}
+	s.back(w, r, "mark", "/alerts/"+r.PathValue("id")+"/people/"+r.PathValue("n"), err)
+}
+
+func (s *Server) boardClaim(w http.ResponseWriter, r *http.Request) {
+	n, err := index(r.PathValue("n"))
+	if err == nil {
+		err = s.Desk.ClaimAt(r.Context(), principalOf(r.Context()), announcement.ID(r.PathValue("id")), n, r.PostFormValue("resolved") == "1")
+	}
+	s.back(w, r, "claim", "/alerts/"+r.PathValue("id"), err)
+}
+
+// back ends a form: to the page that shows what came of it, or the reason why
+// nothing did.
+func (s *Server) back(w http.ResponseWriter, r *http.Request, step, path string, err error) {
+	if err != nil {
+		s.fail(w, r, step, err)
+		return
+	}
+	http.Redirect(w, r, path, http.StatusSeeOther)
+}
+
+type closeView struct {
+	boardView
+	As announcement.ClosedAs
+}
+
+func (s *Server) closePage(w http.ResponseWriter, r *http.Request) {
+	v := closeView{As: announcement.ClosedAs(r.URL.Query().Get("as"))}
+	if v.As != announcement.AsCorrected {
+		v.As = announcement.AsAllClear
+	}
+	var err error
+	if v.boardView, err = s.boardView(r); err != nil {
+		s.fail(w, r, "close page", err)
+		return
+	}
+	s.show(w, r, http.StatusOK, "board", "close", v)
+}
+
+func (s *Server) closeNow(w http.ResponseWriter, r *http.Request) {
+	as, reason := announcement.ClosedAs(r.PostFormValue("as")), strings.TrimSpace(r.PostFormValue("reason"))
+	var err error
+	switch {
+	case as != announcement.AsAllClear && as != announcement.AsCorrected && as != announcement.AsCancelled:
+		err = announcement.FieldErrors{{Field: "as", Why: "Say how it ends."}}
+	case reason == "":
+		err = announcement.FieldErrors{{Field: "reason", Why: "Say why."}}
+	default:
+		err = s.Desk.Close(r.Context(), principalOf(r.Context()), announcement.ID(r.PathValue("id")), as, reason)
+	}
+	s.back(w, r, "close", "/alerts/"+r.PathValue("id"), err)
+}
+
+func (s *Server) remindNow(w http.ResponseWriter, r *http.Request) {
+	_, err := s.Desk.Remind(r.Context(), principalOf(r.Context()), announcement.ID(r.PathValue("id")), "reminded from the board")
+	s.back(w, r, "remind", "/alerts/"+r.PathValue("id"), err)
+}

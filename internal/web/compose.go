@@ -1,0 +1,214 @@
+package web
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"kentongan/internal/announcement"
+)
+
+// smallDrill is the largest drill that is sent without typing its size.
+const smallDrill = 50
+
+func (s *Server) routeCompose(mux *http.ServeMux) {
+	mux.HandleFunc("GET /new", s.signedIn(s.composePage))
+	mux.HandleFunc("POST /new", s.signedIn(s.compose))
+}
+
+// composing is a draft on its way through the steps. The browser carries it,
+// sealed; Nonce makes two presses of Send one announcement.
+type composing struct {
+	Draft  Draft
+	Nonce  string
+	People int // as the last preview counted
+}
+
+type composeView struct {
+	page
+	composing
+	State       string // composing, sealed
+	Templates   []Template
+	Template    Template
+	Sites       []Choice
+	Departments []Choice
+	Preview     Preview
+	Counted     bool
+	Typed       string
+}
+
+// Real reports whether this is no drill.
+func (v composeView) Real() bool { return v.Draft.Mode == announcement.Live }
+
+// MustType reports whether the number of people has to be typed.
+func (v composeView) MustType() bool { return v.Real() || v.Preview.Recipients > smallDrill }
+
+// BandClass is the colour of the confirmation.
+func (v composeView) BandClass() string {
+	return bandOf(v.Draft.Mode, v.Preview.Announcement.Severity)
+}
+
+func (s *Server) composePage(w http.ResponseWriter, r *http.Request) {
+	s.showStep(w, r, "choose", composing{Nonce: newNonce()}, nil, nil)
+}
+
+func (s *Server) showStep(w http.ResponseWriter, r *http.Request, step string, c composing, errs announcement.FieldErrors, p *Preview) {
+	v := composeView{page: s.page(r, "New alert"), composing: c, Templates: s.Desk.Templates(), Sites: s.Desk.Sitelist(), Departments: s.Desk.Departments(), Typed: r.PostFormValue("typed")}
+	v.Errors = errs
+	for _, t := range v.Templates {
+		if t.Key == c.Draft.Template {
+			v.Template = t
+		}
+	}
+	if p != nil {
+		v.Preview, v.Counted = *p, true
+		v.People = p.Recipients
+		c.People = p.Recipients
+	}
+	var err error
+	if v.State, err = s.seal.put("compose", c, 2*time.Hour); err != nil {
+		s.fail(w, r, "compose", err)
+		return
+	}
+	status := http.StatusOK
+	if len(errs) > 0 {
+		status = http.StatusUnprocessableEntity
+		v.Title = v.T("Error:") + " " + v.Title
+	}
+	s.show(w, r, status, "new", step, v)
+}
+
+func fault(field, why string) announcement.FieldErrors {
+	return announcement.FieldErrors{{Field: field, Why: why}}
+}
+
+// compose takes one step of the form and shows the next, or the same again with
+// what has to be mended.
+func (s *Server) compose(w http.ResponseWriter, r *http.Request) {
+	var c composing
+	if !s.seal.get("compose", r.PostFormValue("state"), &c) {
+		http.Redirect(w, r, "/new", http.StatusSeeOther)
+		return
+	}
+	switch r.PostFormValue("step") {
+	case "choose":
+		s.choose(w, r, c)
+	case "write":
+		readWords(r, &c.Draft)
+		s.showStep(w, r, "who", c, nil, nil)
+	case "count":
+		c.Draft.Audience = readAudience(r)
+		s.preview(w, r, c, "who")
+	case "who":
+		c.Draft.Audience = readAudience(r)
+		s.preview(w, r, c, "preview")
+	case "preview":
+		s.preview(w, r, c, "confirm")
+	case "send":
+		s.send(w, r, c)
+	default:
+		s.showStep(w, r, "choose", c, nil, nil)
+	}
+}
+
+func (s *Server) choose(w http.ResponseWriter, r *http.Request, c composing) {
+	c.Draft.Mode, c.Draft.Template = announcement.Mode(r.PostFormValue("mode")), r.PostFormValue("template")
+	var errs announcement.FieldErrors
+	if c.Draft.Mode != announcement.Live && c.Draft.Mode != announcement.Drill {
+		errs = append(errs, fault("mode", "Say whether this is real or a drill.")...)
+	}
+	if c.Draft.Template == "" {
+		errs = append(errs, fault("template", "Choose what has happened.")...)
+	}
+	if len(errs) > 0 {
+		s.showStep(w, r, "choose", c, errs, nil)
+		return
+	}
+	if c.Draft.Template == "own" {
+		c.Draft.Template = ""
+	}
+	s.showStep(w, r, "write", c, nil, nil)
+}
+
+// readWords reads the blanks of a template, or a person's own text.
+func readWords(r *http.Request, d *Draft) {
+	if d.Template != "" {
+		d.Fields = map[string]string{}
+		for name, values := range r.PostForm {
+			if field, ok := strings.CutPrefix(name, "f."); ok && len(values) > 0 {
+				d.Fields[field] = strings.TrimSpace(values[0])
+			}
+		}
+		return
+	}
+	d.Severity, d.Answers = announcement.Severity(r.PostFormValue("severity")), announcement.Answers(r.PostFormValue("answers"))
+	d.Text = map[announcement.Language]announcement.Text{}
+	for _, lang := range []announcement.Language{announcement.Indonesian, announcement.English} {
+		t := announcement.Text{Title: strings.TrimSpace(r.PostFormValue("title." + string(lang))), Body: strings.TrimSpace(r.PostFormValue("body." + string(lang)))}
+		if t.Title != "" || t.Body != "" {
+			d.Text[lang] = t
+		}
+	}
+}
+
+func readAudience(r *http.Request) announcement.Audience {
+	a := announcement.Audience{
+		All: r.PostFormValue("all") == "1", Sites: r.PostForm["site"], Departments: r.PostForm["department"],
+		Under: list(r.PostFormValue("under")), People: list(r.PostFormValue("people")),
+	}
+	if except := list(r.PostFormValue("except")); len(except) > 0 {
+		a.Except = &announcement.Audience{People: except}
+	}
+	return a
+}
+
+func list(text string) []string {
+	return strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" ,;\n\r\t", r) })
+}
+
+func (s *Server) preview(w http.ResponseWriter, r *http.Request, c composing, step string) {
+	p, err := s.Desk.Preview(r.Context(), c.Draft)
+	errs := faults(err)
+	switch {
+	case err != nil && errs == nil:
+		s.fail(w, r, "preview", err)
+		return
+	case err == nil && p.Recipients == 0:
+		errs = fault("audience", "Nobody matches.")
+	}
+	if errs != nil {
+		back := "write"
+		if strings.HasPrefix(errs[0].Field, "audience") {
+			back = "who"
+		}
+		s.showStep(w, r, back, c, errs, nil)
+		return
+	}
+	s.showStep(w, r, step, c, nil, &p)
+}
+
+// send announces, if the number of people is still the one that was confirmed.
+func (s *Server) send(w http.ResponseWriter, r *http.Request, c composing) {
+	p, err := s.Desk.Preview(r.Context(), c.Draft)
+	if err != nil {
+		s.fail(w, r, "confirm", err)
+		return
+	}
+	v := composeView{composing: c, Preview: p}
+	typed, _ := strconv.Atoi(strings.NewReplacer(",", "", ".", "", " ", "").Replace(r.PostFormValue("typed")))
+	pg := s.page(r, "")
+	switch {
+	case p.Recipients != c.People:
+		s.showStep(w, r, "confirm", c, fault("typed", pg.T("The number of people changed from %s to %s. Please check again.", pg.N(c.People), pg.N(p.Recipients))), &p)
+		return
+	case v.MustType() && typed != p.Recipients:
+		s.showStep(w, r, "confirm", c, fault("typed", pg.T("You typed %s. This alert goes to %s people.", pg.N(typed), pg.N(p.Recipients))), &p)
+		return
+	case !v.MustType() && r.PostFormValue("drill") != "1":
+		s.showStep(w, r, "confirm", c, fault("drill", "Tick that you understand this is a drill."), &p)
+		return
+	}
+	sum, _, err := s.Desk.Announce(r.Context(), principalOf(r.Context()), c.Draft, c.Nonce)
+	s.back(w, r, "announce", "/alerts/"+string(sum.ID), err)
+}

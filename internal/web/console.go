@@ -1,0 +1,128 @@
+package web
+
+import (
+	"net/http"
+	"time"
+
+	"kentongan/internal/announcement"
+)
+
+const sessionLife = 12 * time.Hour // one long shift
+
+func (s *Server) routeConsole(mux *http.ServeMux) {
+	mux.HandleFunc("GET /{$}", s.signedIn(s.home))
+	mux.HandleFunc("GET /signin", s.signinPage)
+	mux.HandleFunc("POST /signin", s.signin)
+	mux.HandleFunc("POST /signout", s.signout)
+}
+
+// signedIn lets people in who have signed in, or everybody where the
+// installation is open. Viewers may look and not send.
+func (s *Server) signedIn(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		p, ok := s.visitor(r)
+		if !ok {
+			http.Redirect(w, r, "/signin", http.StatusSeeOther)
+			return
+		}
+		if r.Method != http.MethodGet && r.Method != http.MethodHead && p.Role != Sender {
+			s.fail(w, r, "authorize", ErrForbidden)
+			return
+		}
+		next(w, r.WithContext(withPrincipal(r.Context(), p)))
+	}
+}
+
+func (s *Server) visitor(r *http.Request) (Principal, bool) {
+	if s.Access.OpenConsole() {
+		return Principal{Actor: announcement.ByConsole, Name: "console", Role: Sender}, true
+	}
+	c, err := r.Cookie("session")
+	if err != nil {
+		return Principal{}, false
+	}
+	var p Principal
+	return p, s.seal.get("session", c.Value, &p)
+}
+
+func (s *Server) cookie(name, value string, life time.Duration) *http.Cookie {
+	return &http.Cookie{Name: name, Value: value, Path: "/", MaxAge: int(life / time.Second), HttpOnly: true, Secure: s.secure, SameSite: http.SameSiteLaxMode}
+}
+
+type signinView struct {
+	page
+	Wrong bool
+}
+
+func (s *Server) signinPage(w http.ResponseWriter, r *http.Request) {
+	s.show(w, r, http.StatusOK, "signin", "signin", signinView{page: s.page(r, "Sign in")})
+}
+
+func (s *Server) signin(w http.ResponseWriter, r *http.Request) {
+	p, err := s.Access.Authenticate(r.Context(), r.PostFormValue("token"))
+	if err != nil {
+		if status, _ := statusOf(err); status >= 500 {
+			s.fail(w, r, "sign in", err)
+			return
+		}
+		s.show(w, r, http.StatusUnauthorized, "signin", "signin", signinView{page: s.page(r, "Sign in"), Wrong: true})
+		return
+	}
+	sealed, err := s.seal.put("session", p, sessionLife)
+	if err != nil {
+		s.fail(w, r, "sign in", err)
+		return
+	}
+	http.SetCookie(w, s.cookie("session", sealed, sessionLife))
+	http.Redirect(w, r, "/", http.StatusSeeOther)
+}
+
+func (s *Server) signout(w http.ResponseWriter, r *http.Request) {
+	c := s.cookie("session", "", 0)
+	c.MaxAge = -1
+	http.SetCookie(w, c)
+	http.Redirect(w, r, "/signin", http.StatusSeeOther)
+}
+
+type homeView struct {
+	page
+	Open, Closed []Summary
+	Ready        Readiness
+}
+
+// TitleOf is an announcement's title in the reader's language, marked when it
+// is a drill.
+func (p page) TitleOf(text map[announcement.Language]announcement.Text, m announcement.Mode) string {
+	t, ok := text[p.Lang]
+	if !ok {
+		for _, lang := range []announcement.Language{announcement.Indonesian, announcement.English} {
+			if t, ok = text[lang]; ok {
+				break
+			}
+		}
+	}
+	if m == announcement.Drill {
+		return drillWord(p.Lang, t.Title)
+	}
+	return t.Title
+}
+
+// Band is the CSS class of a severity's colour; a drill has its own.
+func (p page) Band(m announcement.Mode, sev announcement.Severity) string { return bandOf(m, sev) }
+
+func (s *Server) home(w http.ResponseWriter, r *http.Request) {
+	list, err := s.Desk.List(r.Context())
+	if err != nil {
+		s.fail(w, r, "list", err)
+		return
+	}
+	v := homeView{page: s.page(r, "Alerts"), Ready: s.Desk.Readiness(r.Context())}
+	for _, sum := range list {
+		if sum.Status == announcement.StatusClosed {
+			v.Closed = append(v.Closed, sum)
+		} else {
+			v.Open = append(v.Open, sum)
+		}
+	}
+	s.show(w, r, http.StatusOK, "home", "home", v)
+}

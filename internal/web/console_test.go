@@ -1,0 +1,95 @@
+package web
+
+import (
+	"html"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func TestPagesAreMade(t *testing.T) {
+	t.Parallel()
+	h := newHouse()
+	h.open = true
+	srv := newServer(t, h)
+	for path, want := range map[string]string{
+		"/": "New alert", "/new": "REAL emergency", "/people": "CSV", "/signin": "Access token",
+		"/alerts/a1": "Remind 346", "/alerts/a1/people?state=need_help": "Agus", "/alerts/a1/people/4": "How do you know?",
+		"/alerts/a1/close?as=corrected": "sent in error", "/t/" + goodToken: "Agus", "/e/code1": "<form", "/me": "Siti",
+		"/sw.js": "showNotification", "/app.webmanifest": "start_url", "/static/app.css": "--extreme", "/static/icon-192.png": "PNG",
+	} {
+		sep := "?"
+		if strings.Contains(path, "?") {
+			sep = "&"
+		}
+		w := call(t, srv, "GET", path+sep+"lang=en", "", "Cookie", "device=device1")
+		if w.Code != 200 || !strings.Contains(w.Body.String(), want) {
+			t.Errorf("%s: got %d %s, want 200 with %q", path, w.Code, w.Body, want)
+		}
+	}
+	if len(h.presses)+len(h.drafts)+len(h.marks)+h.claims != 0 || h.closedAs != "" {
+		t.Error("a GET changed something")
+	}
+}
+
+func TestConsoleNeedsSignIn(t *testing.T) {
+	t.Parallel()
+	srv := newServer(t, newHouse())
+	if w := call(t, srv, "GET", "/alerts/a1", ""); w.Header().Get("Location") != "/signin" {
+		t.Errorf("got %d, want the sign-in page", w.Code)
+	}
+	w := call(t, srv, "POST", "/signin", "token=v")
+	cookies := w.Result().Cookies()
+	if len(cookies) != 1 || !cookies[0].HttpOnly || cookies[0].SameSite != http.SameSiteLaxMode {
+		t.Fatalf("got %v, want one HttpOnly Lax cookie", cookies)
+	}
+	if w := call(t, srv, "POST", "/alerts/a1/close", "as=all_clear&reason=x", "Cookie", cookies[0].String()); w.Code != 403 {
+		t.Errorf("viewer closes: got %d, want 403", w.Code)
+	}
+}
+
+var stateField = regexp.MustCompile(`name="state" value="([^"]+)"`)
+
+func TestComposeSendsOnceAndCounts(t *testing.T) {
+	t.Parallel()
+	h := newHouse()
+	h.open = true
+	srv := newServer(t, h)
+	body := call(t, srv, "GET", "/new?lang=en", "").Body.String()
+	step := func(fields string) (int, string) {
+		form := fields + "&state=" + url.QueryEscape(html.UnescapeString(stateField.FindStringSubmatch(body)[1]))
+		w := call(t, srv, "POST", "/new?lang=en", form)
+		if strings.Contains(w.Body.String(), `name="state"`) {
+			body = w.Body.String()
+		}
+		return w.Code, w.Body.String()
+	}
+	if code, _ := step("step=choose"); code != 422 {
+		t.Fatalf("no choice: got %d, want 422", code)
+	}
+	for _, fields := range []string{"step=choose&mode=live&template=fire", "step=write&f.site=A", "step=who&all=1", "step=preview"} {
+		if code, text := step(fields); code != 200 {
+			t.Fatalf("%s: got %d %s, want 200", fields, code, text)
+		}
+	}
+	if !strings.Contains(body, "Send REAL alert to 60 people") {
+		t.Error("the button does not name the act and the number")
+	}
+	if _, text := step("step=send&typed=6"); !strings.Contains(text, "You typed 6. This alert goes to 60 people.") {
+		t.Error("a wrong number is not named")
+	}
+	h.people = 61
+	if code, _ := step("step=send&typed=61"); code != 422 || len(h.drafts) != 0 {
+		t.Errorf("changed headcount: got %d and %d announcements, want 422 and none", code, len(h.drafts))
+	}
+	for range 2 {
+		if code, text := step("step=send&typed=61"); code != 303 {
+			t.Fatalf("send: got %d %s, want 303", code, text)
+		}
+	}
+	if len(h.drafts) != 1 {
+		t.Errorf("got %d announcements, want 1", len(h.drafts))
+	}
+}

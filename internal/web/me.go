@@ -1,0 +1,135 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"kentongan/internal/announcement"
+	"kentongan/templates"
+)
+
+const deviceLife = 365 * 24 * time.Hour
+
+func (s *Server) routeMe(mux *http.ServeMux) {
+	mux.HandleFunc("GET /e/{code}", s.enrolPage) // a preview may fetch it: changes nothing
+	mux.HandleFunc("POST /e/{code}", s.enrol)
+	mux.HandleFunc("GET /me", s.me)
+	mux.HandleFunc("GET /me/events", s.meEvents)
+	mux.HandleFunc("POST /me/subscribe", s.subscribe)
+	mux.HandleFunc("POST /me/unsubscribe", s.unsubscribe)
+	mux.HandleFunc("GET /sw.js", s.asset("static/sw.js", "text/javascript; charset=utf-8"))
+	mux.HandleFunc("GET /app.webmanifest", s.asset("static/app.webmanifest", "application/manifest+json"))
+}
+
+// asset serves an embedded file outside /static/, where a browser wants it.
+func (s *Server) asset(name, contentType string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		b, err := templates.Files.ReadFile(name)
+		if err != nil {
+			s.fail(w, r, "asset", err)
+			return
+		}
+		w.Header().Set("Content-Type", contentType)
+		w.Header().Set("Cache-Control", "no-cache")
+		_, _ = w.Write(b)
+	}
+}
+
+func (s *Server) enrolPage(w http.ResponseWriter, r *http.Request) {
+	s.show(w, r, http.StatusOK, "me", "enrol", s.page(r, "Connect this phone"))
+}
+
+func (s *Server) enrol(w http.ResponseWriter, r *http.Request) {
+	device, err := s.Phone.Enrol(r.Context(), r.PathValue("code"))
+	if err != nil {
+		s.failPhone(w, r, "enrol", err)
+		return
+	}
+	http.SetCookie(w, s.cookie("device", device, deviceLife))
+	http.Redirect(w, r, "/me", http.StatusSeeOther)
+}
+
+func device(r *http.Request) string {
+	c, err := r.Cookie("device")
+	if err != nil {
+		return ""
+	}
+	return c.Value
+}
+
+type meView struct {
+	page
+	MePage
+}
+
+func (s *Server) me(w http.ResponseWriter, r *http.Request) {
+	m, err := s.Phone.Me(r.Context(), device(r))
+	if err != nil {
+		s.failPhone(w, r, "me", err)
+		return
+	}
+	v := meView{page: s.page(r, "My alerts"), MePage: m}
+	if _, asked := known(r.URL.Query().Get("lang")); !asked {
+		if lang, ok := known(string(m.Language)); ok {
+			v.page.Lang = lang
+			v.Title = v.T("My alerts")
+		}
+	}
+	s.show(w, r, http.StatusOK, "me", "me", v)
+}
+
+func (s *Server) meEvents(w http.ResponseWriter, r *http.Request) {
+	changes, err := s.Phone.MyChanges(r.Context(), device(r))
+	if err != nil {
+		s.failPhone(w, r, "my events", err)
+		return
+	}
+	s.stream(w, r, changes, func(ctx context.Context) (event, error) {
+		m, err := s.Phone.Me(ctx, device(r))
+		return event{Name: "open", Data: len(m.Open)}, err
+	})
+}
+
+// browserSubscription is what PushSubscription.toJSON gives (W3C Push API).
+type browserSubscription struct {
+	Endpoint string `json:"endpoint"`
+	Keys     struct {
+		P256dh string `json:"p256dh"`
+		Auth   string `json:"auth"`
+	} `json:"keys"`
+}
+
+func (s *Server) subscribe(w http.ResponseWriter, r *http.Request) {
+	var b browserSubscription
+	if err := json.NewDecoder(r.Body).Decode(&b); err != nil || b.Endpoint == "" {
+		http.Error(w, "not a subscription", http.StatusBadRequest)
+		return
+	}
+	s.quiet(w, "subscribe", s.Phone.Subscribe(r.Context(), device(r), announcement.Subscription{
+		Endpoint: b.Endpoint, P256dh: b.Keys.P256dh, Auth: b.Keys.Auth, Seen: s.Now().UTC(),
+	}))
+}
+
+func (s *Server) unsubscribe(w http.ResponseWriter, r *http.Request) {
+	var b browserSubscription
+	if err := json.NewDecoder(r.Body).Decode(&b); err != nil || b.Endpoint == "" {
+		http.Error(w, "not a subscription", http.StatusBadRequest)
+		return
+	}
+	s.quiet(w, "unsubscribe", s.Phone.Unsubscribe(r.Context(), device(r), b.Endpoint))
+}
+
+// quiet answers a script: a status is all it reads.
+func (s *Server) quiet(w http.ResponseWriter, step string, err error) {
+	if err == nil {
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	status, detail := statusOf(err)
+	if status == http.StatusInternalServerError {
+		s.Log.Error("script call failed", "step", step, "reason", err)
+	}
+	http.Error(w, detail, status)
+}

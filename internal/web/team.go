@@ -1,0 +1,121 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+
+	"kentongan/internal/announcement"
+)
+
+func (s *Server) routeTeam(mux *http.ServeMux) {
+	mux.HandleFunc("GET /t/{token}", s.teamPage)
+	mux.HandleFunc("GET /t/{token}/events", s.teamEvents)
+	mux.HandleFunc("POST /t/{token}/mark", s.teamMark)
+	mux.HandleFunc("POST /t/{token}/claim", s.teamAct(func(ctx context.Context, r *http.Request, n int) error {
+		return s.Phone.TeamClaim(ctx, r.PathValue("token"), n, r.PostFormValue("resolved") == "1")
+	}))
+	mux.HandleFunc("POST /t/{token}/remind", s.teamAct(func(ctx context.Context, r *http.Request, n int) error {
+		return s.Phone.TeamRemind(ctx, r.PathValue("token"), n)
+	}))
+}
+
+type teamView struct {
+	page
+	TeamPage
+	Token     string
+	Band      string
+	Nonce     string
+	Accounted int
+}
+
+// In lists the manager's people who are in one state.
+func (v teamView) In(state announcement.State) []Recipient {
+	var out []Recipient
+	for _, r := range v.Recipients {
+		if r.State == state {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+func (s *Server) teamPage(w http.ResponseWriter, r *http.Request) {
+	t, err := s.Phone.TeamPage(r.Context(), r.PathValue("token"))
+	if err != nil {
+		s.failPhone(w, r, "team page", err)
+		return
+	}
+	p := s.page(r, "")
+	if _, asked := known(r.URL.Query().Get("lang")); !asked {
+		if lang, ok := known(string(t.Language)); ok {
+			p.Lang = lang
+		}
+	}
+	p.Zone = t.Announcement.Zone
+	v := teamView{page: p, TeamPage: t, Token: r.PathValue("token"), Band: bandOf(t.Announcement.Mode, t.Announcement.Severity), Nonce: newNonce()}
+	v.Accounted = t.Counts.NeedHelp + t.Counts.Confirmed + t.Counts.NotOnSite
+	v.Title = t.Text.Title
+	if t.Announcement.Mode == announcement.Drill {
+		v.Title = drillWord(v.page.Lang, v.Title)
+	}
+	s.show(w, r, http.StatusOK, "team", "team", v)
+}
+
+func (s *Server) teamAct(act func(context.Context, *http.Request, int) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		n, err := index(r.PostFormValue("n"))
+		if err == nil {
+			err = act(r.Context(), r, n)
+		}
+		s.backToTeam(w, r, err)
+	}
+}
+
+// teamMark accounts for one person or, from the list with boxes, for several.
+func (s *Server) teamMark(w http.ResponseWriter, r *http.Request) {
+	if err := r.ParseForm(); err != nil {
+		s.failPhone(w, r, "team mark", errNoAnswer)
+		return
+	}
+	var marks []Mark
+	for _, text := range r.PostForm["n"] {
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			s.backToTeam(w, r, ErrNotFound)
+			return
+		}
+		m, err := readMark(r, n)
+		if err != nil {
+			s.backToTeam(w, r, err)
+			return
+		}
+		marks = append(marks, m)
+	}
+	if len(marks) == 0 {
+		s.backToTeam(w, r, errNoAnswer)
+		return
+	}
+	s.backToTeam(w, r, s.Phone.TeamMark(r.Context(), r.PathValue("token"), marks))
+}
+
+func (s *Server) backToTeam(w http.ResponseWriter, r *http.Request, err error) {
+	if err != nil {
+		s.failPhone(w, r, "team", err)
+		return
+	}
+	http.Redirect(w, r, "/t/"+r.PathValue("token"), http.StatusSeeOther)
+}
+
+func (s *Server) teamEvents(w http.ResponseWriter, r *http.Request) {
+	token := r.PathValue("token")
+	changes, err := s.Phone.TeamChanges(r.Context(), token)
+	if err != nil {
+		s.failPhone(w, r, "team events", err)
+		return
+	}
+	s.stream(w, r, changes, func(ctx context.Context) (event, error) {
+		t, err := s.Phone.TeamPage(ctx, token)
+		return event{Name: "counts", Data: t.Counts}, err
+	})
+}

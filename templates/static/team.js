@@ -1,0 +1,1 @@
+(function(){var t=document.getElementById("team"),first=true;if(!t||!window.EventSource)return;var last;new EventSource(t.getAttribute("data-events")).addEventListener("counts",function(e){if(last&&last!==e.data&&!t.querySelector("b")){var b=document.createElement("b");b.textContent=t.getAttribute("data-news")+" ";t.insertBefore(b,t.lastElementChild)}last=e.data})})();
