@@ -1,0 +1,296 @@
+package directory
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	_ "time/tzdata" // a container without zone files must read the same zones
+	"unicode"
+
+	"golang.org/x/text/language"
+
+	"kentongan/internal/announcement"
+)
+
+// limits are the most characters of a cell: longer is a column gone astray.
+var limits = map[column]int{
+	colNumber: 40, colName: 200, colGiven: 100, colFamily: 100, colEmail: 254, // RFC 5321 §4.5.3.1.3
+	colMobile: 60, colManager: 40, colSite: 100, colCountry: 40, colZone: 60, colLocale: 40,
+	colDepartment: 100, colTitle: 150, colShift: 40, colActive: 20,
+}
+
+// check is one file held against the people already known.
+type check struct {
+	columns
+	home     Options
+	sample   bool
+	report   *ImportReport
+	known    map[string]record // by folded employee number
+	holders  map[string]string // E.164 → employee number of an active person known, for the warning
+	entries  []*entry
+	byNumber map[string]*entry // folded
+	zones    map[string]bool
+}
+
+// entry is one row: the person as known (no ID if new) and as the file wants them.
+type entry struct {
+	row      sheetRow
+	old, new record
+}
+
+// check reads every row, then looks at the rows together. Faults and warnings
+// go to the report.
+func (d *Directory) check(cs columns, rows []sheetRow, o ImportOptions, report *ImportReport) *check {
+	c := &check{
+		columns: cs, home: d.Options, sample: o.Sample, report: report,
+		known: map[string]record{}, holders: map[string]string{}, byNumber: map[string]*entry{}, zones: map[string]bool{},
+	}
+	d.mu.RLock()
+	for key := range d.numbers {
+		r, _ := d.byNumber(key)
+		c.known[key] = r
+		if r.Active && r.Mobile != "" {
+			c.holders[r.Mobile] = r.Number
+		}
+	}
+	d.mu.RUnlock()
+	for _, row := range rows {
+		c.row(row)
+	}
+	c.managers()
+	c.loops()
+	c.reachability()
+	slices.SortStableFunc(report.Errors, func(a, b RowError) int { return a.Row - b.Row })
+	slices.SortStableFunc(report.Warnings, func(a, b RowError) int { return a.Row - b.Row })
+	return c
+}
+
+func (c *check) fault(e *entry, col column, reason string) {
+	c.report.Errors = append(c.report.Errors, c.rowError(e, col, reason))
+}
+
+func (c *check) warn(e *entry, col column, reason string) {
+	c.report.Warnings = append(c.report.Warnings, c.rowError(e, col, reason))
+}
+
+func (c *check) rowError(e *entry, col column, reason string) RowError {
+	return RowError{Row: e.row.number, Field: c.name(col), Value: shorten(printable(c.cell(e.row.cells, col))), Reason: reason}
+}
+
+// row reads one person.
+func (c *check) row(row sheetRow) {
+	e := &entry{row: row}
+	for col := range columnCount {
+		cell := c.cell(row.cells, col)
+		if n := len([]rune(cell)); n > limits[col] {
+			c.fault(e, col, fmt.Sprintf("is longer than %d characters", limits[col]))
+			return
+		}
+		if col != colMobile && strings.ContainsFunc(cell, forbidden) { // ParseMobile takes the marks off
+			c.fault(e, col, "contains a control or direction character; type it again")
+			return
+		}
+	}
+	number := c.cell(row.cells, colNumber)
+	if number == "" {
+		c.fault(e, colNumber, "the employee number is empty")
+		return
+	}
+	if damaged.MatchString(number) {
+		c.fault(e, colNumber, ErrDamaged.Error())
+		return
+	}
+	key := fold(number)
+	if twin, twice := c.byNumber[key]; twice {
+		c.fault(e, colNumber, fmt.Sprintf("this employee number is also in row %d", twin.row.number))
+		return
+	}
+	e.old = c.known[key]
+	e.new = e.old
+	if e.old.ID == "" {
+		e.new.Active, e.new.Language, e.new.Country = true, c.home.Language, c.home.Country
+	}
+	// A sample file never makes a real person a made-up one, whom nothing reaches.
+	e.new.Sample = c.sample && (e.old.ID == "" || e.old.Sample)
+	e.new.Number = number
+	c.byNumber[key] = e
+	c.entries = append(c.entries, e)
+
+	c.names(e)
+	for col, to := range map[column]*string{
+		colEmail: &e.new.Email, colSite: &e.new.Site, colDepartment: &e.new.Department,
+		colTitle: &e.new.Title, colShift: &e.new.Shift, colManager: &e.new.Manager,
+	} {
+		if c.has(col) {
+			*to = c.cell(row.cells, col)
+		}
+	}
+	c.place(e)
+	c.active(e)
+	c.mobile(e) // after place: the country decides how a number is read
+}
+
+// names reads what a person is called. One word is a whole name: every tenth
+// Indonesian has just that.
+func (c *check) names(e *entry) {
+	name := c.cell(e.row.cells, colName)
+	given := c.cell(e.row.cells, colGiven)
+	if name == "" {
+		name = strings.TrimSpace(given + " " + c.cell(e.row.cells, colFamily))
+	}
+	if !strings.ContainsFunc(name, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }) {
+		col := colName
+		if !c.has(colName) {
+			col = colGiven
+		}
+		c.fault(e, col, "the name is empty")
+		return
+	}
+	if given == "" {
+		given, _, _ = strings.Cut(name, " ")
+		if !c.has(colGiven) && e.old.Name == name {
+			given = e.old.Given // a file without the column leaves it alone
+		}
+	}
+	e.new.Name, e.new.Given = name, given
+}
+
+// place reads country, time zone and language.
+func (c *check) place(e *entry) {
+	if c.has(colCountry) {
+		e.new.Country = c.home.Country
+		if cell := c.cell(e.row.cells, colCountry); cell != "" {
+			if code, ok := country(cell); ok {
+				e.new.Country = code
+			} else {
+				c.fault(e, colCountry, "is not a country code such as ID or SG")
+			}
+		}
+	}
+	if c.has(colZone) {
+		e.new.Zone = ""
+		if cell := c.cell(e.row.cells, colZone); cell != "" {
+			if zone, ok := c.zone(cell); ok {
+				e.new.Zone = zone
+			} else {
+				c.fault(e, colZone, "is not a time zone such as Asia/Jakarta or WIB")
+			}
+		}
+	}
+	if c.has(colLocale) {
+		e.new.Language = c.home.Language
+		if cell := c.cell(e.row.cells, colLocale); cell != "" {
+			if lang, ok := languageOf(cell); ok {
+				e.new.Language = lang
+			} else {
+				c.fault(e, colLocale, "is not a language such as id or en")
+			}
+		}
+	}
+}
+
+func country(s string) (string, bool) {
+	if strings.EqualFold(s, "indonesia") {
+		return "ID", true
+	}
+	r, err := language.ParseRegion(s)
+	if err != nil || !r.IsCountry() || len(r.String()) != 2 {
+		return "", false
+	}
+	return r.String(), true
+}
+
+var indonesianZones = map[string]string{"WIB": "Asia/Jakarta", "WITA": "Asia/Makassar", "WIT": "Asia/Jayapura"}
+
+func (c *check) zone(s string) (string, bool) {
+	if zone, ok := indonesianZones[strings.ToUpper(s)]; ok {
+		return zone, true
+	}
+	ok, seen := c.zones[s]
+	if !seen {
+		_, err := time.LoadLocation(s)
+		ok = err == nil && s != "Local" // which is wherever the server stands
+		c.zones[s] = ok
+	}
+	return s, ok
+}
+
+// languageWords are what people write for the two languages of most texts.
+var languageWords = map[string]announcement.Language{
+	"indonesia": announcement.Indonesian, "bahasa indonesia": announcement.Indonesian, "bahasa": announcement.Indonesian, "indonesian": announcement.Indonesian,
+	"english": announcement.English, "inggris": announcement.English, "bahasa inggris": announcement.English,
+}
+
+// languageOf returns the primary subtag of a locale: id of id-ID.
+func languageOf(s string) (announcement.Language, bool) {
+	if lang, ok := languageWords[fold(s)]; ok {
+		return lang, true
+	}
+	tag, err := language.Parse(s)
+	if err != nil {
+		return "", false
+	}
+	base, confidence := tag.Base()
+	if confidence != language.Exact {
+		return "", false
+	}
+	return announcement.Language(base.String()), true
+}
+
+// activeWords are the values spreadsheets and personnel systems write.
+var activeWords = map[string]bool{
+	"": true, "true": true, "1": true, "yes": true, "y": true, "active": true, "ya": true, "aktif": true, "benar": true,
+	"false": false, "0": false, "no": false, "n": false, "inactive": false, "terminated": false, "left": false, "resigned": false,
+	"tidak": false, "tidak aktif": false, "nonaktif": false, "non aktif": false, "non-aktif": false, "keluar": false, "resign": false, "salah": false,
+}
+
+func (c *check) active(e *entry) {
+	if !c.has(colActive) {
+		return
+	}
+	active, ok := activeWords[fold(c.cell(e.row.cells, colActive))]
+	if !ok {
+		c.fault(e, colActive, "must be true or false (ya or tidak)")
+		return
+	}
+	e.new.Active = active
+}
+
+func (c *check) mobile(e *entry) {
+	cell := c.cell(e.row.cells, colMobile)
+	n, err := parseNumber(cell, e.new.Country)
+	if err != nil && !errors.Is(err, ErrNoNumber) {
+		c.fault(e, colMobile, err.Error())
+		return
+	}
+	e.new.Mobile, e.new.Landline = n.e164, n.landline
+	if n.mended {
+		c.report.Mended++
+	}
+	switch {
+	case n.landline:
+		c.warn(e, colMobile, ErrLandline.Error())
+	case n.unlisted:
+		c.warn(e, colMobile, "is in a range of numbers we do not know; it is called, but check it")
+	}
+}
+
+// forbidden are characters that hide, reorder or break a name: controls, the
+// mark of a letter that was lost, and what changes direction.
+func forbidden(r rune) bool {
+	return unicode.IsControl(r) || r == unicode.ReplacementChar || r == 0x061C || r == 0x200E || r == 0x200F ||
+		r >= 0x2028 && r <= 0x202E || r >= 0x2066 && r <= 0x2069
+}
+
+// printable shows forbidden characters as a box, so that a report of them is
+// not broken by them.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if forbidden(r) {
+			return '□'
+		}
+		return r
+	}, s)
+}
