@@ -27,7 +27,7 @@ func (l *JetStream) Follow(ctx context.Context, after uint64, fn func(Record) er
 				return errAgain
 			}
 			if seq != after+1 {
-				l.log.Error("ledger has a hole", "step", "follow", "from", after+1, "to", seq-1)
+				l.log.Error("ledger has a hole", "step", "follow", "reason", fmt.Sprintf("positions %d to %d are missing", after+1, seq-1))
 			}
 			if err := fn(l.record(msg, seq)); err != nil {
 				return err
@@ -82,7 +82,7 @@ func (l *JetStream) followOnce(ctx context.Context, cfg jetstream.OrderedConsume
 func (l *JetStream) record(msg jetstream.Msg, seq uint64) Record {
 	r, err := decode(seq, msg.Subject(), msg.Data())
 	if err != nil {
-		l.log.Error("ledger record cannot be read", "step", "decode", "seq", seq, "reason", err.Error())
+		l.log.Error("ledger record cannot be read", "announcement", r.Announcement, "step", "decode", "reason", err.Error())
 	}
 	return r
 }

@@ -88,7 +88,10 @@ var oldestServer = [3]int{2, 12, 3}
 // CheckServer returns an error if the connected server is too old to be trusted
 // with facts.
 func CheckServer(nc *nats.Conn) error {
-	version := nc.ConnectedServerVersion()
+	return checkVersion(nc.ConnectedServerVersion())
+}
+
+func checkVersion(version string) error {
 	var v [3]int
 	if _, err := fmt.Sscanf(version, "%d.%d.%d", &v[0], &v[1], &v[2]); err != nil {
 		return fmt.Errorf("check nats-server: version %q is not known: %w", version, ErrUnavailable)
