@@ -71,6 +71,8 @@ func Parse(text string, answers announcement.Answers) Reply {
 	}
 
 	awaySpans := r.awayFrom()
+	calmSpans := r.find(calm)
+	r.take(calmSpans)
 	help := r.help(answers)
 	if len(r.find(wrongNumber)) > 0 && !help.strong {
 		return reply(ClassWrongNumber, "", false)
@@ -84,8 +86,6 @@ func Parse(text string, answers announcement.Answers) Reply {
 	}
 
 	r.take(awaySpans)
-	calmSpans := r.find(calm)
-	r.take(calmSpans)
 	r.take(r.find(soothing))
 	safeHits, negated := r.safety()
 	if negated {
@@ -197,7 +197,7 @@ func (r *reading) asks(hits []int) bool {
 		return true
 	}
 	for _, w := range r.w {
-		if strings.HasSuffix(w, "kah") && len(w) > 4 && !endKah[w] {
+		if w == "kah" || strings.HasSuffix(w, "kah") && len(w) > 4 && !endKah[w] {
 			return true
 		}
 	}

@@ -37,7 +37,7 @@ var (
 	// too are taken back only by "no need for".
 	aids = words(
 		"bantu bantuan bantuin bantulah bantuannya dibantu pertolongan pertolonganmu ambulans ambulan ambulance",
-		"assistance assist paramedic paramedis medic",
+		"assistance assist helps paramedic paramedis medic",
 	)
 	// harms are states; "not hurt" takes them back.
 	harms = words(
@@ -168,7 +168,7 @@ var (
 		"can not get|breathe|breath|move|walk|leave|exit|escape|see|stand",
 		"hard|difficult|trouble|difficulty to? breathe|breathing|breath",
 		"save|rescue|get|pick me|us", "selamatkan saya|kami|aku", "jemput saya|kami|aku",
-		"butuh|perlu|minta|mohon|kirim|need|send|call|panggil dokter|medis|obat|p3k|oksigen|evakuasi|dievakuasi|dijemput|damkar|pemadam|polisi|doctor|nurse|oxygen|evacuation|firefighters|police|someone",
+		"butuh|perlu|minta|mohon|kirim|need|send|call|panggil a|an|seorang? dokter|medis|obat|p3k|oksigen|evakuasi|dievakuasi|dijemput|damkar|pemadam|polisi|doctor|nurse|oxygen|evacuation|firefighters|police|someone",
 		"masih di dalam", "masih didalam", "still inside", "still in the building|room|lift|elevator", "belum keluar", "blm keluar", "belum bisa keluar", "locked in|inside", "broken leg|arm|bone",
 		"rumah sakit", "under the? rubble|debris|attack", "serangan jantung", "heart attack", "butuh|need urgent?|segera help|bantuan|pertolongan",
 	)
@@ -178,16 +178,16 @@ var (
 	// calm holds a negation that denies nothing.
 	calm = phrases(
 		"@neg apa apa", "@neg papa", "@neg pp", "@neg kenapa napa|kenapa", "@neg kenapa", "@neg ada apa apa", "@neg ada masalah|kendala|keluhan|gangguan",
-		"no problem|problems|issue|issues", "baik baik saja|aja?", "tidak kurang suatu? apa pun?", "@neg kurang apa|suatu",
+		"no problem|problems|issue|issues", "tidak kurang suatu? apa pun?", "@neg kurang apa|suatu",
 	)
 	// soothing words neither answer nor deny.
 	soothing    = phrases("@neg usah|perlu? khawatir|kuatir|cemas|panik|takut|repot|worry", "dont worry", "no worries|worry")
 	safePhrases = phrases(
 		"saya|sy|aku|gue|gw|kami|kita|im|were sudah|sdh|udah|masih|semua|all|is|am|are? baik|ok|oke|okay|okey|fine|good|alright|sehat|well",
-		"i|we am|are|were feel ok|oke|okay|fine|good|alright|well", "all ok|okay|good|fine|well", "everyone ok|okay|fine|good", "everything ok|okay|fine|good", "semua|semuanya baik|ok|oke|sehat", "alhamdulillah|puji baik|sehat|ok|oke",
+		"i|we am|are|were|feel ok|oke|okay|fine|good|alright|well", "all ok|okay|good|fine|well", "everyone ok|okay|fine|good", "everything ok|okay|fine|good", "semua|semuanya baik|ok|oke|sehat", "alhamdulillah|puji baik|sehat|ok|oke",
 		"baik baik saja|aja?", "kabar baik",
 		"sudah|sdh|udah|udh|dah|telah keluar|kluar|diluar|evakuasi|dievakuasi|mengungsi", "sudah|sdh|udah|udh|dah|telah|berhasil di|ke? luar|keluar",
-		"already|safely|got|im|were|are|am out|outside|evacuated", "have evacuated|been? evacuated|out",
+		"evacuated", "already|safely|got|im|were|are|am out|outside|evacuated", "have evacuated|been? evacuated|out",
 		"di|sampai|sampe|tiba di? titik|tempat|area|lokasi kumpul|evakuasi",
 		"at|reached|in the? assembly|muster|meeting|gathering|evacuation point|area|place|spot",
 	)
