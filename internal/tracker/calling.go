@@ -1,0 +1,107 @@
+package tracker
+
+import (
+	"context"
+	"fmt"
+
+	"kentongan/internal/announcement"
+)
+
+// Round returns a round that was decided.
+func (t *Tracker) Round(_ context.Context, id announcement.ID, round int64) (announcement.Round, error) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	e := t.entries[id]
+	if e == nil || !e.committed() {
+		return announcement.Round{}, errUnknown
+	}
+	out := announcement.Round{Announcement: e.Announcement, Roster: e.Roster, At: e.OpenedAt}
+	if round == 0 {
+		out.Decided = announcement.Decided{Message: announcement.SayAlert, Channels: e.Announcement.Channels, Only: announcement.OnlyOutstanding}
+		return out, nil
+	}
+	for i, d := range e.Rounds {
+		if d.Round == round {
+			out.Decided, out.At = d, e.decidedAt[i]
+			return out, nil
+		}
+	}
+	return announcement.Round{}, fmt.Errorf("round %d of %s is not in the ledger", round, id)
+}
+
+// Settled returns which targets [lo, hi) were already called on this channel in
+// this round, as of everything in the ledger at the time of the call.
+func (t *Tracker) Settled(ctx context.Context, id announcement.ID, round int64, c announcement.Channel, lo, hi int) ([]bool, error) {
+	if err := t.CatchUp(ctx); err != nil {
+		return nil, err
+	}
+	e, _, seq, err := t.known(id)
+	if err != nil {
+		return nil, err
+	}
+	for range 3 {
+		bits, applied, err := t.o.Store.Settled(ctx, id, round, c)
+		if err != nil {
+			return nil, err
+		}
+		if applied >= seq {
+			out := make([]bool, max(hi-lo, 0))
+			for i := range out {
+				out[i] = bits.Get(lo + i)
+			}
+			return out, nil
+		}
+		if _, err := t.mend(ctx, id, e); err != nil {
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("settled calls of %s: %w", id, ErrLost)
+}
+
+// MayCall reports whether target n of the round may be called now, and names the
+// reason when not. It costs one round trip to the store.
+//
+// A call for help goes out after the close too: a person may be dying.
+func (t *Tracker) MayCall(ctx context.Context, r announcement.Round, n int) (bool, string, error) {
+	id, d := r.Announcement.ID, r.Decided
+	if n < 0 || n >= r.Targets() {
+		return false, "no_such_target", nil
+	}
+	e, v, seq, err := t.known(id)
+	if err != nil {
+		return false, "", err
+	}
+	if !t.o.Active(r.Target(n)) {
+		return false, "inactive", nil
+	}
+	if d.Only == "" && d.Message == announcement.SayHelp {
+		return true, "", nil
+	}
+	var p Peek
+	for range 3 {
+		if p, err = t.o.Store.Peek(ctx, id, n); err != nil {
+			return false, "", err
+		}
+		if p.Applied >= seq {
+			break
+		}
+		if _, err := t.mend(ctx, id, e); err != nil {
+			return false, "", err
+		}
+	}
+	if p.Applied < seq {
+		return false, "", fmt.Errorf("look before a call for %s: %w", id, ErrLost)
+	}
+	closing := d.Message == announcement.SayCorrection || d.Message == announcement.SayAllClear
+	switch {
+	case !closing && (p.Closed || v.Status == announcement.StatusClosed):
+		return false, "closed", nil
+	case d.Only == announcement.OnlyOutstanding && p.Excused:
+		return false, "excused", nil
+	case d.Only == announcement.OnlyOutstanding && p.Answered:
+		return false, "answered", nil
+	case d.Only == announcement.OnlyCalled && !p.Called:
+		return false, "never_called", nil
+	}
+	return true, "", nil
+}

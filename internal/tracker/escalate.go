@@ -1,0 +1,273 @@
+package tracker
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	"kentongan/internal/announcement"
+	"kentongan/internal/ledger"
+)
+
+// closingRound is the round of the closing word: one per announcement, above
+// every reminder that a person asks for and below every call for help.
+const closingRound = int64(1) << 31
+
+// tick looks at the timers until ctx ends.
+func (t *Tracker) tick(ctx context.Context) error {
+	ticker := time.NewTicker(t.o.Tick)
+	defer ticker.Stop()
+	for {
+		if err := t.runOnce(ctx); err != nil && ctx.Err() == nil {
+			t.o.Log.Error("escalation interrupted; trying again", "reason", err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticker.C:
+		}
+	}
+}
+
+// runOnce notices an emptied store, sets missing timers, and evaluates what is
+// due. Nothing happens before this node and the store reflect the ledger.
+func (t *Tracker) runOnce(ctx context.Context) error {
+	if err := t.CatchUp(ctx); err != nil {
+		return err
+	}
+	if ok, _ := t.Ready(); !ok {
+		return nil
+	}
+	if err := t.noteCursor(ctx); err != nil {
+		return err
+	}
+	var errs []error
+	for _, id := range t.open() {
+		errs = append(errs, t.attend(ctx, id))
+	}
+	now := t.o.Now()
+	due, err := t.o.Store.Due(ctx, now, now.Add(lease), 100)
+	errs = append(errs, err)
+	for _, id := range due {
+		errs = append(errs, t.evaluate(ctx, id))
+	}
+	return errors.Join(errs...)
+}
+
+func (t *Tracker) noteCursor(ctx context.Context) error {
+	epoch, err := t.o.Ledger.Epoch(ctx)
+	if err != nil {
+		return err
+	}
+	t.mu.RLock()
+	seq := t.seq
+	t.mu.RUnlock()
+	return t.o.Store.SetCursor(ctx, epoch, seq)
+}
+
+func (t *Tracker) open() []announcement.ID {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	var out []announcement.ID
+	for _, id := range t.order {
+		if t.entries[id].Status == announcement.StatusOpen {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+// attend keeps the timer of an open announcement set, and evaluates at once what
+// changed: the last answer closes it.
+func (t *Tracker) attend(ctx context.Context, id announcement.ID) error {
+	t.mu.Lock()
+	e := t.entries[id]
+	at, dirty := e.next(), e.dirty
+	e.dirty = false
+	t.mu.Unlock()
+	if err := t.o.Store.Arm(ctx, id, at, !dirty); err != nil {
+		return err
+	}
+	peek, err := t.o.Store.Peek(ctx, id, 0)
+	if err != nil {
+		return err
+	}
+	t.mu.RLock()
+	lost := peek.Applied < e.applied
+	t.mu.RUnlock()
+	if lost {
+		_, err := t.mend(ctx, id, e)
+		return err
+	}
+	if dirty {
+		_, err := t.closeIfOver(ctx, id)
+		if err != nil {
+			t.mu.Lock()
+			e.dirty = true
+			t.mu.Unlock()
+		}
+		return err
+	}
+	return nil
+}
+
+// next returns when to look at an open announcement again.
+func (e *entry) next() time.Time {
+	at := e.expires()
+	if due, _, ok := e.due(); ok && due.Before(at) {
+		at = due
+	}
+	return at
+}
+
+// closeIfOver closes an announcement in which nobody is outstanding, or whose
+// time is up.
+func (t *Tracker) closeIfOver(ctx context.Context, id announcement.ID) (over bool, err error) {
+	standing, err := t.Standing(ctx, id)
+	if err != nil || standing.Rebuilding {
+		return true, err
+	}
+	t.mu.RLock()
+	expires := t.entries[id].expires()
+	t.mu.RUnlock()
+	as, reason := announcement.AsAccounted, "nobody_outstanding"
+	if standing.Counts().Outstanding() > 0 {
+		if t.o.Now().Before(expires) {
+			return false, nil
+		}
+		as, reason = announcement.AsExpired, "expired"
+	}
+	return true, t.once(ctx, "closed", announcement.Fact{Announcement: id, Kind: announcement.KindClosed, Reason: reason,
+		Closed: &announcement.Closed{As: as}})
+}
+
+// evaluate takes at most one step of an announcement.
+func (t *Tracker) evaluate(ctx context.Context, id announcement.ID) error {
+	if err := t.CatchUp(ctx); err != nil {
+		return err
+	}
+	t.mu.RLock()
+	e := t.entries[id]
+	if e == nil || !e.committed() || e.Status != announcement.StatusOpen {
+		t.mu.RUnlock()
+		return t.o.Store.Disarm(ctx, id)
+	}
+	at, step, left := e.due()
+	t.mu.RUnlock()
+	if over, err := t.closeIfOver(ctx, id); over || err != nil {
+		return err
+	}
+	if !left || t.o.Now().Before(at) {
+		t.mu.RLock()
+		next := e.next()
+		t.mu.RUnlock()
+		return t.o.Store.Arm(ctx, id, next, false)
+	}
+	s, err := t.situation(ctx, id)
+	if err != nil {
+		return err
+	}
+	d := Decide(s, step)
+	t.o.Log.Info("step taken", "announcement", id, "step", step, "reason", string(s.Announcement.Policy.Steps[step-1].Whom))
+	return t.once(ctx, strconv.FormatInt(d.Round, 10), announcement.Fact{Announcement: id, Kind: announcement.KindDecided,
+		Reason: "step_" + string(s.Announcement.Policy.Steps[step-1].Whom), Decided: &d})
+}
+
+func (t *Tracker) situation(ctx context.Context, id announcement.ID) (Situation, error) {
+	standing, err := t.Standing(ctx, id)
+	if err != nil {
+		return Situation{}, err
+	}
+	if standing.Rebuilding {
+		return Situation{}, ErrLost
+	}
+	_, v, _, err := t.known(id)
+	if err != nil {
+		return Situation{}, err
+	}
+	return Situation{Announcement: v.Announcement, Roster: v.Roster, Outstanding: standing.Outstanding,
+		Active: t.o.Active, Reachable: t.o.Reachable}, nil
+}
+
+// once writes a decision; that another node was first is as good.
+func (t *Tracker) once(ctx context.Context, key string, f announcement.Fact) error {
+	f.At, f.Actor = t.o.Now().UTC(), announcement.ByPolicy
+	_, err := t.o.Ledger.Once(ctx, key, f)
+	if err != nil && !errors.Is(err, ledger.ErrAlready) {
+		return err
+	}
+	return nil
+}
+
+// react decides the rounds that answers and closes cause. Nodes share the work;
+// a record comes again until it went through.
+func (t *Tracker) react(ctx context.Context) error {
+	return t.o.Ledger.Share(ctx, "tracker", []announcement.Kind{announcement.KindAnswered, announcement.KindClosed}, t.respond)
+}
+
+func (t *Tracker) respond(ctx context.Context, r ledger.Record) error {
+	for i, f := range r.Facts {
+		switch {
+		case f.Answered != nil && f.Answered.Answer == announcement.NeedHelp:
+			if err := t.callHelp(ctx, r, i); err != nil {
+				return err
+			}
+		case f.Closed != nil:
+			if err := t.closingWord(ctx, r.Announcement, f.Closed.As); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// callHelp calls responders for the answer by which a recipient came to need
+// help. A second press while they need it changes nothing.
+func (t *Tracker) callHelp(ctx context.Context, r ledger.Record, i int) error {
+	if err := t.CatchUp(ctx); err != nil {
+		return err
+	}
+	n := r.Facts[i].Answered.Number
+	_, v, _, err := t.known(r.Announcement)
+	if errors.Is(err, errUnknown) || err == nil && (n < 0 || n >= len(v.Roster.Recipients)) {
+		t.o.Log.Error("call for help from nobody we know", "announcement", r.Announcement, "recipient", n)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	details, err := t.Details(ctx, r.Announcement, []int{n})
+	if err != nil {
+		return err
+	}
+	if details[0].State != announcement.NeedsHelp || details[0].helpCause != cause(r.Seq, i) {
+		return nil
+	}
+	s, err := t.situation(ctx, r.Announcement)
+	if err != nil {
+		return err
+	}
+	d := DecideHelp(s, n, announcement.HelpRound(r.Seq, i))
+	return t.once(ctx, strconv.FormatInt(d.Round, 10), announcement.Fact{Announcement: r.Announcement, Kind: announcement.KindDecided,
+		Reason: whyHelp, Decided: &d})
+}
+
+// closingWord tells exactly those who were called that it is over, or that it
+// was an error.
+func (t *Tracker) closingWord(ctx context.Context, id announcement.ID, as announcement.ClosedAs) error {
+	say := map[announcement.ClosedAs]announcement.MessageKind{
+		announcement.AsCorrected: announcement.SayCorrection, announcement.AsAllClear: announcement.SayAllClear}[as]
+	if say == "" {
+		return nil
+	}
+	if err := t.CatchUp(ctx); err != nil {
+		return err
+	}
+	_, v, _, err := t.known(id)
+	if err != nil {
+		return nil // closed before it was committed: nobody was called
+	}
+	return t.once(ctx, strconv.FormatInt(closingRound, 10), announcement.Fact{Announcement: id, Kind: announcement.KindDecided, Reason: string(as),
+		Decided: &announcement.Decided{Round: closingRound, Message: say, Channels: v.Announcement.Channels, Only: announcement.OnlyCalled}})
+}

@@ -1,0 +1,131 @@
+-- Folds the changes of one ledger record into the working state of one
+-- announcement, and stores the position of the record in the same step.
+--
+-- KEYS  1 meta (hash: applied, closed, channels)   2 fields (hash of details)
+--       3 refs (set of answer refs)                4 counters (hash)
+--       5 bits (set of the names of bitmaps made)
+--       All carry the same hash tag {id}; bitmaps are KEYS[1]'s prefix + name.
+-- ARGV  1 prefix "kentongan:{id}:"  2 previous position  3 position
+--       4.. changes: verb and arguments joined by 0x1f (see Op in store.go)
+-- Returns 1 applied, 0 known already, -1 state was lost.
+-- O(changes). It reads no clock: every time is an argument. Everything is
+-- checked before the first write, because Lua does not roll back. Numbers of
+-- positions stay below 2^53.
+local prefix, prev, seq = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local applied = tonumber(redis.call('HGET', KEYS[1], 'applied') or '0')
+if applied > 0 and seq <= applied then return 0 end
+if applied ~= prev then return -1 end
+
+local function split(s)
+  local t = {}
+  for part in string.gmatch(s .. '\31', '([^\31]*)\31') do t[#t + 1] = part end
+  return t
+end
+local function get(name, n) return redis.call('GETBIT', prefix .. name, n) == 1 end
+local function set(name, n, on)
+  redis.call('SADD', KEYS[5], name)
+  redis.call('SETBIT', prefix .. name, n, on and 1 or 0)
+end
+local function field(name) return redis.call('HGET', KEYS[2], name) or '' end
+local function put(name, value) redis.call('HSET', KEYS[2], name, value) end
+local function count(name, by) redis.call('HINCRBY', KEYS[4], name, by) end
+
+-- climb raises the ladder of recipient n on a channel; ranks only rise.
+local function climb(n, round, channel, rank, failure, at)
+  local name = n .. ':l:' .. channel
+  local was = split(field(name))
+  if was[1] == '' or tonumber(rank) > tonumber(was[1]) then
+    if was[1] ~= '' then
+      count('r:' .. channel .. ':' .. was[1], -1)
+      if was[3] ~= '' then count('f:' .. channel .. ':' .. was[3], -1) end
+    end
+    count('r:' .. channel .. ':' .. rank, 1)
+    if failure ~= '' then count('f:' .. channel .. ':' .. failure, 1) end
+    put(name, rank .. '\31' .. at .. '\31' .. failure)
+  end
+  if rank == '5' then
+    set('failed:' .. channel, n, false)
+    set('failed', n, false)
+  elseif rank == '4' and round == '0' and was[1] ~= '5' then
+    set('failed:' .. channel, n, true)
+    for c in string.gmatch(redis.call('HGET', KEYS[1], 'channels') or '', '[^,]+') do
+      if not get('failed:' .. c, n) then return end
+    end
+    set('failed', n, true)
+  end
+end
+
+-- reckon sets the state of recipient n from their own answer, else from what a
+-- named person says.
+local function reckon(n, at)
+  local before = ''
+  for i, name in ipairs({'safe', 'help', 'offsite'}) do
+    if get(name, n) then before = tostring(i) end
+  end
+  local answer, late = '', false
+  local own, vouched = split(field(n .. ':o')), split(field(n .. ':v'))
+  if #own > 1 then
+    answer, late = own[2], own[3] == '1'
+  elseif #vouched > 1 then
+    answer = vouched[2]
+  end
+  set('safe', n, answer == '1')
+  set('help', n, answer == '2')
+  set('offsite', n, answer == '3')
+  set('vouched', n, #own == 1 and #vouched > 1)
+  set('late', n, late)
+  if answer ~= before then put(n .. ':s', at) end
+end
+
+local apply = {}
+function apply.open(a) -- channels, bitmap of those nothing reaches (hex)
+  redis.call('HSET', KEYS[1], 'channels', a[2])
+  redis.call('SADD', KEYS[5], 'nocontact')
+  local bits = string.gsub(a[3], '..', function(x) return string.char(tonumber(x, 16)) end)
+  redis.call('SET', prefix .. 'nocontact', bits)
+end
+function apply.call(a) -- number round channel recipient rank failure at taken
+  set('settled:' .. a[3] .. ':' .. a[4], a[2], true)
+  if a[5] == '1' then
+    if a[9] == '1' then set('called', a[2], true) end
+    climb(a[2], a[3], a[4], a[6], a[7], a[8])
+  end
+end
+function apply.receipt(a) climb(a[2], a[3], a[4], a[5], a[6], a[7]) end -- number round channel rank failure at
+function apply.opened(a) -- number at
+  if not get('opened', a[2]) then
+    set('opened', a[2], true)
+    if not (get('safe', a[2]) or get('help', a[2]) or get('offsite', a[2])) then put(a[2] .. ':s', a[3]) end
+  end
+end
+function apply.answer(a) -- number answer said ref at cause via from_words note
+  local n, answer, said = a[2], a[3], a[4]
+  if redis.call('SADD', KEYS[3], a[5]) == 0 then return end
+  redis.call('HSETNX', KEYS[2], n .. ':f', said)
+  local was = split(field(n .. ':o'))
+  if was[1] ~= '' and tonumber(said) < tonumber(was[1]) then return end
+  if answer == '2' and was[2] ~= '2' then put(n .. ':h', a[7]) end
+  local late = redis.call('HGET', KEYS[1], 'closed') and '1' or '0'
+  put(n .. ':o', table.concat({said, answer, late, a[8], a[9], a[10]}, '\31'))
+  reckon(n, a[6])
+end
+function apply.vouch(a) -- number answer said ref at by actor how note
+  local n, said = a[2], a[4]
+  if redis.call('SADD', KEYS[3], a[5]) == 0 then return end
+  local was = split(field(n .. ':v'))
+  if was[1] ~= '' and tonumber(said) < tonumber(was[1]) then return end
+  put(n .. ':v', table.concat({said, a[3], a[7], a[8], a[9], a[10]}, '\31'))
+  reckon(n, a[6])
+end
+function apply.excuse(a) set('excused', a[2], true) end
+function apply.claim(a) put(a[2] .. ':c', table.concat({a[3], a[4], a[5], a[6]}, '\31')) end -- number by actor at resolved
+function apply.close() redis.call('HSET', KEYS[1], 'closed', '1') end
+
+local ops = {}
+for i = 4, #ARGV do
+  ops[#ops + 1] = split(ARGV[i])
+  if not apply[ops[#ops][1]] then return redis.error_reply('ERR unknown change') end
+end
+for _, a in ipairs(ops) do apply[a[1]](a) end
+redis.call('HSET', KEYS[1], 'applied', ARGV[3])
+return 1

@@ -1,0 +1,299 @@
+package tracker
+
+import (
+	"cmp"
+	"context"
+	"encoding/hex"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"kentongan/internal/announcement"
+)
+
+// MemoryStore is the Go twin of RedisStore, for one node without a Redis and
+// for tests on a fake clock. Its fold is lua/apply.lua, line by line.
+type MemoryStore struct {
+	mu     sync.Mutex
+	folds  map[announcement.ID]*fold
+	timers map[announcement.ID]int64
+	epoch  string
+	cursor uint64
+}
+
+// fold is the state of one announcement.
+type fold struct {
+	applied  uint64
+	closed   bool
+	channels []string
+	bits     map[string]Bitmap
+	fields   map[string]string
+	refs     map[string]bool
+	counters map[string]int
+}
+
+// NewMemoryStore returns an empty store.
+func NewMemoryStore() *MemoryStore {
+	return &MemoryStore{folds: map[announcement.ID]*fold{}, timers: map[announcement.ID]int64{}}
+}
+
+// Flush empties the store, as FLUSHALL does.
+func (m *MemoryStore) Flush() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.folds, m.timers, m.epoch, m.cursor = map[announcement.ID]*fold{}, map[announcement.ID]int64{}, "", 0
+}
+
+func (m *MemoryStore) Apply(_ context.Context, id announcement.ID, prev, seq uint64, ops []Op) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	f := m.folds[id]
+	switch {
+	case f != nil && seq <= f.applied:
+		return nil
+	case f == nil && prev != 0, f != nil && f.applied != prev:
+		return ErrLost
+	case f == nil:
+		f = &fold{bits: map[string]Bitmap{}, fields: map[string]string{}, refs: map[string]bool{}, counters: map[string]int{}}
+		m.folds[id] = f
+	}
+	for _, o := range ops {
+		f.apply(strings.Split(string(o), unit))
+	}
+	f.applied = seq
+	return nil
+}
+
+func (f *fold) set(name string, n int, on bool) { f.bits[name] = f.bits[name].with(n, on) }
+
+func (f *fold) apply(a []string) {
+	n, _ := strconv.Atoi(a[1])
+	switch a[0] {
+	case "open":
+		f.channels = strings.Split(a[1], ",")
+		f.bits[bitNoContact], _ = hex.DecodeString(a[2])
+	case "call": // number round channel recipient rank failure at taken
+		f.set("settled:"+a[2]+":"+a[3], n, true)
+		if a[4] == "1" {
+			if a[8] == "1" {
+				f.set(bitCalled, n, true)
+			}
+			f.climb(n, a[2], a[3], a[5], a[6], a[7])
+		}
+	case "receipt": // number round channel rank failure at
+		f.climb(n, a[2], a[3], a[4], a[5], a[6])
+	case "opened": // number at
+		if !f.bits[bitOpened].Get(n) {
+			f.set(bitOpened, n, true)
+			if !f.bits[bitSafe].Get(n) && !f.bits[bitHelp].Get(n) && !f.bits[bitOffSite].Get(n) {
+				f.fields[a[1]+":s"] = a[2]
+			}
+		}
+	case "answer": // number answer said ref at cause via fromwords note
+		if f.refs[a[4]] {
+			return
+		}
+		f.refs[a[4]] = true
+		if f.fields[a[1]+":f"] == "" {
+			f.fields[a[1]+":f"] = a[3]
+		}
+		was := strings.Split(f.fields[a[1]+":o"], unit)
+		if was[0] != "" && number(a[3]) < number(was[0]) {
+			return
+		}
+		late := "0"
+		if f.closed {
+			late = "1"
+		}
+		if a[2] == "2" && (len(was) < 2 || was[1] != "2") {
+			f.fields[a[1]+":h"] = a[6]
+		}
+		f.fields[a[1]+":o"] = strings.Join([]string{a[3], a[2], late, a[7], a[8], a[9]}, unit)
+		f.reckon(n, a[1], a[5])
+	case "vouch": // number answer said ref at by actor how note
+		if f.refs[a[4]] {
+			return
+		}
+		f.refs[a[4]] = true
+		was, _, _ := strings.Cut(f.fields[a[1]+":v"], unit)
+		if was != "" && number(a[3]) < number(was) {
+			return
+		}
+		f.fields[a[1]+":v"] = strings.Join([]string{a[3], a[2], a[6], a[7], a[8], a[9]}, unit)
+		f.reckon(n, a[1], a[5])
+	case "excuse":
+		f.set(bitExcused, n, true)
+	case "claim": // number by actor at resolved
+		f.fields[a[1]+":c"] = strings.Join(a[2:6], unit)
+	case "close":
+		f.closed = true
+	}
+}
+
+// climb raises the ladder of recipient n on a channel; ranks only rise.
+func (f *fold) climb(n int, round, channel, rank, failure, at string) {
+	field := strconv.Itoa(n) + ":l:" + channel
+	was := strings.Split(f.fields[field], unit)
+	if was[0] == "" || number(rank) > number(was[0]) {
+		if was[0] != "" {
+			f.counters["r:"+channel+":"+was[0]]--
+			if was[2] != "" {
+				f.counters["f:"+channel+":"+was[2]]--
+			}
+		}
+		f.counters["r:"+channel+":"+rank]++
+		if failure != "" {
+			f.counters["f:"+channel+":"+failure]++
+		}
+		f.fields[field] = strings.Join([]string{rank, at, failure}, unit)
+	}
+	switch {
+	case rank == "5":
+		f.set("failed:"+channel, n, false)
+		f.set(bitFailed, n, false)
+	case rank == "4" && round == "0" && was[0] != "5":
+		f.set("failed:"+channel, n, true)
+		for _, c := range f.channels {
+			if !f.bits["failed:"+c].Get(n) {
+				return
+			}
+		}
+		f.set(bitFailed, n, true)
+	}
+}
+
+// reckon sets the state of recipient n from their own answer, else from what a
+// named person says.
+func (f *fold) reckon(n int, field, at string) {
+	before := ""
+	for i, b := range []string{bitSafe, bitHelp, bitOffSite} {
+		if f.bits[b].Get(n) {
+			before = strconv.Itoa(i + 1)
+		}
+	}
+	answer, late := "", false
+	own := strings.Split(f.fields[field+":o"], unit)
+	vouched := strings.Split(f.fields[field+":v"], unit)
+	if len(own) > 1 {
+		answer, late = own[1], own[2] == "1"
+	} else if len(vouched) > 1 {
+		answer = vouched[1]
+	}
+	f.set(bitSafe, n, answer == "1")
+	f.set(bitHelp, n, answer == "2")
+	f.set(bitOffSite, n, answer == "3")
+	f.set(bitVouched, n, len(own) == 1 && len(vouched) > 1)
+	f.set(bitLate, n, late)
+	if answer != before {
+		f.fields[field+":s"] = at
+	}
+}
+
+func number(s string) int64 {
+	n, _ := strconv.ParseInt(s, 10, 64)
+	return n
+}
+
+func (m *MemoryStore) Snapshot(_ context.Context, id announcement.ID) (Snapshot, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	f := m.folds[id]
+	if f == nil {
+		return Snapshot{}, nil
+	}
+	s := Snapshot{Applied: f.applied, Closed: f.closed, Bits: map[string]Bitmap{}, Counters: maps.Clone(f.counters)}
+	for _, name := range bitmapNames {
+		s.Bits[name] = slices.Clone(f.bits[name])
+	}
+	return s, nil
+}
+
+func (m *MemoryStore) Fields(_ context.Context, id announcement.ID, names []string) ([]string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	out := make([]string, len(names))
+	if f := m.folds[id]; f != nil {
+		for i, name := range names {
+			out[i] = f.fields[name]
+		}
+	}
+	return out, nil
+}
+
+func (m *MemoryStore) Peek(_ context.Context, id announcement.ID, n int) (Peek, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	f := m.folds[id]
+	if f == nil {
+		return Peek{}, nil
+	}
+	return Peek{Applied: f.applied, Closed: f.closed,
+		Answered: f.bits[bitSafe].Get(n) || f.bits[bitHelp].Get(n) || f.bits[bitOffSite].Get(n),
+		Excused:  f.bits[bitExcused].Get(n), Called: f.bits[bitCalled].Get(n)}, nil
+}
+
+func (m *MemoryStore) Settled(_ context.Context, id announcement.ID, round int64, c announcement.Channel) (Bitmap, uint64, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	f := m.folds[id]
+	if f == nil {
+		return nil, 0, nil
+	}
+	return slices.Clone(f.bits["settled:"+strconv.FormatInt(round, 10)+":"+string(c)]), f.applied, nil
+}
+
+func (m *MemoryStore) Forget(_ context.Context, id announcement.ID) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.folds, id)
+	return nil
+}
+
+func (m *MemoryStore) Arm(_ context.Context, id announcement.ID, due time.Time, keep bool) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, found := m.timers[id]; !found || !keep {
+		m.timers[id] = due.UnixMilli()
+	}
+	return nil
+}
+
+func (m *MemoryStore) Disarm(_ context.Context, id announcement.ID) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.timers, id)
+	return nil
+}
+
+func (m *MemoryStore) Due(_ context.Context, now, until time.Time, limit int) ([]announcement.ID, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	ids := slices.SortedFunc(maps.Keys(m.timers), func(a, b announcement.ID) int {
+		return cmp.Or(cmp.Compare(m.timers[a], m.timers[b]), cmp.Compare(a, b))
+	})
+	var out []announcement.ID
+	for _, id := range ids {
+		if m.timers[id] > now.UnixMilli() || len(out) == limit {
+			break
+		}
+		m.timers[id] = until.UnixMilli()
+		out = append(out, id)
+	}
+	return out, nil
+}
+
+func (m *MemoryStore) Cursor(context.Context) (string, uint64, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.epoch, m.cursor, nil
+}
+
+func (m *MemoryStore) SetCursor(_ context.Context, epoch string, seq uint64) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.epoch, m.cursor = epoch, seq
+	return nil
+}

@@ -1,0 +1,260 @@
+package tracker
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"kentongan/internal/announcement"
+)
+
+// Standing is where an announcement stands at one moment.
+type Standing struct {
+	AsOf       uint64 // position of the ledger that this reflects
+	Rebuilding bool   // counts may be low
+	recipients int
+	bits       map[string]Bitmap
+}
+
+// Standing returns a snapshot. A store that was emptied is rebuilt first.
+func (t *Tracker) Standing(ctx context.Context, id announcement.ID) (*Standing, error) {
+	s, rebuilding, n, err := t.snapshot(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return &Standing{AsOf: s.Applied, Rebuilding: rebuilding, recipients: n, bits: s.Bits}, nil
+}
+
+func (t *Tracker) snapshot(ctx context.Context, id announcement.ID) (s Snapshot, rebuilding bool, recipients int, err error) {
+	e, v, seq, err := t.known(id)
+	if err != nil {
+		return s, false, 0, err
+	}
+	recipients = len(v.Roster.Recipients)
+	for range 3 {
+		if s, err = t.o.Store.Snapshot(ctx, id); err != nil {
+			return s, false, 0, err
+		}
+		if s.Applied >= seq {
+			return s, false, recipients, nil
+		}
+		busy, err := t.mend(ctx, id, e)
+		if err != nil {
+			return s, false, 0, err
+		}
+		if busy {
+			break
+		}
+	}
+	return s, true, recipients, nil
+}
+
+// State returns the one state that recipient n is in.
+func (s *Standing) State(n int) announcement.State {
+	switch {
+	case s.bits[bitHelp].Get(n):
+		return announcement.NeedsHelp
+	case s.bits[bitSafe].Get(n):
+		return announcement.Confirmed
+	case s.bits[bitOffSite].Get(n):
+		return announcement.OffSite
+	case s.bits[bitOpened].Get(n):
+		return announcement.HasOpened
+	case s.bits[bitNoContact].Get(n) || s.bits[bitFailed].Get(n):
+		return announcement.Unreachable
+	}
+	return announcement.NoAnswer
+}
+
+// Excused reports whether recipient n is no longer asked.
+func (s *Standing) Excused(n int) bool { return s.bits[bitExcused].Get(n) }
+
+// Outstanding reports whether recipient n has neither answered nor been
+// accounted for.
+func (s *Standing) Outstanding(n int) bool {
+	if n < 0 || n >= s.recipients || s.Excused(n) {
+		return false
+	}
+	return !s.bits[bitHelp].Get(n) && !s.bits[bitSafe].Get(n) && !s.bits[bitOffSite].Get(n)
+}
+
+// Counts counts everybody.
+func (s *Standing) Counts() announcement.Counts { return s.CountsIn(0, s.recipients) }
+
+// CountsIn counts recipients [lo, hi): a manager's whole tree, say.
+func (s *Standing) CountsIn(lo, hi int) announcement.Counts {
+	var c announcement.Counts
+	for n := max(lo, 0); n < min(hi, s.recipients); n++ {
+		if s.Excused(n) {
+			c.Excused++
+			continue
+		}
+		c.Recipients++
+		switch s.State(n) {
+		case announcement.NeedsHelp:
+			c.NeedHelp++
+		case announcement.Confirmed:
+			c.Confirmed++
+		case announcement.OffSite:
+			c.NotOnSite++
+		case announcement.HasOpened:
+			c.Opened++
+		case announcement.Unreachable:
+			c.Unreachable++
+		default:
+			c.NoAnswer++
+		}
+		if s.bits[bitVouched].Get(n) {
+			c.VouchedBy++
+		}
+		if s.bits[bitLate].Get(n) {
+			c.Late++
+		}
+	}
+	return c
+}
+
+// Detail is all that is known about one recipient.
+type Detail struct {
+	Number     int
+	State      announcement.State
+	Answer     announcement.Answer // their own standing answer, else what was vouched; 0 for none
+	AnsweredAt time.Time           // their first own answer, kept for ever
+	Since      time.Time           // of the state; when the announcement opened if nothing happened
+	Via        announcement.Via
+	Late       bool
+	FromWords  bool
+	Note       string
+	VouchedBy  announcement.PersonID
+	VouchActor announcement.Actor
+	How        announcement.How
+	ClaimedBy  announcement.PersonID
+	ClaimActor announcement.Actor
+	ClaimedAt  time.Time
+	Resolved   bool
+	Ladder     map[announcement.Channel]Rung
+
+	helpCause string // the fact by which they last came to need help
+}
+
+// Rung is how far the deliveries of one channel to one recipient have come.
+type Rung struct {
+	Rank    announcement.Rank
+	Failure string
+	At      time.Time
+}
+
+// Details returns what is known about recipients, in the order asked.
+func (t *Tracker) Details(ctx context.Context, id announcement.ID, numbers []int) ([]Detail, error) {
+	standing, err := t.Standing(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	_, v, _, err := t.known(id)
+	if err != nil {
+		return nil, err
+	}
+	per := len(detailFields) + len(announcement.Channels)
+	names := make([]string, 0, len(numbers)*per)
+	for _, n := range numbers {
+		if n < 0 || n >= len(v.Roster.Recipients) {
+			return nil, fmt.Errorf("recipient %d: %w", n, errUnknown)
+		}
+		at := strconv.Itoa(n)
+		for _, f := range detailFields {
+			names = append(names, at+f)
+		}
+		for _, c := range announcement.Channels {
+			names = append(names, at+":l:"+string(c))
+		}
+	}
+	values, err := t.o.Store.Fields(ctx, id, names)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Detail, len(numbers))
+	for i, n := range numbers {
+		out[i] = decode(values[i*per : (i+1)*per])
+		out[i].Number, out[i].State = n, standing.State(n)
+		if out[i].Since.IsZero() {
+			out[i].Since = v.OpenedAt
+		}
+	}
+	return out, nil
+}
+
+// detailFields are: first answer, since, own answer, vouched, claim, cause of help.
+var detailFields = []string{":f", ":s", ":o", ":v", ":c", ":h"}
+
+func decode(v []string) Detail {
+	d := Detail{AnsweredAt: fromMillis(v[0]), Since: fromMillis(v[1]), helpCause: v[5], Ladder: map[announcement.Channel]Rung{}}
+	if f := strings.Split(v[3], unit); len(f) == 6 && v[2] == "" {
+		d.Answer, d.VouchedBy, d.VouchActor = announcement.Answer(number(f[1])), announcement.PersonID(f[2]), announcement.Actor(f[3])
+		d.How, d.Note = announcement.How(f[4]), f[5]
+	}
+	if f := strings.Split(v[2], unit); len(f) == 6 {
+		d.Answer, d.Late, d.Via = announcement.Answer(number(f[1])), f[2] == "1", announcement.Via(f[3])
+		d.FromWords, d.Note = f[4] == "1", f[5]
+	}
+	if f := strings.Split(v[4], unit); len(f) == 4 {
+		d.ClaimedBy, d.ClaimActor = announcement.PersonID(f[0]), announcement.Actor(f[1])
+		d.ClaimedAt, d.Resolved = fromMillis(f[2]), f[3] == "1"
+	}
+	for i, c := range announcement.Channels {
+		if f := strings.Split(v[len(detailFields)+i], unit); len(f) == 3 {
+			d.Ladder[c] = Rung{Rank: announcement.Rank(number(f[0])), At: fromMillis(f[1]), Failure: f[2]}
+		}
+	}
+	return d
+}
+
+// Deliveries says how far one channel has come; each recipient counts once, at
+// the highest rank.
+type Deliveries struct {
+	Recipients int // whom the announcement calls on this channel
+	Ranks      [6]int
+	Failures   map[string]int
+}
+
+// Deliveries returns the channels of the announcement, and those that steps used.
+func (t *Tracker) Deliveries(ctx context.Context, id announcement.ID) (map[announcement.Channel]Deliveries, error) {
+	s, _, n, err := t.snapshot(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	_, v, _, err := t.known(id)
+	if err != nil {
+		return nil, err
+	}
+	out := map[announcement.Channel]Deliveries{}
+	for _, c := range v.Announcement.Channels {
+		out[c] = Deliveries{Recipients: n, Failures: map[string]int{}}
+	}
+	for _, c := range announcement.Channels {
+		d, first := out[c]
+		if d.Failures == nil {
+			d.Failures = map[string]int{}
+		}
+		reached := 0
+		for rank := range d.Ranks {
+			d.Ranks[rank] = s.Counters["r:"+string(c)+":"+strconv.Itoa(rank)]
+			reached += d.Ranks[rank]
+		}
+		for name, count := range s.Counters {
+			if failure, ok := strings.CutPrefix(name, "f:"+string(c)+":"); ok && count > 0 {
+				d.Failures[failure] = count
+			}
+		}
+		if first {
+			d.Ranks[announcement.Queued] += max(n-reached, 0)
+		} else if reached == 0 {
+			continue
+		} else {
+			d.Recipients = reached
+		}
+		out[c] = d
+	}
+	return out, nil
+}

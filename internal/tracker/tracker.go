@@ -1,0 +1,360 @@
+// Package tracker keeps who has confirmed and who has not, and decides who must
+// be called next, until everyone is accounted for.
+//
+// # Guarantees
+//
+// The working state is a fold of the ledger and may be emptied at any moment:
+// that is noticed at the next record, read or tick, and the state is rebuilt.
+// Nobody is called while it is behind the ledger. No step is taken early, and
+// each is decided once, whatever number of nodes runs.
+//
+// # Decisions
+//
+// Every node follows the ledger from its beginning, because texts and rosters
+// are kept in memory; the store ignores what it has already applied. Records
+// hold up to 500 facts, so a million facts are a few thousand records. Revisit
+// when a ledger has grown so large that a start takes more than a minute.
+//
+// Positions are chained per announcement: each Apply names the record before
+// it, so that a gap cannot pass unseen.
+//
+// A timer in the store is a hint of when to look, leased so that nodes take
+// turns; what is due follows from the ledger alone, and the ledger lets one
+// decision win.
+package tracker
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"kentongan/internal/announcement"
+	"kentongan/internal/ledger"
+)
+
+// Options say what a Tracker works with. Ledger and Store must be set.
+type Options struct {
+	Ledger    ledger.Ledger
+	Store     Store
+	Now       func() time.Time
+	Log       *slog.Logger
+	Active    func(announcement.PersonID) bool // still employed; nil: everybody
+	Reachable func(announcement.PersonID) bool // has a contact point; nil: everybody
+	OnRecord  func(ledger.Record)              // after it was applied
+	Node      string                           // in logs
+	Tick      time.Duration                    // how often timers are looked at; default 500 ms
+}
+
+// lease is how long a node has for a step before another takes over.
+const lease = 15 * time.Second
+
+// keptFor is how long closed announcements are listed for the people they concern.
+const keptFor = 30 * 24 * time.Hour
+
+// Tracker follows the ledger. Safe for concurrent use.
+type Tracker struct {
+	o Options
+
+	mu      sync.RWMutex
+	entries map[announcement.ID]*entry
+	order   []announcement.ID                 // oldest first, committed ones
+	places  map[announcement.PersonID][]Place // oldest first
+	seq     uint64                            // followed and applied
+	moved   chan struct{}                     // closed and replaced when seq moves
+	ready   bool                              // caught up once
+	alarm   string                            // why nothing escalates
+	fault   error                             // the last failure of following, nil when it goes on
+}
+
+// New returns a Tracker; Run makes it work.
+func New(o Options) *Tracker {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	o.Tick = cmp.Or(o.Tick, 500*time.Millisecond)
+	everybody := func(announcement.PersonID) bool { return true }
+	if o.Active == nil {
+		o.Active = everybody
+	}
+	if o.Reachable == nil {
+		o.Reachable = everybody
+	}
+	return &Tracker{o: o, entries: map[announcement.ID]*entry{}, places: map[announcement.PersonID][]Place{}, moved: make(chan struct{})}
+}
+
+// Run follows the ledger and escalates until ctx ends.
+func (t *Tracker) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return t.keepOn(ctx, "follow", t.follow) })
+	g.Go(func() error { return t.keepOn(ctx, "react", t.react) })
+	g.Go(func() error { return t.tick(ctx) })
+	if err := g.Wait(); err != nil && ctx.Err() == nil {
+		return err
+	}
+	return nil
+}
+
+// keepOn repeats work that failed, after a pause, until ctx ends: a store that
+// is away for a while must not end the watch.
+func (t *Tracker) keepOn(ctx context.Context, what string, work func(context.Context) error) error {
+	for {
+		err := work(ctx)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		t.mu.Lock()
+		t.fault = err
+		t.mu.Unlock()
+		t.o.Log.Error("tracker interrupted; trying again", "reason", err, "step", what)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// follow applies records from where this node stands.
+func (t *Tracker) follow(ctx context.Context) error {
+	if err := t.checkEpoch(ctx); err != nil {
+		return err
+	}
+	t.mu.RLock()
+	after := t.seq
+	t.mu.RUnlock()
+	return t.o.Ledger.Follow(ctx, after, func(r ledger.Record) error { return t.take(ctx, r) })
+}
+
+// checkEpoch compares the ledger with the one that the store has seen: a ledger
+// that was lost must raise an alarm, not an empty board.
+func (t *Tracker) checkEpoch(ctx context.Context) error {
+	epoch, err := t.o.Ledger.Epoch(ctx)
+	if err != nil {
+		return err
+	}
+	last, err := t.o.Ledger.Last(ctx)
+	if err != nil {
+		return err
+	}
+	seen, seq, err := t.o.Store.Cursor(ctx)
+	if err != nil {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.alarm = ""
+	switch {
+	case seen != "" && seen != epoch:
+		t.alarm = "this is another ledger than the working state knows: restore the ledger, or empty Redis if it is meant to be new"
+	case seq > last:
+		t.alarm = "the ledger is shorter than it was: restore it, or empty Redis if that is meant"
+	}
+	return nil
+}
+
+// take folds one record into memory and the store.
+func (t *Tracker) take(ctx context.Context, r ledger.Record) error {
+	t.mu.Lock()
+	if r.Seq <= t.seq {
+		t.mu.Unlock()
+		return nil
+	}
+	e := t.entries[r.Announcement]
+	if e == nil {
+		e = &entry{}
+		t.entries[r.Announcement] = e
+	}
+	t.mu.Unlock()
+
+	e.work.Lock()
+	defer e.work.Unlock()
+	t.mu.Lock()
+	prev := e.applied
+	if r.Seq > e.seq { // else it comes again because the store failed
+		was := e.committed()
+		e.fold(r)
+		if e.committed() && !was {
+			t.list(r.Announcement, e)
+		}
+	}
+	ops := e.ops(r)
+	t.mu.Unlock()
+
+	err := t.o.Store.Apply(ctx, r.Announcement, prev, r.Seq, ops)
+	if errors.Is(err, ErrLost) {
+		err = t.replay(ctx, r.Announcement, e)
+	}
+	if err != nil {
+		return err
+	}
+	t.mu.Lock()
+	e.applied, t.seq, t.fault = r.Seq, r.Seq, nil
+	close(t.moved)
+	t.moved = make(chan struct{})
+	t.mu.Unlock()
+	if t.o.OnRecord != nil {
+		t.o.OnRecord(r)
+	}
+	return nil
+}
+
+// list makes a committed announcement visible. t.mu is held.
+func (t *Tracker) list(id announcement.ID, e *entry) {
+	t.order = append(t.order, id)
+	for n, r := range e.Roster.Recipients {
+		t.places[r.Person] = append(t.places[r.Person], Place{ID: id, Number: n})
+	}
+}
+
+// replay rebuilds the working state of one announcement from the ledger, up to
+// where this node has followed. e.work is held.
+func (t *Tracker) replay(ctx context.Context, id announcement.ID, e *entry) error {
+	t.o.Log.Warn("rebuilding working state", "announcement", id, "reason", ErrLost)
+	t.mu.RLock()
+	upTo := e.seq
+	t.mu.RUnlock()
+	for range 100 { // emptied again and again while we rebuild: give up and come back later
+		var prev uint64
+		err := t.o.Ledger.Read(ctx, id, func(r ledger.Record) error {
+			if r.Seq > upTo {
+				return nil
+			}
+			t.mu.RLock()
+			ops := e.ops(r)
+			t.mu.RUnlock()
+			if err := t.o.Store.Apply(ctx, id, prev, r.Seq, ops); err != nil {
+				return err
+			}
+			prev = r.Seq
+			return nil
+		})
+		if !errors.Is(err, ErrLost) {
+			return err
+		}
+		// The position there belongs to no record of ours, or it was emptied again.
+		if err := t.o.Store.Forget(ctx, id); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("rebuild %s: %w", id, ErrLost)
+}
+
+// CatchUp waits until everything that is in the ledger at the time of the call
+// is reflected here. Run must be running.
+func (t *Tracker) CatchUp(ctx context.Context) error {
+	last, err := t.o.Ledger.Last(ctx)
+	if err != nil {
+		return fmt.Errorf("ask the ledger for its end: %w", err)
+	}
+	for {
+		t.mu.Lock()
+		seq, moved := t.seq, t.moved
+		if seq >= last {
+			t.ready = true
+		}
+		t.mu.Unlock()
+		if seq >= last {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("catch up with the ledger: %w", ctx.Err())
+		case <-moved:
+		}
+	}
+}
+
+// Ready reports whether the tracker reflects the ledger and may escalate, and
+// if not, what to do.
+func (t *Tracker) Ready() (bool, string) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	switch {
+	case t.alarm != "":
+		return false, t.alarm
+	case t.fault != nil:
+		return false, "the working state cannot be reached: check Redis and NATS; nothing is lost, and it goes on by itself"
+	case !t.ready:
+		return false, "still reading the ledger"
+	}
+	return true, ""
+}
+
+// IDs returns every announcement, newest first.
+func (t *Tracker) IDs() []announcement.ID {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	ids := slices.Clone(t.order)
+	slices.Reverse(ids)
+	return ids
+}
+
+// View returns an announcement as the ledger tells it.
+func (t *Tracker) View(id announcement.ID) (View, bool) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	e := t.entries[id]
+	if e == nil || !e.committed() {
+		return View{}, false
+	}
+	v := e.View
+	v.Rounds = slices.Clip(v.Rounds)
+	return v, true
+}
+
+// Place is a person's seat in an announcement.
+type Place struct {
+	ID     announcement.ID
+	Number int
+	Open   bool
+}
+
+// OpenFor returns the open announcements that concern a person, and those closed
+// within 30 days, newest first.
+func (t *Tracker) OpenFor(p announcement.PersonID) []Place {
+	now := t.o.Now()
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	var out []Place
+	for _, place := range slices.Backward(t.places[p]) {
+		e := t.entries[place.ID]
+		place.Open = e.Status == announcement.StatusOpen
+		if place.Open || now.Sub(e.ClosedAt) < keptFor {
+			out = append(out, place)
+		}
+	}
+	return out
+}
+
+// errUnknown is returned for an announcement that is not in the ledger.
+var errUnknown = errors.New("no such announcement")
+
+// known returns a committed entry and its last applied position.
+func (t *Tracker) known(id announcement.ID) (*entry, View, uint64, error) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	e := t.entries[id]
+	if e == nil || !e.committed() {
+		return nil, View{}, 0, errUnknown
+	}
+	return e, e.View, e.applied, nil
+}
+
+// mend rebuilds the working state unless somebody here is at it already.
+func (t *Tracker) mend(ctx context.Context, id announcement.ID, e *entry) (busy bool, err error) {
+	if !e.work.TryLock() {
+		return true, nil
+	}
+	defer e.work.Unlock()
+	return false, t.replay(ctx, id, e)
+}

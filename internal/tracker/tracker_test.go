@@ -1,0 +1,259 @@
+package tracker
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"kentongan/internal/announcement"
+	"kentongan/internal/ledger"
+)
+
+const fire = announcement.ID("afire2222222222a")
+
+// stores returns both stores, so that every test judges both. Without a
+// redis-server that half is skipped aloud, and fails in CI.
+func stores(t *testing.T) map[string]func() Store {
+	all := map[string]func() Store{"memory": func() Store { return NewMemoryStore() }}
+	path, err := exec.LookPath("redis-server")
+	if err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal("no redis-server on PATH: CI must test both stores")
+		}
+		fmt.Fprintln(os.Stderr, "WARNING: no redis-server on PATH: the Redis half of", t.Name(), "did NOT run")
+		return all
+	}
+	all["redis"] = func() Store {
+		dir, err := os.MkdirTemp("", "kr") // a unix socket path must be short
+		if err != nil {
+			t.Fatal(err)
+		}
+		socket := filepath.Join(dir, "s")
+		cmd := exec.Command(path, "--port", "0", "--unixsocket", socket, "--save", "", "--appendonly", "no", "--dir", dir)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		c := redis.NewClient(&redis.Options{Network: "unix", Addr: socket})
+		t.Cleanup(func() { _ = c.Close(); _ = cmd.Process.Kill(); _ = cmd.Wait(); _ = os.RemoveAll(dir) })
+		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+			if err = CheckRedis(t.Context(), c); err == nil {
+				return NewRedisStore(c)
+			}
+			if time.Now().After(deadline) {
+				t.Fatal(err)
+			}
+		}
+	}
+	return all
+}
+
+func flush(t *testing.T, s Store) {
+	t.Helper()
+	switch s := s.(type) {
+	case *MemoryStore:
+		s.Flush()
+	case *RedisStore:
+		if err := s.c.FlushAll(t.Context()).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// open writes an announcement to n people: recipient 0 is the boss and the
+// manager of all others; "pduty" is the duty list.
+func open(t *testing.T, l ledger.Ledger, at time.Time, n int) {
+	t.Helper()
+	a := &announcement.Announcement{ID: fire, Mode: announcement.Live, Severity: announcement.Extreme, At: at,
+		Text: map[announcement.Language]announcement.Text{announcement.English: {Title: "Fire", Body: "Leave"}}, Audience: announcement.Audience{All: true}}
+	a.Complete()
+	chunk := &announcement.Chunk{Lines: []announcement.Line{{Person: "p0", Up: -1, Number: 0, Lo: 1, Hi: n}}, Duty: []announcement.PersonID{"pduty"}}
+	for i := range n {
+		line := 0
+		if i == 0 {
+			line = -1
+		}
+		chunk.Recipients = append(chunk.Recipients, announcement.Recipient{Person: announcement.PersonID(fmt.Sprint("p", i)), Line: line})
+	}
+	fact := func(k announcement.Kind) announcement.Fact {
+		return announcement.Fact{Announcement: fire, Kind: k, At: at, Actor: announcement.ByConsole}
+	}
+	f := []announcement.Fact{fact(announcement.KindAnnounced), fact(announcement.KindRecipients), fact(announcement.KindCommitted)}
+	f[0].Announced, f[1].Recipients, f[2].Committed = a, chunk, &announcement.Committed{Recipients: n, Chunks: 1}
+	if _, err := l.Accept(t.Context(), f); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func answer(n int, a announcement.Answer, said time.Time, ref string) announcement.Fact {
+	return announcement.Fact{Announcement: fire, Kind: announcement.KindAnswered, At: said,
+		Answered: &announcement.Answered{Number: n, Answer: a, Via: announcement.ViaPage, Said: said, Ref: ref}}
+}
+
+// house runs a tracker until the test ends.
+func house(t *testing.T, l ledger.Ledger, s Store, now func() time.Time) *Tracker {
+	t.Helper()
+	tr := New(Options{Ledger: l, Store: s, Now: now, Tick: 20 * time.Millisecond})
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = tr.Run(ctx) })
+	t.Cleanup(func() { cancel(); wg.Wait() })
+	return tr
+}
+
+func counts(t *testing.T, tr *Tracker) announcement.Counts {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if err := tr.CatchUp(ctx); err != nil {
+		t.Fatal(err)
+	}
+	s, err := tr.Standing(ctx, fire)
+	for deadline := time.Now().Add(20 * time.Second); err == nil && s.Rebuilding && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		s, err = tr.Standing(ctx, fire)
+	}
+	if err != nil || s.Rebuilding {
+		t.Fatalf("standing: rebuilding for too long, or %v", err)
+	}
+	c := s.Counts()
+	if sum := c.NeedHelp + c.Confirmed + c.NotOnSite + c.Opened + c.NoAnswer + c.Unreachable; sum != c.Recipients {
+		t.Fatalf("the six states sum to %d, recipients are %d", sum, c.Recipients)
+	}
+	return c
+}
+
+func write(t *testing.T, l ledger.Ledger, facts ...announcement.Fact) {
+	t.Helper()
+	if _, err := l.Append(t.Context(), facts...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestFold judges both stores by the rules of an answer.
+func TestFold(t *testing.T) {
+	for name, store := range stores(t) {
+		t.Run(name, func(t *testing.T) {
+			start := time.Now().UTC().Truncate(time.Millisecond)
+			l, s := ledger.NewMemory(time.Now), store()
+			open(t, l, start, 120)
+			a, b := house(t, l, s, time.Now), house(t, l, s, time.Now) // two nodes on one store
+
+			later := func(d int) time.Time { return start.Add(time.Duration(d) * time.Second) }
+			vouch := func(n int, as announcement.Answer, ref string) announcement.Fact {
+				return announcement.Fact{Announcement: fire, Kind: announcement.KindVouched, At: later(9), Actor: announcement.ByPerson("p0"),
+					Vouched: &announcement.Vouched{Number: n, Answer: as, By: "p0", How: announcement.SawThem, Said: later(9), Ref: ref}}
+			}
+			call := func(n int, c announcement.Channel, rank announcement.Rank) announcement.Fact {
+				return announcement.Fact{Announcement: fire, Kind: announcement.KindCalled, At: later(1),
+					Called: &announcement.Called{Channel: c, Number: n, Rank: rank}}
+			}
+			write(t, l, answer(1, announcement.NeedHelp, later(5), "a1"))
+			write(t, l, answer(1, announcement.Safe, later(4), "a2")) // said before: does not clear
+			write(t, l, answer(2, announcement.Safe, later(1), "b1"), answer(2, announcement.NeedHelp, later(2), "b1"))
+			write(t, l, answer(3, announcement.Safe, later(1), "c1"), answer(3, announcement.NotOnSite, later(2), "c2"))
+			write(t, l, vouch(1, announcement.Safe, "v1"), vouch(4, announcement.NeedHelp, "v4"), vouch(5, announcement.Safe, "v5"))
+			write(t, l, answer(5, announcement.NotOnSite, later(1), "e1")) // own wins
+			write(t, l, call(6, announcement.WebPush, 4), call(6, announcement.SMS, 4), call(6, announcement.InApp, 4), call(7, announcement.SMS, 4))
+			write(t, l, announcement.Fact{Announcement: fire, Kind: announcement.KindExcused, At: later(1), Excused: &announcement.Excused{Number: 8}})
+			write(t, l, announcement.Fact{Announcement: fire, Kind: announcement.KindOpened, At: later(1), Opened: &announcement.Opened{Number: 9}})
+			var wg sync.WaitGroup
+			for n := 10; n < 110; n++ { // a hundred at once, each pressing twice
+				for range 2 {
+					wg.Go(func() { _, _ = l.Append(t.Context(), answer(n, announcement.Safe, later(3), fmt.Sprint("x", n))) })
+				}
+			}
+			wg.Wait()
+
+			want := announcement.Counts{Recipients: 119, NeedHelp: 2, Confirmed: 101, NotOnSite: 2, Opened: 1, NoAnswer: 12, Unreachable: 1, VouchedBy: 1, Excused: 1}
+			for i, tr := range []*Tracker{a, b} {
+				if got := counts(t, tr); got != want {
+					t.Errorf("node %d: got %+v, want %+v", i, got, want)
+				}
+			}
+			for range 10 {
+				flush(t, s)
+				if got := counts(t, b); got != want {
+					t.Fatalf("after FLUSHALL: got %+v, want %+v", got, want)
+				}
+			}
+			settled, err := a.Settled(t.Context(), fire, 0, announcement.SMS, 5, 9)
+			if want := []bool{false, true, true, false}; err != nil || !slices.Equal(settled, want) {
+				t.Errorf("settled: got %v, %v, want %v", settled, err, want)
+			}
+			d, err := a.Details(t.Context(), fire, []int{3, 4, 7})
+			if err != nil || !d[0].AnsweredAt.Equal(later(1)) || d[0].Answer != announcement.NotOnSite || d[1].VouchedBy != "p0" ||
+				d[2].Ladder[announcement.SMS].Rank != announcement.Failed {
+				t.Errorf("details: got %+v, %v", d, err)
+			}
+			round, err := a.Round(t.Context(), fire, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for n, want := range map[int]string{2: "answered", 8: "excused", 9: ""} {
+				if ok, why, err := a.MayCall(t.Context(), round, n); err != nil || why != want || ok != (want == "") {
+					t.Errorf("may call %d: got %v %q %v, want %q", n, ok, why, err, want)
+				}
+			}
+			write(t, l, announcement.Fact{Announcement: fire, Kind: announcement.KindClosed, At: later(20), Closed: &announcement.Closed{As: announcement.AsAllClear}})
+			write(t, l, answer(9, announcement.NeedHelp, later(21), "late"))
+			if c := counts(t, a); c.Late != 1 || c.NeedHelp != 3 {
+				t.Errorf("after the close: got %+v, want one late and three in need", c)
+			}
+			if ok, why, _ := a.MayCall(t.Context(), round, 110); ok || why != "closed" {
+				t.Errorf("after the close: may call is %v %q", ok, why)
+			}
+		})
+	}
+}
+
+// TestEscalation runs the first minutes of an extreme alarm on a fake clock:
+// nothing early, nothing twice with two nodes, and it survives an emptied store.
+func TestEscalation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		l, s := ledger.NewMemory(time.Now), NewMemoryStore()
+		open(t, l, start, 3)
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		nodes := []*Tracker{New(Options{Ledger: l, Store: s}), New(Options{Ledger: l, Store: s})}
+		for _, n := range nodes {
+			wg.Go(func() { _ = n.Run(ctx) })
+		}
+		wait := func(until time.Duration) View {
+			time.Sleep(time.Until(start.Add(until)))
+			synctest.Wait()
+			v, _ := nodes[0].View(fire)
+			return v
+		}
+		if v := wait(3*time.Minute - time.Millisecond); len(v.Rounds) != 0 {
+			t.Errorf("early: got %+v", v.Rounds)
+		}
+		s.Flush()
+		if v := wait(3*time.Minute + 5*time.Second); len(v.Rounds) != 1 || v.Rounds[0].Only != announcement.OnlyOutstanding {
+			t.Errorf("after 3 minutes: got %+v, want a reminder", v.Rounds)
+		}
+		write(t, l, answer(1, announcement.NeedHelp, time.Now(), "h"))
+		v := wait(5*time.Minute + 5*time.Second)
+		if len(v.Rounds) != 3 || v.Rounds[1].Message != announcement.SayHelp || v.Rounds[2].Message != announcement.SayDigest {
+			t.Fatalf("after 5 minutes: got %+v, want a reminder, a call for help and a digest", v.Rounds)
+		}
+		// p0 manages all and is silent: called, and the duty list above them.
+		if got := v.Rounds[2].To; len(got) != 2 || got[0].Person != "pduty" || got[1].Person != "p0" {
+			t.Errorf("digest: got %+v, want p0 and the duty list", got)
+		}
+		write(t, l, answer(0, announcement.Safe, time.Now(), "z"), answer(2, announcement.Safe, time.Now(), "y"))
+		if v = wait(time.Hour); v.ClosedAs != announcement.AsAccounted || len(v.Rounds) != 3 {
+			t.Errorf("after an hour: got closed as %q with %d rounds, want accounted with 3", v.ClosedAs, len(v.Rounds))
+		}
+		cancel()
+		wg.Wait()
+	})
+}

@@ -1,0 +1,215 @@
+package tracker
+
+import (
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"kentongan/internal/announcement"
+	"kentongan/internal/ledger"
+)
+
+// View is what every node knows of an announcement from the ledger alone. Its
+// pointers and slices are shared and must not be changed.
+type View struct {
+	Announcement *announcement.Announcement
+	By           announcement.Actor
+	Roster       *announcement.Roster
+	OpenedAt     time.Time
+	Status       announcement.Status
+	ClosedAs     announcement.ClosedAs
+	ClosedAt     time.Time
+	Reason       string // of the close
+	Rounds       []announcement.Decided
+}
+
+// entry is an announcement as this node has followed it.
+type entry struct {
+	work sync.Mutex // held while its working state is written or rebuilt
+
+	// The rest is guarded by Tracker.mu.
+	View
+	seq       uint64 // last record of it that was followed
+	decidedAt []time.Time
+	pending   announcement.Roster // until committed
+	applied   uint64              // last record of it that the store took
+	dirty     bool                // changed since it was last evaluated
+}
+
+func (e *entry) committed() bool { return e.Status != "" }
+
+// fold takes a record into the view. It runs once per record, in order.
+func (e *entry) fold(r ledger.Record) {
+	for _, f := range r.Facts {
+		switch f.Kind {
+		case announcement.KindAnnounced:
+			if e.Announcement == nil {
+				e.Announcement, e.By = f.Announced, f.Actor
+			}
+		case announcement.KindRecipients:
+			if c := f.Recipients; !e.committed() && c != nil {
+				e.pending.Recipients = place(e.pending.Recipients, c.First, c.Recipients)
+				e.pending.Lines = place(e.pending.Lines, c.LinesFirst, c.Lines)
+				if len(c.Duty) > 0 {
+					e.pending.Duty = c.Duty
+				}
+			}
+		case announcement.KindCommitted:
+			if !e.committed() && e.Announcement != nil {
+				roster := e.pending
+				e.Roster, e.OpenedAt, e.Status = &roster, f.At, announcement.StatusOpen
+			}
+		case announcement.KindDecided:
+			if f.Decided != nil && !slices.ContainsFunc(e.Rounds, func(d announcement.Decided) bool { return d.Round == f.Decided.Round }) {
+				e.Rounds = append(e.Rounds, *f.Decided)
+				e.decidedAt = append(e.decidedAt, f.At)
+			}
+		case announcement.KindClosed:
+			if f.Closed != nil && e.ClosedAs == "" {
+				e.Status, e.ClosedAs, e.ClosedAt, e.Reason = announcement.StatusClosed, f.Closed.As, f.At, f.Reason
+			}
+		}
+	}
+	e.seq, e.dirty = r.Seq, true
+}
+
+// place puts part into all from index first on: an accept that was repeated
+// writes the same chunk twice.
+func place[T any](all []T, first int, part []T) []T {
+	if grow := first + len(part) - len(all); grow > 0 {
+		all = append(all, make([]T, grow)...)
+	}
+	copy(all[first:], part)
+	return all
+}
+
+// ops translates a record into changes of the working state. The view must have
+// folded the record.
+func (e *entry) ops(r ledger.Record) []Op {
+	if !e.committed() {
+		return nil
+	}
+	known := func(n int) bool { return n >= 0 && n < len(e.Roster.Recipients) }
+	var out []Op
+	for i, f := range r.Facts {
+		cause := cause(r.Seq, i)
+		switch {
+		case f.Kind == announcement.KindCommitted:
+			out = append(out, e.open())
+		case f.Called != nil && f.Called.Number >= 0:
+			c := f.Called
+			own := e.toRecipients(c.Round)
+			if own && !known(c.Number) {
+				continue
+			}
+			out = append(out, op("call", c.Number, c.Round, c.Channel, own, int(c.Rank), c.Failure, f.At, c.Rank != announcement.Failed || c.Doubt))
+		case f.Receipt != nil && known(f.Receipt.Number) && e.toRecipients(f.Receipt.Round):
+			c := f.Receipt
+			out = append(out, op("receipt", c.Number, c.Round, c.Channel, int(c.Rank), c.Failure, f.At))
+		case f.Opened != nil && known(f.Opened.Number):
+			out = append(out, op("opened", f.Opened.Number, f.At))
+		case f.Answered != nil && known(f.Answered.Number) && f.Answered.Answer.Valid():
+			a := f.Answered
+			out = append(out, op("answer", a.Number, int(a.Answer), said(a.Said, f.At), ref(a.Ref, cause), f.At, cause, a.Via, a.FromWords, a.Note))
+		case f.Vouched != nil && known(f.Vouched.Number) && f.Vouched.Answer.Valid():
+			v := f.Vouched
+			out = append(out, op("vouch", v.Number, int(v.Answer), said(v.Said, f.At), ref(v.Ref, cause), f.At, v.By, f.Actor, v.How, v.Note))
+		case f.Excused != nil && known(f.Excused.Number):
+			out = append(out, op("excuse", f.Excused.Number))
+		case f.Claimed != nil && known(f.Claimed.Number):
+			c := f.Claimed
+			out = append(out, op("claim", c.Number, c.By, f.Actor, f.At, c.Resolved))
+		case f.Closed != nil:
+			out = append(out, op("close", 0))
+		}
+	}
+	return out
+}
+
+func (e *entry) open() Op {
+	none := make(Bitmap, (len(e.Roster.Recipients)+7)/8)
+	for n, r := range e.Roster.Recipients {
+		none = none.with(n, r.Unreachable != "")
+	}
+	channels := make([]string, len(e.Announcement.Channels))
+	for i, c := range e.Announcement.Channels {
+		channels[i] = string(c)
+	}
+	return op("open", strings.Join(channels, ","), hex.EncodeToString(none))
+}
+
+func (e *entry) toRecipients(round int64) bool {
+	if round == 0 {
+		return true
+	}
+	for _, d := range e.Rounds {
+		if d.Round == round {
+			return d.Only != ""
+		}
+	}
+	return false
+}
+
+// said is when a person pressed; a fact without it happened when it was written.
+func said(said, at time.Time) time.Time {
+	if said.IsZero() {
+		return at
+	}
+	return said
+}
+
+// ref names a press; a fact without a ref is its own press.
+func ref(given, cause string) string {
+	if given == "" {
+		return cause
+	}
+	return given
+}
+
+// cause names the i-th fact of the record at seq.
+func cause(seq uint64, i int) string { return fmt.Sprintf("%d.%d", seq, i) }
+
+// due returns when the next step must be taken, and its number (1-based); ok is
+// false when no step is left. Steps keep their distances: after a step that
+// came more than slack late the following ones count from when it was taken, so
+// that a clock that jumps or a night without power does not fire a whole
+// ladder at once. Never early.
+func (e *entry) due() (at time.Time, step int, ok bool) {
+	const slack = 5 * time.Second
+	steps := e.Announcement.Policy.Steps
+	at = e.OpenedAt
+	var before time.Duration
+	for i, s := range steps {
+		at = at.Add(time.Duration(s.After) - before)
+		before = time.Duration(s.After)
+		fired := e.firedAt(i + 1)
+		if fired.IsZero() {
+			return at, i + 1, true
+		}
+		if fired.Sub(at) > slack {
+			at = fired
+		}
+	}
+	return time.Time{}, 0, false
+}
+
+func (e *entry) firedAt(step int) time.Time {
+	for i, d := range e.Rounds {
+		if d.Step == step {
+			return e.decidedAt[i]
+		}
+	}
+	return time.Time{}
+}
+
+// expires returns when the announcement closes by itself.
+func (e *entry) expires() time.Time {
+	life := time.Duration(e.Announcement.Policy.ExpireAfter)
+	if life <= 0 {
+		life = announcement.DefaultLife
+	}
+	return e.OpenedAt.Add(life)
+}
