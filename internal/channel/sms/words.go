@@ -93,7 +93,7 @@ var (
 		"menunggu tunggu nunggu tetap harap berharap harapkan doa doakan hampir apa apakah sudahkah mana kapan kayaknya kayanya sepertinya",
 		"mungkin kira harusnya seharusnya pastikan mau ingin akan jauh pura bisa butuh perlu jaga menjaga",
 		"if when once until unless hope hopefully wish pray stay keep be get getting almost nearly toward towards to going heading find looking",
-		"maybe probably perhaps seems should make want need will far whether",
+		"rasanya rasa sepertinya maybe probably perhaps seems should make want need will far whether",
 	)
 	later = words("besok bsk lusa kemarin kemaren kmrn minggu bulan tomorrow yesterday next last")
 
@@ -118,7 +118,7 @@ var (
 	acks = words(
 		"ya y yes yep yup yeah iya iyah ok oke okay okey okeh oks k kk siap siapp sip baik paham dipahami mengerti ngerti dimengerti noted note",
 		"makasih makasi trims trimakasih terimakasih thanks thank thx tq tks ty understood understand roger copy received diterima terima kasih laksanakan",
-		"confirm confirmed konfirmasi dikonfirmasi acknowledged ack got it will do monitor sudah dibaca baca mantap nggih njih inggih enggih agree setuju",
+		"confirm confirmed konfirmasi dikonfirmasi acknowledged ack got it will do monitor sudah dibaca baca mantap nggih njih inggih enggih agree setuju 86",
 	)
 	ackNeutral = words("saya sy kami aku i we sudah sdh udah telah you atas infonya info informasinya informasi and dan akan dibaca read for info")
 	prefixes   = words(
