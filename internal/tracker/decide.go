@@ -63,6 +63,7 @@ func Decide(s Situation, step int) announcement.Decided {
 	}
 	slices.Sort(lines)
 	for _, l := range lines {
+		clear(c.counted)
 		switch st.Whom {
 		case announcement.CallDuty:
 			c.duty(groups[l], whyDuty)
@@ -95,12 +96,13 @@ func DecideHelp(s Situation, n int, round int64) announcement.Decided {
 // calls collects one Call per person.
 type calls struct {
 	Situation
-	to []announcement.Call
-	at map[announcement.PersonID]int
+	to      []announcement.Call
+	at      map[announcement.PersonID]int
+	counted map[announcement.PersonID]bool // already told of the group at hand: a duty person may be a manager too
 }
 
 func newCalls(s Situation) *calls {
-	return &calls{Situation: s, at: map[announcement.PersonID]int{}}
+	return &calls{Situation: s, at: map[announcement.PersonID]int{}, counted: map[announcement.PersonID]bool{}}
 }
 
 func (c *calls) valid(line int) bool { return line >= 0 && line < len(c.Roster.Lines) }
@@ -173,12 +175,15 @@ func (c *calls) duty(count int, why ...string) {
 func (c *calls) add(call announcement.Call) {
 	i, found := c.at[call.Person]
 	if !found {
-		c.at[call.Person] = len(c.to)
+		c.at[call.Person], c.counted[call.Person] = len(c.to), true
 		c.to = append(c.to, call)
 		return
 	}
 	was := &c.to[i]
-	was.Count += call.Count
+	if !c.counted[call.Person] {
+		was.Count += call.Count
+		c.counted[call.Person] = true
+	}
 	was.Lo, was.Hi = min(was.Lo, call.Lo), max(was.Hi, call.Hi)
 	if call.Line < 0 {
 		was.Line = -1
