@@ -1,0 +1,123 @@
+package app
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"kentongan/internal/announcement"
+	"kentongan/internal/ledger"
+	"kentongan/internal/web"
+)
+
+// access knows the bearer tokens. Only their hash is kept.
+type access struct {
+	vault     ledger.Vault
+	bootstrap string
+	open      bool
+
+	mu     sync.RWMutex
+	tokens map[string]token // by id
+}
+
+// token is what is kept of a bearer token "kt_<id>_<secret>".
+type token struct {
+	ID   string   `json:"id"`
+	Name string   `json:"name"`
+	Role web.Role `json:"role"`
+	Hash string   `json:"hash"` // SHA-256 of the whole token, hex; the secret has 128 random bits, so no slow hash is needed
+}
+
+// openAccess follows the tokens so that one made or revoked on another node
+// counts here at once. It returns when all are known.
+func openAccess(ctx context.Context, vault ledger.Vault, bootstrap string, open bool) (*access, error) {
+	a := &access{vault: vault, bootstrap: bootstrap, open: open, tokens: map[string]token{}}
+	ready := make(chan struct{})
+	failed := make(chan error, 1)
+	go func() {
+		failed <- vault.Follow(ctx, "token.", a.learn, func() { close(ready) })
+	}()
+	select {
+	case <-ready:
+		return a, nil
+	case err := <-failed:
+		return nil, fmt.Errorf("load tokens: %w", err)
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (a *access) learn(key string, value []byte) {
+	id := strings.TrimPrefix(key, "token.")
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var t token
+	if value == nil || json.Unmarshal(value, &t) != nil {
+		delete(a.tokens, id)
+		return
+	}
+	a.tokens[id] = t
+}
+
+func hashToken(bearer string) string {
+	sum := sha256.Sum256([]byte(bearer))
+	return hex.EncodeToString(sum[:])
+}
+
+func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
+
+// Authenticate returns who holds a bearer token.
+func (a *access) Authenticate(_ context.Context, bearer string) (web.Principal, error) {
+	if a.bootstrap != "" && same(hashToken(bearer), hashToken(a.bootstrap)) {
+		return web.Principal{Actor: "token:bootstrap", Name: "bootstrap", Role: web.Sender}, nil
+	}
+	parts := strings.Split(bearer, "_")
+	if len(parts) != 3 || parts[0] != "kt" {
+		return web.Principal{}, web.ErrForbidden
+	}
+	a.mu.RLock()
+	t, ok := a.tokens[parts[1]]
+	a.mu.RUnlock()
+	if !ok || !same(hashToken(bearer), t.Hash) {
+		return web.Principal{}, web.ErrForbidden
+	}
+	return web.Principal{Actor: announcement.Actor("token:" + t.ID), Name: t.Name, Role: t.Role}, nil
+}
+
+// CreateToken makes a token; it is shown once and cannot be read again.
+func (a *access) CreateToken(ctx context.Context, p web.Principal, name string, role web.Role) (string, error) {
+	if p.Role != web.Sender {
+		return "", web.ErrForbidden
+	}
+	var bad announcement.FieldErrors
+	if strings.TrimSpace(name) == "" || len([]rune(name)) > 60 {
+		bad = append(bad, &announcement.FieldError{Field: "name", Why: "needs 1 to 60 characters"})
+	}
+	if role != web.Sender && role != web.Viewer {
+		bad = append(bad, &announcement.FieldError{Field: "role", Value: string(role), Why: "must be sender or viewer"})
+	}
+	if len(bad) > 0 {
+		return "", bad
+	}
+	t := token{ID: string(announcement.NewID()), Name: name, Role: role}
+	bearer := "kt_" + t.ID + "_" + string(announcement.NewID())[1:] + string(announcement.NewID())[1:]
+	t.Hash = hashToken(bearer)
+	b, err := json.Marshal(t)
+	if err != nil {
+		return "", err
+	}
+	if err := a.vault.Create(ctx, "token."+t.ID, b); err != nil {
+		return "", errors.Join(web.ErrNotYet, err)
+	}
+	a.learn("token."+t.ID, b)
+	return bearer, nil
+}
+
+// OpenConsole reports whether the console needs no sign-in.
+func (a *access) OpenConsole() bool { return a.open }

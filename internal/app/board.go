@@ -1,0 +1,389 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"kentongan/internal/announcement"
+	"kentongan/internal/channel/sms"
+	"kentongan/internal/directory"
+	"kentongan/internal/ledger"
+	"kentongan/internal/tracker"
+	"kentongan/internal/web"
+)
+
+// Preview says what would happen, before anything does.
+func (d *desk) Preview(_ context.Context, draft web.Draft) (web.Preview, error) {
+	a, resolved, err := d.complete(draft)
+	if err != nil {
+		return web.Preview{}, err
+	}
+	p := web.Preview{
+		Announcement: *a, Recipients: len(resolved.Roster.Recipients), Reach: map[announcement.Channel]int{},
+		Languages: map[announcement.Language]int{}, Fallback: map[announcement.Language]int{},
+		SMS: map[announcement.Language]web.SMSPreview{}, Push: map[announcement.Language][2]string{},
+	}
+	for _, r := range resolved.Roster.Recipients {
+		p.Languages[r.Language]++
+		if _, _, own := a.In(r.Language); !own {
+			p.Fallback[r.Language]++
+		}
+		for _, c := range r.Reach {
+			p.Reach[c]++
+		}
+		switch {
+		case r.Unreachable != "" || len(r.Reach) == 0:
+			name := d.name(r.Person)
+			name.Reason = cmp.Or(r.Unreachable, "no_contact_point")
+			p.Unreachable = append(p.Unreachable, name)
+		case len(r.Reach) == 1:
+			p.One++
+		default:
+			p.TwoOrMore++
+		}
+	}
+	for lang := range a.Text {
+		m := d.catalogue.Compose(a, announcement.Saying{Kind: announcement.SayAlert, Language: lang, Org: d.config.OrgName,
+			Link: d.config.PublicURL + "/r/" + strings.Repeat("M", tokenLength), TwoWay: d.config.SMSTwoWay, Now: a.At, Expires: a.At.Add(time.Hour)})
+		measured := sms.Measure(m.SMS)
+		p.SMS[lang] = web.SMSPreview{Text: m.SMS, Encoding: measured.Encoding, Segments: measured.Segments, Units: measured.Units,
+			Limit: measured.Limit, Awkward: measured.Awkward}
+		p.Push[lang] = [2]string{m.Title, m.Body}
+	}
+	for _, person := range resolved.Roster.Duty {
+		p.Duty = append(p.Duty, d.name(person))
+	}
+	seen := 0
+	for _, id := range d.tracker.IDs() {
+		v, ok := d.tracker.View(id)
+		if ok && v.Announcement.Template == draft.Template && v.Announcement.Mode == draft.Mode && seen < 5 {
+			p.Largest = max(p.Largest, len(v.Roster.Recipients))
+			seen++
+		}
+	}
+	return p, nil
+}
+
+// name returns a person as a page may show them.
+func (d *desk) name(p announcement.PersonID) web.Name {
+	who, ok := d.directory.Person(p)
+	if !ok {
+		return web.Name{Number: "", Name: "(no longer in the directory)"}
+	}
+	n := web.Name{Number: who.Number, Name: who.Name, Team: who.Department}
+	if m, ok := d.directory.ByNumber(who.Manager); ok {
+		n.Manager = m.Name
+	}
+	return n
+}
+
+// List returns the newest announcements, open before closed.
+func (d *desk) List(ctx context.Context) ([]web.Summary, error) {
+	var out []web.Summary
+	for _, id := range d.tracker.IDs() {
+		v, ok := d.tracker.View(id)
+		if !ok {
+			continue
+		}
+		s, err := d.summary(ctx, v, 0)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, s)
+		if len(out) == 100 {
+			break
+		}
+	}
+	slices.SortStableFunc(out, func(a, b web.Summary) int {
+		open := func(s web.Summary) int {
+			if s.Status == announcement.StatusOpen {
+				return 0
+			}
+			return 1
+		}
+		return cmp.Compare(open(a), open(b))
+	})
+	return out, nil
+}
+
+// Summary says where an announcement stands.
+func (d *desk) Summary(ctx context.Context, id announcement.ID) (web.Summary, error) {
+	v, err := d.view(ctx, id)
+	if err != nil {
+		return web.Summary{}, err
+	}
+	return d.summary(ctx, v, 500)
+}
+
+func (d *desk) summary(ctx context.Context, v tracker.View, unreachable int) (web.Summary, error) {
+	a := v.Announcement
+	s := web.Summary{
+		ID: a.ID, Status: v.Status, ClosedAs: v.ClosedAs, Mode: a.Mode, Severity: a.Severity, Answers: a.Answers, Template: a.Template,
+		Text: a.Text, Channels: a.Channels, Zone: a.Zone, OpenedAt: v.OpenedAt, Reason: d.words(ctx, a.ID, v.Reason), By: d.actorName(v.By),
+		Deliveries: map[announcement.Channel]web.DeliveryCounts{}, Unreachable: []web.Name{},
+	}
+	if !v.ClosedAt.IsZero() {
+		s.ClosedAt = &v.ClosedAt
+	}
+	standing, err := d.tracker.Standing(ctx, a.ID)
+	if err != nil {
+		return web.Summary{}, fmt.Errorf("read standing of %s: %w", a.ID, err)
+	}
+	s.Counts, s.AsOf, s.Rebuilding = standing.Counts(), standing.AsOf, standing.Rebuilding
+	deliveries, err := d.tracker.Deliveries(ctx, a.ID)
+	if err != nil {
+		return web.Summary{}, fmt.Errorf("read deliveries of %s: %w", a.ID, err)
+	}
+	for c, n := range deliveries {
+		s.Deliveries[c] = web.DeliveryCounts{Recipients: n.Recipients, Queued: n.Ranks[announcement.Queued], Accepted: n.Ranks[announcement.Accepted],
+			Sent: n.Ranks[announcement.Sent], Delivered: n.Ranks[announcement.Delivered], Shown: n.Ranks[announcement.Shown],
+			Failed: n.Ranks[announcement.Failed], Failures: n.Failures}
+	}
+	for n, r := range v.Roster.Recipients {
+		if len(s.Unreachable) >= unreachable {
+			break
+		}
+		if standing.State(n) == announcement.Unreachable && !standing.Excused(n) {
+			name := d.name(r.Person)
+			name.Reason = cmp.Or(r.Unreachable, "every_channel_failed")
+			s.Unreachable = append(s.Unreachable, name)
+		}
+	}
+	return s, nil
+}
+
+// Recipients lists recipients in the order people need: help, no answer,
+// unreachable, opened, the rest.
+func (d *desk) Recipients(ctx context.Context, id announcement.ID, f web.RecipientFilter) (web.RecipientPage, error) {
+	v, err := d.view(ctx, id)
+	if err != nil {
+		return web.RecipientPage{}, err
+	}
+	if f.State != "" && !slices.Contains(announcement.States, f.State) {
+		return web.RecipientPage{}, announcement.FieldErrors{{Field: "state", Value: string(f.State), Why: "is not one of the six states"}}
+	}
+	standing, err := d.tracker.Standing(ctx, id)
+	if err != nil {
+		return web.RecipientPage{}, err
+	}
+	lo, hi := 0, len(v.Roster.Recipients)
+	if f.Team != "" {
+		if lo, hi, err = d.rangeOf(v, f.Team); err != nil {
+			return web.RecipientPage{}, err
+		}
+	}
+	search := strings.ToLower(strings.TrimSpace(f.Search))
+	byState := map[announcement.State][]int{}
+	for n := lo; n < hi; n++ {
+		r := v.Roster.Recipients[n]
+		if standing.Excused(n) || f.Site != "" && !strings.EqualFold(f.Site, r.Site) {
+			continue
+		}
+		state := standing.State(n)
+		if f.State != "" && state != f.State {
+			continue
+		}
+		if search != "" {
+			who, ok := d.directory.Person(r.Person)
+			if !ok || !strings.Contains(strings.ToLower(who.Name), search) && !strings.Contains(strings.ToLower(who.Number), search) {
+				continue
+			}
+		}
+		byState[state] = append(byState[state], n)
+	}
+	var numbers []int
+	for _, state := range announcement.States {
+		numbers = append(numbers, byState[state]...)
+	}
+	limit := f.Limit
+	if limit <= 0 || limit > 500 {
+		limit = 100
+	}
+	page := web.RecipientPage{Total: len(numbers), Recipients: []web.Recipient{}}
+	from := min(max(f.Offset, 0), len(numbers))
+	to := min(from+limit, len(numbers))
+	if to < len(numbers) {
+		page.Next = &to
+	}
+	page.Recipients, err = d.recipients(ctx, v, numbers[from:to])
+	return page, err
+}
+
+// rangeOf returns the recipients below a manager, by employee number.
+func (d *desk) rangeOf(v tracker.View, number string) (lo, hi int, err error) {
+	who, ok := d.directory.ByNumber(number)
+	if ok {
+		for _, l := range v.Roster.Lines {
+			if l.Person == who.ID {
+				return l.Lo, l.Hi, nil
+			}
+		}
+	}
+	return 0, 0, announcement.FieldErrors{{Field: "team", Value: number, Why: "nobody of this announcement reports to this employee number"}}
+}
+
+func (d *desk) recipients(ctx context.Context, v tracker.View, numbers []int) ([]web.Recipient, error) {
+	details, err := d.tracker.Details(ctx, v.Announcement.ID, numbers)
+	if err != nil {
+		return nil, fmt.Errorf("read recipients of %s: %w", v.Announcement.ID, err)
+	}
+	out := make([]web.Recipient, len(details))
+	for i, detail := range details {
+		out[i] = d.recipient(ctx, v, detail)
+	}
+	return out, nil
+}
+
+func (d *desk) recipient(ctx context.Context, v tracker.View, t tracker.Detail) web.Recipient {
+	who := v.Roster.Recipients[t.Number]
+	r := web.Recipient{
+		Name: d.name(who.Person), Index: t.Number, Site: who.Site, Department: who.Department, Language: who.Language,
+		State: t.State, Since: moment(t.Since), AnsweredAt: moment(t.AnsweredAt), Via: t.Via, Late: t.Late, How: t.How,
+		ClaimedAt: moment(t.ClaimedAt), Resolved: t.Resolved, FromWords: t.FromWords, Words: d.words(ctx, v.Announcement.ID, t.Note),
+		Channels: map[announcement.Channel]web.Ladder{},
+	}
+	if r.State == announcement.Unreachable {
+		r.Reason = cmp.Or(who.Unreachable, "every_channel_failed")
+	}
+	if p, ok := d.directory.Person(who.Person); ok {
+		r.Mobile = p.Mobile
+	}
+	if t.VouchedBy != "" || t.VouchActor != "" {
+		r.VouchedBy = cmp.Or(d.name(t.VouchedBy).Name, d.actorName(t.VouchActor))
+		if t.VouchedBy == "" {
+			r.VouchedBy = d.actorName(t.VouchActor)
+		}
+	}
+	if !t.ClaimedAt.IsZero() {
+		r.Claimed = d.actorName(t.ClaimActor)
+		if t.ClaimedBy != "" {
+			r.Claimed = d.name(t.ClaimedBy).Name
+		}
+	}
+	for c, rung := range t.Ladder {
+		r.Channels[c] = web.Ladder{Rank: rung.Rank.String(), Failure: rung.Failure, At: moment(rung.At)}
+	}
+	return r
+}
+
+func moment(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+// Recipient returns one person in an announcement, with their history.
+func (d *desk) Recipient(ctx context.Context, id announcement.ID, index int) (web.Recipient, []web.Entry, error) {
+	v, err := d.view(ctx, id)
+	if err != nil {
+		return web.Recipient{}, nil, err
+	}
+	if index < 0 || index >= len(v.Roster.Recipients) {
+		return web.Recipient{}, nil, web.ErrNotFound
+	}
+	rs, err := d.recipients(ctx, v, []int{index})
+	if err != nil {
+		return web.Recipient{}, nil, err
+	}
+	var history []web.Entry
+	err = d.ledger.Read(ctx, id, func(r ledger.Record) error {
+		for _, f := range r.Facts {
+			if n, ok := about(v, f); ok && n == index {
+				history = append(history, d.entry(ctx, v, r.Seq, f))
+			}
+		}
+		return nil
+	})
+	return rs[0], history, err
+}
+
+// Teams lists every manager's tree, largest outstanding first.
+func (d *desk) Teams(ctx context.Context, id announcement.ID) ([]web.Team, error) {
+	v, err := d.view(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	standing, err := d.tracker.Standing(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]web.Team, 0, len(v.Roster.Lines))
+	for _, l := range v.Roster.Lines {
+		out = append(out, web.Team{Name: d.name(l.Person), Lo: l.Lo, Hi: l.Hi, Counts: standing.CountsIn(l.Lo, l.Hi)})
+	}
+	slices.SortStableFunc(out, func(a, b web.Team) int {
+		return cmp.Or(cmp.Compare(b.Counts.NeedHelp, a.Counts.NeedHelp), cmp.Compare(b.Counts.Outstanding(), a.Counts.Outstanding()))
+	})
+	return out, nil
+}
+
+// Sites counts the states per site.
+func (d *desk) Sites(ctx context.Context, id announcement.ID) (map[string]announcement.Counts, error) {
+	v, err := d.view(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	standing, err := d.tracker.Standing(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]announcement.Counts{}
+	for n, r := range v.Roster.Recipients {
+		if standing.Excused(n) {
+			continue
+		}
+		c := out[r.Site]
+		c.Recipients++
+		switch standing.State(n) {
+		case announcement.NeedsHelp:
+			c.NeedHelp++
+		case announcement.Confirmed:
+			c.Confirmed++
+		case announcement.OffSite:
+			c.NotOnSite++
+		case announcement.HasOpened:
+			c.Opened++
+		case announcement.Unreachable:
+			c.Unreachable++
+		default:
+			c.NoAnswer++
+		}
+		out[r.Site] = c
+	}
+	return out, nil
+}
+
+// Readiness says how well everybody could be called now.
+func (d *desk) Readiness(context.Context) web.Readiness {
+	r := web.Readiness{SMSProvider: d.config.SMSProvider, TwoWay: d.config.SMSTwoWay, Sample: d.directory.HasSample()}
+	if resolved, err := d.directory.Resolve(announcement.Audience{All: true}); err == nil {
+		r = reach(r, resolved)
+	}
+	for _, id := range d.tracker.IDs() {
+		if v, ok := d.tracker.View(id); ok && v.Announcement.Mode == announcement.Drill {
+			r.LastDrill = &v.OpenedAt
+			break
+		}
+	}
+	return r
+}
+
+func reach(r web.Readiness, resolved *directory.Resolution) web.Readiness {
+	for _, p := range resolved.Roster.Recipients {
+		r.People++
+		switch {
+		case p.Unreachable != "" || len(p.Reach) == 0:
+			r.None++
+		case len(p.Reach) == 1:
+			r.One++
+		default:
+			r.TwoOrMore++
+		}
+	}
+	return r
+}

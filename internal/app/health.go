@@ -1,0 +1,35 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"kentongan/internal/web"
+)
+
+// health answers the probes: alive, and ready with what is missing.
+type health struct{ *House }
+
+// Live reports that the process works at all.
+func (h health) Live() bool { return true }
+
+// Ready says what is missing before an alarm could go out.
+func (h health) Ready(ctx context.Context) []web.Check {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	var checks []web.Check
+	add := func(name string, ok bool, hint string) {
+		if ok {
+			hint = ""
+		}
+		checks = append(checks, web.Check{Name: name, OK: ok, Hint: hint})
+	}
+	_, err := h.ledger.Last(ctx)
+	add("ledger", err == nil, "NATS does not answer: nothing can be recorded; check KENTONGAN_NATS_URL and the disk")
+	ok, hint := h.tracker.Ready()
+	add("tracker", ok, hint)
+	add("people", len(h.directory.Everybody()) > 0, "no people yet: import them with `kentongan people import FILE`")
+	add("duty", len(h.directory.Duty()) > 0, "nobody is on the duty list: set KENTONGAN_DUTY")
+	add("channels", h.config.SMSProvider != "none" || h.config.PushSubject != "", "neither SMS nor web push is set up: set KENTONGAN_SMS_PROVIDER or KENTONGAN_PUSH_SUBJECT")
+	return checks
+}

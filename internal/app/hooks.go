@@ -1,0 +1,452 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"kentongan/internal/announcement"
+	"kentongan/internal/channel/sms"
+	"kentongan/internal/directory"
+	"kentongan/internal/dispatch"
+	"kentongan/internal/ledger"
+	"kentongan/internal/tracker"
+	"kentongan/internal/web"
+)
+
+// form checks the signature over the configured public URL and the raw body,
+// and returns the form.
+func (d *desk) form(r web.HookRequest) (url.Values, error) {
+	if d.config.SMSProvider == "none" ||
+		!sms.ValidSignature(d.config.TwilioAuthToken, d.config.PublicURL+r.Path, r.ContentType, r.Body, r.Signature) {
+		return nil, web.ErrSignature
+	}
+	form, err := url.ParseQuery(string(r.Body))
+	if err != nil {
+		return nil, announcement.FieldErrors{{Field: "body", Why: "is not a form"}}
+	}
+	return form, nil
+}
+
+// Status records what the network says of an SMS. Callbacks may come twice, out
+// of order, or before our own call returned; ranks only rise.
+func (d *desk) Status(ctx context.Context, r web.HookRequest) error {
+	form, err := d.form(r)
+	if err != nil {
+		return err
+	}
+	_, query, _ := strings.Cut(r.Path, "?")
+	q, _ := url.ParseQuery(query)
+	id, round, number, err := dispatch.ParseSendID(q.Get("d"))
+	rank, failure, ok := sms.ParseStatus(form)
+	if err != nil || !ok || rank == announcement.Accepted {
+		return nil // nothing that we do not know already
+	}
+	v, err := d.view(ctx, id)
+	if err != nil || number >= len(v.Roster.Recipients)+len(v.Roster.Lines)+len(v.Roster.Duty) {
+		return nil
+	}
+	return d.write(ctx, announcement.Fact{Announcement: v.Announcement.ID, Kind: announcement.KindReceipt, At: d.now().UTC(), Actor: announcement.ByNetwork,
+		Receipt: &announcement.Receipt{Round: round, Channel: announcement.SMS, Number: number, Rank: rank, Failure: failure}})
+}
+
+// Message handles one inbound SMS and returns the answer-back as TwiML once
+// everything is durable. The same MessageSid is handled once, for ever.
+func (d *desk) Message(ctx context.Context, r web.HookRequest) ([]byte, error) {
+	form, err := d.form(r)
+	if err != nil {
+		return nil, err
+	}
+	in := sms.ParseMessage(form)
+	if in.SID == "" || in.From == "" {
+		return nil, announcement.FieldErrors{{Field: "MessageSid", Why: "is missing"}}
+	}
+	answer, err := d.hear(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	return twiml(answer), nil
+}
+
+func twiml(answer string) []byte {
+	var out strings.Builder
+	out.WriteString(xml.Header + "<Response>")
+	if answer != "" {
+		out.WriteString("<Message>")
+		_ = xml.EscapeText(&out, []byte(answer))
+		out.WriteString("</Message>")
+	}
+	out.WriteString("</Response>")
+	return []byte(out.String())
+}
+
+// listener is one person who may have written an SMS, and where they stand.
+type listener struct {
+	person directory.Person
+	places []tracker.Place // newest first
+}
+
+func (l listener) open() []tracker.Place {
+	var out []tracker.Place
+	for _, p := range l.places {
+		if p.Open {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// hear turns a text into facts, and returns what to answer. It fails towards
+// help: whatever might be a call for help is recorded as one.
+func (d *desk) hear(ctx context.Context, in sms.Inbound) (string, error) {
+	var people []listener
+	for _, p := range d.directory.ByMobile(in.From) {
+		if p.Active {
+			people = append(people, listener{p, d.tracker.OpenFor(p.ID)})
+		}
+	}
+	if len(people) == 0 {
+		return d.hearStranger(ctx, in)
+	}
+	reply := sms.Parse(in.Body, d.question(people))
+	switch in.OptOut {
+	case "STOP":
+		reply.Class = sms.ClassStop
+	case "START":
+		reply.Class = sms.ClassStart
+	}
+	ref := shorten(in.SID)
+	lang := people[0].person.Language
+	say := func(key string, v *tracker.View) string {
+		return d.answerBack(in.From, in.Body, reply.Class == sms.ClassHelp, key, lang, d.backFields(v, lang))
+	}
+
+	switch reply.Class {
+	case sms.ClassStop, sms.ClassStart, sms.ClassWrongNumber:
+		for _, l := range people {
+			var err error
+			switch reply.Class {
+			case sms.ClassStop:
+				err = d.directory.StopSMS(ctx, l.person.ID, true)
+			case sms.ClassStart:
+				err = errors.Join(d.directory.StopSMS(ctx, l.person.ID, false), d.directory.WrongNumber(ctx, l.person.ID, false))
+			case sms.ClassWrongNumber:
+				err = d.directory.WrongNumber(ctx, l.person.ID, true)
+			}
+			if err != nil {
+				return "", fmt.Errorf("%w: %w", web.ErrNotYet, err)
+			}
+		}
+		key := map[sms.Class]string{sms.ClassStop: "stop_ok", sms.ClassStart: "start_ok", sms.ClassWrongNumber: "wrong_number"}[reply.Class]
+		return say(key, nil), d.heard(ctx, people, reply, in, ref)
+	case sms.ClassWho:
+		return say("who", nil), d.heard(ctx, people, reply, in, ref)
+	}
+	if d.directory.Contact(people[0].person.ID).SMSStopped {
+		say = func(string, *tracker.View) string { return "" } // after STOP only START is answered; help is still recorded
+	}
+	return d.hearAnswer(ctx, people, reply, in, ref, say)
+}
+
+// hearAnswer decides which recipients of which announcements an answer is for.
+func (d *desk) hearAnswer(ctx context.Context, people []listener, reply sms.Reply, in sms.Inbound, ref string, say func(string, *tracker.View) string) (string, error) {
+	answer := map[sms.Class]announcement.Answer{sms.ClassHelp: announcement.NeedHelp, sms.ClassSafe: announcement.Safe,
+		sms.ClassAck: announcement.Safe, sms.ClassOffSite: announcement.NotOnSite}[reply.Class]
+	var targets []tracker.Place
+	var owner = map[tracker.Place]directory.Person{}
+	late := false
+	ask := ""
+	if len(people) > 1 {
+		// A shared number: letters name the person; a bare 2 is help for both.
+		switch i := letterIndex(reply.Letter); {
+		case answer == announcement.NeedHelp && i < 0:
+		case answer != 0 && i >= 0 && i < len(people):
+			people = people[i : i+1]
+			reply.Letter = ""
+		case answer != 0:
+			ask, answer = "shared_phone", 0
+		}
+	}
+	for _, l := range people {
+		open := l.open()
+		switch {
+		case answer == 0:
+		case len(open) == 0 && len(l.places) > 0:
+			targets, late = append(targets, l.places[0]), true
+			owner[l.places[0]] = l.person
+		case len(open) == 1 && (reply.Letter == "" || d.letter(open[0].ID) == reply.Letter):
+			targets = append(targets, open[0])
+			owner[open[0]] = l.person
+		default:
+			chosen := d.withLetter(l.places, reply.Letter)
+			switch {
+			case len(chosen) > 0:
+				targets = append(targets, chosen...)
+				late = !chosen[0].Open
+			case answer == announcement.NeedHelp:
+				targets = append(targets, open...)
+			case len(open) > 0:
+				ask = "ask_which"
+			}
+			for _, p := range targets {
+				owner[p] = l.person
+			}
+		}
+	}
+	if answer == 0 || len(targets) == 0 {
+		return d.hearOther(ctx, people, reply, in, ref, ask, say)
+	}
+	words := ""
+	if reply.FromWords || reply.Note != "" || strings.TrimSpace(in.Body) != fmt.Sprint(int(answer)) {
+		words = in.Body
+	}
+	var last *tracker.View
+	for _, p := range targets {
+		v, ok := d.tracker.View(p.ID)
+		if !ok {
+			return "", web.ErrNotYet
+		}
+		last = &v
+		note, err := d.keepNote(ctx, p.ID, words)
+		if err != nil {
+			return "", err
+		}
+		fact := d.answered(v, p.Number, announcement.Answered{Answer: answer, Via: announcement.ViaSMS, Said: d.now().UTC(), Ref: ref, Note: note, FromWords: reply.FromWords})
+		_, err = d.ledger.Once(ctx, "sms-"+ref+"-"+strconv.Itoa(p.Number), fact)
+		if errors.Is(err, ledger.ErrAlready) {
+			return "", nil // replayed: it is recorded, and was answered then
+		}
+		if err != nil {
+			return "", fmt.Errorf("%w: %w", web.ErrNotYet, err)
+		}
+	}
+	return say(answerKey(answer, reply, late, last), last), nil
+}
+
+func answerKey(answer announcement.Answer, reply sms.Reply, late bool, v *tracker.View) string {
+	switch {
+	case late && answer != announcement.NeedHelp:
+		return "late"
+	case answer == announcement.NeedHelp && v != nil && v.Announcement.Mode == announcement.Drill:
+		return "drill_help"
+	case answer == announcement.NeedHelp && reply.FromWords:
+		return "help_words"
+	case answer == announcement.NeedHelp:
+		return "help_ok"
+	case answer == announcement.NotOnSite:
+		return "offsite_ok"
+	case v != nil && v.Announcement.Answers == announcement.Read:
+		return "ack_ok"
+	}
+	return "safe_ok"
+}
+
+// hearOther files what is no answer, asks once where a question helps, and
+// raises help even when no announcement is open.
+func (d *desk) hearOther(ctx context.Context, people []listener, reply sms.Reply, in sms.Inbound, ref, ask string, say func(string, *tracker.View) string) (string, error) {
+	var newest *tracker.View
+	for _, l := range people {
+		if open := l.open(); len(open) > 0 {
+			if v, ok := d.tracker.View(open[0].ID); ok {
+				newest = &v
+			}
+			if reply.Class == sms.ClassSeen || ask == "ask_which" {
+				f := announcement.Fact{Announcement: open[0].ID, Kind: announcement.KindOpened, At: d.now().UTC(),
+					Actor: announcement.ByPerson(l.person.ID), Opened: &announcement.Opened{Number: open[0].Number}}
+				if err := d.write(ctx, f); err != nil {
+					return "", err
+				}
+			}
+		}
+	}
+	if err := d.heard(ctx, people, reply, in, ref); err != nil {
+		return "", err
+	}
+	switch {
+	case reply.Class == sms.ClassHelp:
+		return say("help_ok", newest), nil
+	case newest == nil:
+		return say("no_open", nil), nil
+	case ask == "shared_phone" || ask == "ask_which":
+		return d.which(in, people, ask), nil
+	case reply.Class == sms.ClassFreeText:
+		return say("free_text", newest), nil
+	case reply.Class == sms.ClassSeen || reply.Class == sms.ClassUnclear:
+		return say("ask_again", newest), nil
+	}
+	return say("unknown", newest), nil
+}
+
+// which asks who or which announcement a bare digit was meant for.
+func (d *desk) which(in sms.Inbound, people []listener, ask string) string {
+	lang := people[0].person.Language
+	fields := d.backFields(nil, lang)
+	if ask == "shared_phone" {
+		fields["a"], fields["b"] = firstName(people[0].person), firstName(people[1].person)
+		return d.answerBack(in.From, in.Body, false, ask, lang, fields)
+	}
+	var titles []string
+	for _, p := range people[0].open() {
+		if v, ok := d.tracker.View(p.ID); ok {
+			text, _, _ := v.Announcement.In(lang)
+			titles = append(titles, d.letter(p.ID)+" "+text.Title)
+		}
+	}
+	fields["n"], fields["title"] = strconv.Itoa(len(titles)), strings.Join(titles, ", ")
+	return d.answerBack(in.From, in.Body, false, "which_one", lang, fields)
+}
+
+func firstName(p directory.Person) string { return cmp.Or(p.Given, p.Name) }
+
+// heard files a text under the person and their newest announcement; with none
+// it is filed in the vault for a person to read.
+func (d *desk) heard(ctx context.Context, people []listener, reply sms.Reply, in sms.Inbound, ref string) error {
+	for _, l := range people {
+		if len(l.places) == 0 {
+			continue
+		}
+		p := l.places[0]
+		note, err := d.keepNote(ctx, p.ID, in.Body)
+		if err != nil {
+			return err
+		}
+		_, err = d.ledger.Once(ctx, "sms-"+ref+"-"+strconv.Itoa(p.Number), announcement.Fact{Announcement: p.ID, Kind: announcement.KindHeard, At: d.now().UTC(),
+			Actor: announcement.ByPerson(l.person.ID), Heard: &announcement.Heard{Number: p.Number, Class: string(reply.Class), Via: announcement.ViaSMS, Note: note, Ref: ref}})
+		if err != nil && !errors.Is(err, ledger.ErrAlready) {
+			return fmt.Errorf("%w: %w", web.ErrNotYet, err)
+		}
+		return nil
+	}
+	return d.file(ctx, in)
+}
+
+// file keeps a text that belongs to no announcement.
+func (d *desk) file(ctx context.Context, in sms.Inbound) error {
+	err := d.vault.Create(ctx, "inbox."+shorten(in.SID), []byte(in.From+"\n"+in.Body))
+	if err != nil && !errors.Is(err, ledger.ErrAlready) {
+		return fmt.Errorf("%w: %w", web.ErrNotYet, err)
+	}
+	return nil
+}
+
+// hearStranger files a text from a number that nobody has.
+func (d *desk) hearStranger(ctx context.Context, in sms.Inbound) (string, error) {
+	if err := d.file(ctx, in); err != nil {
+		return "", err
+	}
+	if !strings.HasPrefix(in.From, "+") || len(in.From) < 8 {
+		return "", nil // short codes and names are never answered
+	}
+	reply := sms.Parse(in.Body, announcement.Safety)
+	key := "unregistered"
+	if reply.Class == sms.ClassHelp {
+		key = "unregistered_help"
+	}
+	return d.answerBack(in.From, in.Body, reply.Class == sms.ClassHelp, key, announcement.Indonesian, d.backFields(nil, announcement.Indonesian)), nil
+}
+
+// question returns what the newest open announcement asks these people.
+func (d *desk) question(people []listener) announcement.Answers {
+	for _, l := range people {
+		for _, p := range l.places {
+			if v, ok := d.tracker.View(p.ID); ok {
+				return v.Announcement.Answers
+			}
+		}
+	}
+	return announcement.Safety
+}
+
+// letter names an announcement among several open ones in replies: A, B, C … in
+// the order in which they were opened, the same for everybody and for ever.
+func (d *desk) letter(id announcement.ID) string {
+	ids := d.tracker.IDs()
+	for i, other := range ids {
+		if other == id {
+			return string(rune('A' + (len(ids)-1-i)%26))
+		}
+	}
+	return ""
+}
+
+func (d *desk) withLetter(places []tracker.Place, letter string) []tracker.Place {
+	for _, p := range places {
+		if letter != "" && strings.EqualFold(d.letter(p.ID), letter) {
+			return []tracker.Place{p}
+		}
+	}
+	return nil
+}
+
+func letterIndex(letter string) int {
+	if len(letter) != 1 {
+		return -1
+	}
+	return int(strings.ToUpper(letter)[0] - 'A')
+}
+
+// backFields fills the blanks of an answer-back.
+func (d *desk) backFields(v *tracker.View, lang announcement.Language) map[string]string {
+	f := map[string]string{"org": d.config.OrgName, "time": announcement.FormatTime(d.now(), lang, d.config.Zone), "link": d.config.PublicURL}
+	if v != nil {
+		text, _, _ := v.Announcement.In(lang)
+		f["title"], f["mode"] = text.Title, string(v.Announcement.Mode)
+		if !v.ClosedAt.IsZero() {
+			f["time"] = announcement.FormatTime(v.ClosedAt, lang, v.Announcement.Zone)
+		}
+	}
+	return f
+}
+
+func (d *desk) answerBack(from, body string, help bool, key string, lang announcement.Language, fields map[string]string) string {
+	if !d.replies.allow(from, body, help, d.now()) {
+		return ""
+	}
+	return d.catalogue.AnswerBack(key, lang, fields)
+}
+
+// replyLimit keeps two machines from texting each other for ever: one
+// answer-back a minute and six an hour per number, one for the same text within
+// ten seconds. A call for help is always answered, up to six an hour.
+type replyLimit struct {
+	mu   sync.Mutex
+	past map[string][]time.Time
+	last map[string]string
+}
+
+func newReplyLimit() *replyLimit {
+	return &replyLimit{past: map[string][]time.Time{}, last: map[string]string{}}
+}
+
+func (r *replyLimit) allow(from, body string, help bool, now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.past) > 100_000 { // bounded memory under a flood of numbers
+		clear(r.past)
+		clear(r.last)
+	}
+	var recent []time.Time
+	for _, t := range r.past[from] {
+		if now.Sub(t) < time.Hour {
+			recent = append(recent, t)
+		}
+	}
+	newest := time.Duration(1 << 62)
+	if len(recent) > 0 {
+		newest = now.Sub(recent[len(recent)-1])
+	}
+	same := r.last[from] == body && newest < 10*time.Second
+	if len(recent) >= 6 || same || !help && newest < time.Minute {
+		r.past[from] = recent
+		return false
+	}
+	r.past[from], r.last[from] = append(recent, now), body
+	return true
+}

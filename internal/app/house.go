@@ -1,0 +1,351 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
+
+	"kentongan/internal/announcement"
+	"kentongan/internal/channel"
+	"kentongan/internal/channel/inapp"
+	"kentongan/internal/channel/sms"
+	"kentongan/internal/channel/webpush"
+	"kentongan/internal/directory"
+	"kentongan/internal/dispatch"
+	"kentongan/internal/ledger"
+	"kentongan/internal/sandbox"
+	"kentongan/internal/tracker"
+	"kentongan/internal/web"
+	"kentongan/templates"
+)
+
+// House is the whole service in one process.
+type House struct {
+	Version string
+
+	config     *Config
+	log        *slog.Logger
+	now        func() time.Time
+	ledger     ledger.Ledger
+	vault      ledger.Vault
+	directory  *directory.Directory
+	tracker    *tracker.Tracker
+	dispatcher *dispatch.Dispatcher
+	links      *links
+	desk       *desk
+	hub        *inapp.Hub
+	server     *web.Server
+	sandbox    *sandbox.Sandbox
+	store      string
+	listener   net.Listener
+	sandboxOn  net.Listener
+	closers    []func()
+	background context.CancelFunc
+}
+
+// Open puts the house together. On an error nothing stays open.
+func Open(ctx context.Context, c Config, version string, log *slog.Logger) (_ *House, err error) {
+	if err := c.Complete(); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+		return nil, fmt.Errorf("KENTONGAN_DATA: %w", err)
+	}
+	h := &House{Version: version, config: &c, log: log, now: time.Now}
+	defer func() {
+		if err != nil {
+			h.Close()
+		}
+	}()
+	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	h.background = cancel
+	secret, err := loadKeys(c.Data)
+	if err != nil {
+		return nil, err
+	}
+	c.vapidKey = secret.Push.Public
+
+	nc, err := h.openLedger(ctx, secret)
+	if err != nil {
+		return nil, err
+	}
+	store, name, closeStore, err := openWorkingState(ctx, &c, log)
+	if err != nil {
+		return nil, err
+	}
+	h.store = name
+	h.closers = append(h.closers, closeStore)
+	queue, err := dispatch.OpenQueue(ctx, nc, dispatch.QueueOptions{Replicas: c.Replicas, Log: log})
+	if err != nil {
+		return nil, fmt.Errorf("open delivery queue: %w", err)
+	}
+	if err := h.furnish(background, secret, store, queue, nil); err != nil {
+		return nil, err
+	}
+	return h, h.listen(ctx)
+}
+
+// furnish builds everything that stands on the ledger, the vault, the store and
+// the queue. providers reaches the SMS provider and push services; nil is the
+// network. ctx ends the followers of the directory and the tokens.
+func (h *House) furnish(ctx context.Context, secret *keys, store tracker.Store, queue dispatch.Queue, providers *http.Client) (err error) {
+	c, log := h.config, h.log
+	if h.directory, err = directory.Open(ctx, h.vault, directory.Options{Now: h.now, Country: "ID", Language: announcement.Indonesian, Log: log}); err != nil {
+		return fmt.Errorf("open directory: %w", err)
+	}
+	if err := h.openPeople(ctx); err != nil {
+		return err
+	}
+	catalogue, err := announcement.LoadCatalogue(templates.Messages())
+	if err != nil {
+		return fmt.Errorf("load messages: %w", err)
+	}
+	h.hub = inapp.New()
+	h.tracker = tracker.New(tracker.Options{
+		Ledger: h.ledger, Store: store, Now: h.now, Log: log, OnRecord: h.wake,
+		Active: func(p announcement.PersonID) bool { who, ok := h.directory.Person(p); return ok && who.Active },
+		Reachable: func(p announcement.PersonID) bool {
+			to, _, ok := h.directory.ContactPoints(p)
+			return ok && (to.Mobile != "" || len(to.Subscriptions) > 0)
+		},
+	})
+	h.links = newLinks(secret.Links, h.tracker)
+	h.desk = &desk{config: c, ledger: h.ledger, vault: h.vault, directory: h.directory, tracker: h.tracker, catalogue: catalogue,
+		links: h.links, hub: h.hub, now: h.now, log: log, replies: newReplyLimit()}
+
+	senders, err := h.openChannels(secret, providers)
+	if err != nil {
+		return err
+	}
+	metrics, sent := newMetrics(h)
+	h.dispatcher = dispatch.New(dispatch.Options{Ledger: h.ledger, Queue: queue, Tracker: h.tracker, People: h.directory, Composer: composer{h.desk},
+		Senders: senders, InFlight: c.InFlight, Now: h.now, Log: log, OnSent: sent})
+	guard, err := openAccess(ctx, h.vault, c.BootstrapToken, c.Sandbox)
+	if err != nil {
+		return err
+	}
+	phones := ""
+	if c.Sandbox {
+		phones = "http://" + c.SandboxListen + "/phones"
+	}
+	h.server, err = web.New(web.Options{Desk: h.desk, Phone: h.desk, People: &people{directory: h.directory, links: h.links, sample: c.SMSProvider == "sandbox"},
+		Hooks: h.desk, Access: guard, Health: health{h}, Metrics: metrics, PublicURL: c.PublicURL, Org: c.OrgName, Secret: secret.Cookie,
+		Now: h.now, Log: log, Version: h.Version, SandboxURL: phones})
+	if err != nil {
+		return fmt.Errorf("open pages: %w", err)
+	}
+	return nil
+}
+
+// openLedger opens NATS and what is kept there.
+func (h *House) openLedger(ctx context.Context, secret *keys) (*nats.Conn, error) {
+	nc, closeNATS, err := openNATS(h.config, h.log)
+	if err != nil {
+		return nil, err
+	}
+	h.closers = append(h.closers, closeNATS)
+	js, err := ledger.OpenJetStream(ctx, nc, ledger.Options{Replicas: h.config.Replicas, Now: h.now, Log: h.log})
+	if err != nil {
+		return nil, fmt.Errorf("open ledger: %w", err)
+	}
+	h.ledger = js
+	h.closers = append(h.closers, func() { _ = js.Close() })
+	if h.vault, err = ledger.OpenVault(ctx, nc, [32]byte(secret.Vault), h.config.Replicas); err != nil {
+		return nil, fmt.Errorf("open vault: %w", err)
+	}
+	return nc, nil
+}
+
+// openPeople brings the sample company into an empty sandbox, and keeps sample
+// people away from every other provider.
+func (h *House) openPeople(ctx context.Context) error {
+	if h.config.Sandbox && len(h.directory.Everybody()) == 0 {
+		f, err := templates.Files.Open("sample/people.csv")
+		if err != nil {
+			return fmt.Errorf("open sample people: %w", err)
+		}
+		defer f.Close()
+		report, err := h.directory.Import(ctx, f, directory.ImportOptions{Sample: true})
+		if err != nil || len(report.Errors) > 0 {
+			return fmt.Errorf("import sample people: %d faults: %w", len(report.Errors), err)
+		}
+	}
+	if h.directory.HasSample() && h.config.SMSProvider == "twilio" {
+		return errors.New("KENTONGAN_SMS_PROVIDER=twilio: this data folder holds sample people, whose numbers may belong to real ones; use an empty KENTONGAN_DATA")
+	}
+	if h.config.Duty != "" {
+		if err := h.directory.SetDuty(ctx, strings.Split(h.config.Duty, ",")); err != nil {
+			return fmt.Errorf("KENTONGAN_DUTY: %w", err)
+		}
+	}
+	return nil
+}
+
+// openChannels opens the channels that are configured. Everyone has in-app.
+func (h *House) openChannels(secret *keys, providers *http.Client) ([]channel.Sender, error) {
+	c := h.config
+	senders := []channel.Sender{h.hub}
+	if c.PushSubject != "" {
+		hosts := c.PushHosts
+		if len(hosts) == 0 {
+			hosts = webpush.DefaultHosts
+		}
+		s, err := webpush.New(webpush.Options{Keys: secret.Push, Subject: c.PushSubject, Hosts: hosts, HTTP: providers, Timeout: 10 * time.Second, AllowPrivate: c.SMSProvider == "sandbox"})
+		if err != nil {
+			return nil, fmt.Errorf("open web push: %w", err)
+		}
+		c.checkSubscription = func(sub announcement.Subscription) error {
+			return errors.Join(s.CheckEndpoint(sub.Endpoint), webpush.CheckSubscription(sub))
+		}
+		senders = append(senders, s)
+	}
+	if c.SMSProvider != "none" {
+		limit := rate.Inf
+		if c.SMSRate > 0 {
+			limit = rate.Limit(c.SMSRate)
+		}
+		s, err := sms.NewTwilio(sms.Options{AccountSID: c.TwilioAccountSID, AuthToken: c.TwilioAuthToken, From: c.TwilioFrom, APIURL: c.TwilioAPIURL,
+			StatusURL: c.PublicURL + "/hooks/twilio/status", HTTP: providers, Timeout: 15 * time.Second, Rate: limit, AllowSample: c.SMSProvider == "sandbox"})
+		if err != nil {
+			return nil, fmt.Errorf("open SMS: %w", err)
+		}
+		senders = append(senders, s)
+	}
+	return senders, nil
+}
+
+// wake tells open pages that a record came, on whichever node it was written.
+func (h *House) wake(r ledger.Record) {
+	h.hub.Wake(topicOf(r.Announcement))
+	for _, f := range r.Facts {
+		switch f.Kind {
+		case announcement.KindCommitted, announcement.KindClosed, announcement.KindDecided:
+			if v, ok := h.tracker.View(r.Announcement); ok && v.Roster != nil {
+				for _, p := range v.Roster.Recipients {
+					h.hub.Wake(topicOfPerson(p.Person))
+				}
+			}
+		}
+	}
+}
+
+func (h *House) listen(ctx context.Context) (err error) {
+	var lc net.ListenConfig
+	if h.listener, err = lc.Listen(ctx, "tcp", h.config.Listen); err != nil {
+		return fmt.Errorf("KENTONGAN_LISTEN: %w", err)
+	}
+	if h.config.Sandbox {
+		if h.sandboxOn, err = lc.Listen(ctx, "tcp", h.config.SandboxListen); err != nil {
+			return fmt.Errorf("KENTONGAN_SANDBOX_LISTEN: %w", err)
+		}
+		h.sandbox = sandbox.New(sandbox.Options{PublicURL: h.config.PublicURL, BaseURL: "http://" + h.config.SandboxListen,
+			AccountSID: h.config.TwilioAccountSID, AuthToken: h.config.TwilioAuthToken, Now: h.now, Log: h.log})
+	}
+	return nil
+}
+
+// URL is where people reach the service, Phones the page of phones ("" without one).
+func (h *House) URL() string { return h.config.PublicURL }
+
+// Phones returns the address of the page of phones, empty outside the sandbox.
+func (h *House) Phones() string {
+	if h.sandbox == nil {
+		return ""
+	}
+	return "http://" + h.config.SandboxListen + "/phones"
+}
+
+// Store says where the working state is kept.
+func (h *House) Store() string { return h.store }
+
+// shutdownTime is how long a stop waits for calls under way to be recorded:
+// longer than a provider's time-out, shorter than an orchestrator's patience.
+const shutdownTime = 20 * time.Second
+
+// Run serves until ctx ends, then lets what is under way finish.
+func (h *House) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return named("tracker", h.tracker.Run(ctx)) })
+	group.Go(func() error { return named("dispatch", h.dispatcher.Run(ctx)) })
+	h.serve(ctx, group, h.listener, h.server.Handler())
+	if h.sandbox != nil {
+		h.serve(ctx, group, h.sandboxOn, h.sandbox)
+		group.Go(func() error { return named("sandbox", h.sandbox.Run(ctx)) })
+		group.Go(func() error { return named("phones", h.handOutPhones(ctx)) })
+	}
+	err := group.Wait()
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+func named(part string, err error) error {
+	if err == nil || errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", part, err)
+}
+
+func (h *House) serve(ctx context.Context, group *errgroup.Group, on net.Listener, handler http.Handler) {
+	// No WriteTimeout: the live streams stay open and set a deadline per write.
+	s := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 60 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
+		ErrorLog: slog.NewLogLogger(h.log.Handler(), slog.LevelDebug), BaseContext: func(net.Listener) context.Context { return ctx }}
+	group.Go(func() error {
+		if err := s.Serve(on); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serve %s: %w", on.Addr(), err)
+		}
+		return nil
+	})
+	group.Go(func() error {
+		<-ctx.Done()
+		h.hub.Stop()
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
+		defer cancel()
+		return s.Shutdown(ctx)
+	})
+}
+
+// Close closes what Open opened, last first. It may be called twice.
+func (h *House) Close() {
+	if h.background != nil {
+		h.background()
+	}
+	for _, l := range []net.Listener{h.listener, h.sandboxOn} {
+		if l != nil {
+			_ = l.Close()
+		}
+	}
+	for i := len(h.closers) - 1; i >= 0; i-- {
+		h.closers[i]()
+	}
+	h.closers = nil
+}
+
+// newMetrics returns the page of metrics and what dispatch reports to it.
+func newMetrics(h *House) (http.Handler, func(announcement.Channel, announcement.Rank, string)) {
+	registry := prometheus.NewRegistry()
+	calls := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "kentongan_deliveries_total",
+		Help: "Calls handed to a provider, by channel, rank and reason."}, []string{"channel", "rank", "reason"})
+	watching := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "kentongan_live_streams", Help: "Open pages that wait for news."},
+		func() float64 { return float64(h.hub.Watching()) })
+	folk := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "kentongan_people", Help: "Active people in the directory."},
+		func() float64 { return float64(len(h.directory.Everybody())) })
+	registry.MustRegister(calls, watching, folk)
+	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), func(c announcement.Channel, r announcement.Rank, reason string) {
+		calls.WithLabelValues(string(c), r.String(), cmp.Or(reason, "none")).Inc()
+	}
+}

@@ -1,0 +1,125 @@
+package app
+
+import (
+	"crypto/hmac"
+	"fmt"
+	"strings"
+	"sync"
+
+	"kentongan/internal/announcement"
+	"kentongan/internal/tracker"
+)
+
+// links knows the personal links of messages: one recipient of one
+// announcement each, or one manager's tree in it. A token is made from a key
+// and so need not be stored; its 8 base58 characters keep an SMS in one segment,
+// and guessing is bounded by the limit on failed tries. It signs nobody in.
+type links struct {
+	key     []byte
+	tracker *tracker.Tracker
+
+	mu      sync.RWMutex
+	known   map[announcement.ID]bool
+	answers map[string]place
+	teams   map[string]team
+}
+
+// place is a recipient of an announcement.
+type place struct {
+	id     announcement.ID
+	number int
+}
+
+// team is a range of recipients that a manager (or the duty list) answers for.
+type team struct {
+	id     announcement.ID
+	person announcement.PersonID
+	lo, hi int
+}
+
+const tokenLength = 8
+
+func newLinks(key []byte, t *tracker.Tracker) *links {
+	return &links{key: key, tracker: t, known: map[announcement.ID]bool{}, answers: map[string]place{}, teams: map[string]team{}}
+}
+
+func (l *links) answerToken(id announcement.ID, number int) string {
+	return mac(l.key, tokenLength, "answer", string(id), fmt.Sprint(number))
+}
+
+func (l *links) teamToken(id announcement.ID, p announcement.PersonID) string {
+	return mac(l.key, tokenLength, "team", string(id), string(p))
+}
+
+// answer returns the recipient that a token belongs to.
+func (l *links) answer(token string) (place, bool) {
+	return find(l, token, func() (place, bool) { p, ok := l.answers[token]; return p, ok })
+}
+
+// team returns the team that a token opens.
+func (l *links) team(token string) (team, bool) {
+	return find(l, token, func() (team, bool) { t, ok := l.teams[token]; return t, ok })
+}
+
+func find[T any](l *links, token string, look func() (T, bool)) (T, bool) {
+	var none T
+	if len(token) != tokenLength {
+		return none, false
+	}
+	l.mu.RLock()
+	found, ok := look()
+	l.mu.RUnlock()
+	if ok {
+		return found, true
+	}
+	if !l.learn() {
+		return none, false
+	}
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return look()
+}
+
+// learn indexes the announcements that came since; it reports whether there were any.
+func (l *links) learn() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	fresh := false
+	for _, id := range l.tracker.IDs() {
+		if l.known[id] {
+			continue
+		}
+		v, ok := l.tracker.View(id)
+		if !ok || v.Roster == nil {
+			continue
+		}
+		fresh = true
+		l.known[id] = true
+		for n := range v.Roster.Recipients {
+			l.answers[l.answerToken(id, n)] = place{id, n}
+		}
+		for _, line := range v.Roster.Lines {
+			l.teams[l.teamToken(id, line.Person)] = team{id, line.Person, line.Lo, line.Hi}
+		}
+		for _, p := range v.Roster.Duty {
+			l.teams[l.teamToken(id, p)] = team{id, p, 0, len(v.Roster.Recipients)}
+		}
+	}
+	return fresh
+}
+
+// credential makes a self-contained secret for a person and a purpose:
+// "enrol" codes and "device" cookies.
+func (l *links) credential(purpose string, p announcement.PersonID) string {
+	return string(p) + "." + mac(l.key, 22, purpose, string(p))
+}
+
+// holder returns the person of a credential made for this purpose.
+func (l *links) holder(purpose, credential string) (announcement.PersonID, bool) {
+	p, sum, ok := strings.Cut(credential, ".")
+	if !ok {
+		return "", false
+	}
+	want := mac(l.key, 22, purpose, p)
+	return announcement.PersonID(p), hmac.Equal([]byte(sum), []byte(want))
+}

@@ -1,0 +1,100 @@
+package app
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"kentongan/internal/announcement"
+	"kentongan/internal/directory"
+	"kentongan/internal/web"
+)
+
+// people is the directory as the API sees it.
+type people struct {
+	directory *directory.Directory
+	links     *links
+	sample    bool // an import in the sandbox makes sample people
+}
+
+// Import reads a CSV file: all of it, or nothing.
+func (p *people) Import(ctx context.Context, who web.Principal, r io.Reader, dryRun bool) (web.ImportReport, error) {
+	if who.Role != web.Sender {
+		return web.ImportReport{}, web.ErrForbidden
+	}
+	report, err := p.directory.Import(ctx, r, directory.ImportOptions{DryRun: dryRun, Sample: p.sample})
+	return importReport(report), err
+}
+
+func importReport(r directory.ImportReport) web.ImportReport {
+	rows := func(in []directory.RowError) []web.RowError {
+		out := make([]web.RowError, len(in))
+		for i, e := range in {
+			out[i] = web.RowError(e)
+		}
+		return out
+	}
+	return web.ImportReport{DryRun: r.DryRun, Rows: r.Rows, Added: r.Added, Changed: r.Changed, Unchanged: r.Unchanged, Leaving: r.Leaving,
+		Missing: r.Missing, Mended: r.Mended, Warnings: rows(r.Warnings), Errors: rows(r.Errors)}
+}
+
+// EnrolCode returns a person's enrolment code.
+func (p *people) EnrolCode(_ context.Context, number string) (string, error) {
+	who, ok := p.directory.ByNumber(number)
+	if !ok || !who.Active {
+		return "", web.ErrNotFound
+	}
+	return p.links.credential("enrol", who.ID), nil
+}
+
+// composer writes the message for one target of a round.
+type composer struct{ *desk }
+
+func (c composer) Compose(r announcement.Round, n int, lang announcement.Language) announcement.Message {
+	a := r.Announcement
+	s := announcement.Saying{Round: r.Decided.Round, Kind: r.Decided.Message, Language: lang, Org: c.config.OrgName,
+		TwoWay: c.config.SMSTwoWay, Now: c.now(), Expires: a.At.Add(orDefault(a))}
+	person := r.Target(n)
+	switch number, isRecipient := c.numberOf(r, n, person); {
+	case isRecipient:
+		s.Token = c.links.answerToken(a.ID, number)
+		s.Link = c.config.PublicURL + "/r/" + s.Token
+		open := 0
+		for _, p := range c.tracker.OpenFor(person) {
+			if p.Open {
+				open++
+			}
+		}
+		if open > 1 {
+			s.Letter = c.letter(a.ID)
+		}
+	default:
+		s.Token = c.links.teamToken(a.ID, person)
+		s.Link = c.config.PublicURL + "/t/" + s.Token
+		s.Count = r.Decided.To[n].Count
+		if r.Decided.Message == announcement.SayHelp && r.Decided.About < len(r.Roster.Recipients) {
+			s.Name = c.name(r.Roster.Recipients[r.Decided.About].Person).Name
+		}
+	}
+	return c.catalogue.Compose(a, s)
+}
+
+// numberOf returns the recipient number of a target, if the message is to them
+// as a recipient.
+func (c composer) numberOf(r announcement.Round, n int, person announcement.PersonID) (int, bool) {
+	if r.Decided.Only != "" {
+		return n, true
+	}
+	if r.Decided.Message == announcement.SayReminder { // one person, reminded by their manager
+		return r.Decided.To[n].Lo, r.Roster.Recipients[r.Decided.To[n].Lo].Person == person
+	}
+	return 0, false
+}
+
+// orDefault returns how long a message of an announcement is of use.
+func orDefault(a *announcement.Announcement) time.Duration {
+	if a.Policy.ExpireAfter > 0 {
+		return time.Duration(a.Policy.ExpireAfter)
+	}
+	return announcement.DefaultLife
+}

@@ -1,0 +1,356 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"kentongan/internal/announcement"
+	"kentongan/internal/ledger"
+	"kentongan/internal/tracker"
+	"kentongan/internal/web"
+)
+
+// emergency is the number on every page for people; 112 is run by each district.
+const emergency = "112"
+
+// resolve returns the announcement and recipient of a personal token, unless
+// the person has left.
+func (d *desk) resolve(token string) (tracker.View, int, error) {
+	p, ok := d.links.answer(token)
+	if !ok {
+		return tracker.View{}, 0, web.ErrNotFound
+	}
+	v, ok := d.tracker.View(p.id)
+	if !ok || p.number >= len(v.Roster.Recipients) {
+		return tracker.View{}, 0, web.ErrNotFound
+	}
+	if who, ok := d.directory.Person(v.Roster.Recipients[p.number].Person); !ok || !who.Active {
+		return tracker.View{}, 0, web.ErrNotFound
+	}
+	return v, p.number, nil
+}
+
+// AnswerPage shows one recipient's page. It changes nothing.
+func (d *desk) AnswerPage(ctx context.Context, token string) (web.AnswerPage, error) {
+	v, n, err := d.resolve(token)
+	if err != nil {
+		return web.AnswerPage{}, err
+	}
+	return d.answerPage(ctx, v, n)
+}
+
+func (d *desk) answerPage(ctx context.Context, v tracker.View, n int) (web.AnswerPage, error) {
+	who, _ := d.directory.Person(v.Roster.Recipients[n].Person)
+	text, lang, _ := v.Announcement.In(who.Language)
+	p := web.AnswerPage{
+		Announcement: v.Announcement, Text: text, Language: lang, Person: cmp.Or(who.Given, who.Name), PersonLang: who.Language,
+		Status: v.Status, ClosedAs: v.ClosedAs, ClosedAt: v.ClosedAt, Emergency: emergency, Org: d.config.OrgName,
+		Nonce: string(announcement.NewID()),
+	}
+	if d.config.SMSTwoWay && !strings.HasPrefix(d.config.TwilioFrom, "MG") {
+		p.SMSNumber = d.config.TwilioFrom
+	}
+	details, err := d.tracker.Details(ctx, v.Announcement.ID, []int{n})
+	if err != nil {
+		// The page must be there to answer on even when the working state is not.
+		d.log.Warn("answer page without its state", "announcement", v.Announcement.ID, "reason", err)
+		return p, nil
+	}
+	t := details[0]
+	p.Answer, p.AnsweredAt = t.Answer, t.Since
+	if t.Answer != 0 && t.Since.IsZero() {
+		p.AnsweredAt = t.AnsweredAt
+	}
+	if t.VouchedBy != "" {
+		p.VouchedBy = d.name(t.VouchedBy).Name
+	}
+	if !t.ClaimedAt.IsZero() {
+		p.Handler, p.HandledAt = d.actorName(t.ClaimActor), t.ClaimedAt
+	}
+	return p, nil
+}
+
+// Answer records an acknowledgment. nil means that it is on disk.
+func (d *desk) Answer(ctx context.Context, token string, press web.Press) (web.AnswerPage, error) {
+	v, n, err := d.resolve(token)
+	if err != nil {
+		return web.AnswerPage{}, err
+	}
+	if !press.Answer.Valid() {
+		return web.AnswerPage{}, announcement.FieldErrors{{Field: "a", Why: "must be 1, 2 or 3"}}
+	}
+	if press.Via != announcement.ViaPush {
+		press.Via = announcement.ViaPage
+	}
+	said := d.said(press.Said, v)
+	note, err := d.keepNote(ctx, v.Announcement.ID, press.Note)
+	if err != nil {
+		return web.AnswerPage{}, err
+	}
+	err = d.write(ctx, d.answered(v, n, announcement.Answered{Answer: press.Answer, Via: press.Via, Said: said, Ref: shorten(press.Ref), Note: note}))
+	if err != nil {
+		return web.AnswerPage{}, err
+	}
+	_ = d.caughtUp(ctx)
+	page, err := d.answerPage(ctx, v, n)
+	if page.Answer == 0 { // durable, though the tracker does not show it yet
+		page.Answer, page.AnsweredAt = press.Answer, said
+	}
+	return page, err
+}
+
+func (d *desk) answered(v tracker.View, n int, a announcement.Answered) announcement.Fact {
+	a.Number = n
+	return announcement.Fact{Announcement: v.Announcement.ID, Kind: announcement.KindAnswered, At: d.now().UTC(),
+		Actor: announcement.ByPerson(v.Roster.Recipients[n].Person), Answered: &a}
+}
+
+// Seen records that the page was displayed, or a notification shown, once.
+func (d *desk) Seen(ctx context.Context, token string, c announcement.Channel) error {
+	v, n, err := d.resolve(token)
+	if err != nil {
+		return err
+	}
+	details, err := d.tracker.Details(ctx, v.Announcement.ID, []int{n})
+	if err != nil {
+		return err
+	}
+	f := announcement.Fact{Announcement: v.Announcement.ID, At: d.now().UTC(), Actor: announcement.ByPerson(v.Roster.Recipients[n].Person)}
+	if c == "" {
+		if details[0].State != announcement.NoAnswer && details[0].State != announcement.Unreachable {
+			return nil // already opened or answered: nothing new
+		}
+		f.Kind, f.Opened = announcement.KindOpened, &announcement.Opened{Number: n}
+		return d.write(ctx, f)
+	}
+	if details[0].Ladder[c].Rank >= announcement.Shown {
+		return nil
+	}
+	f.Kind, f.Receipt = announcement.KindReceipt, &announcement.Receipt{Channel: c, Number: n, Rank: announcement.Shown}
+	return d.write(ctx, f)
+}
+
+// resolveTeam returns the team of a manager's link. The right lasts only while
+// the person is employed.
+func (d *desk) resolveTeam(token string) (tracker.View, team, error) {
+	t, ok := d.links.team(token)
+	if !ok {
+		return tracker.View{}, team{}, web.ErrNotFound
+	}
+	v, ok := d.tracker.View(t.id)
+	if !ok {
+		return tracker.View{}, team{}, web.ErrNotFound
+	}
+	if who, ok := d.directory.Person(t.person); !ok || !who.Active {
+		return tracker.View{}, team{}, web.ErrNotFound
+	}
+	return v, t, nil
+}
+
+// TeamPage shows a manager their own tree.
+func (d *desk) TeamPage(ctx context.Context, token string) (web.TeamPage, error) {
+	v, t, err := d.resolveTeam(token)
+	if err != nil {
+		return web.TeamPage{}, err
+	}
+	who, _ := d.directory.Person(t.person)
+	text, lang, _ := v.Announcement.In(who.Language)
+	standing, err := d.tracker.Standing(ctx, t.id)
+	if err != nil {
+		return web.TeamPage{}, err
+	}
+	p := web.TeamPage{Announcement: v.Announcement, Text: text, Manager: who.Name, Language: lang, Status: v.Status, ClosedAs: v.ClosedAs,
+		Counts: standing.CountsIn(t.lo, t.hi), Org: d.config.OrgName, Emergency: emergency}
+	var numbers []int
+	for _, state := range announcement.States {
+		for n := t.lo; n < t.hi && len(numbers) < 500; n++ {
+			if standing.State(n) == state && !standing.Excused(n) {
+				numbers = append(numbers, n)
+			}
+		}
+	}
+	if p.Recipients, err = d.recipients(ctx, v, numbers); err != nil {
+		return web.TeamPage{}, err
+	}
+	for n, r := range v.Roster.Recipients {
+		if r.Person == t.person {
+			p.AnswerLink = "/r/" + d.links.answerToken(t.id, n)
+			p.Answered = !standing.Outstanding(n)
+		}
+	}
+	return p, nil
+}
+
+// TeamMark records what a manager knows of their people.
+func (d *desk) TeamMark(ctx context.Context, token string, marks []web.Mark) error {
+	_, t, err := d.resolveTeam(token)
+	if err != nil {
+		return err
+	}
+	for _, m := range marks {
+		if m.Index < t.lo || m.Index >= t.hi {
+			return web.ErrNotFound
+		}
+	}
+	for _, m := range marks {
+		if err := d.mark(ctx, t.id, t.person, announcement.ByPerson(t.person), m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// TeamClaim says that this manager handles a call for help, or that it is resolved.
+func (d *desk) TeamClaim(ctx context.Context, token string, index int, resolved bool) error {
+	_, t, err := d.resolveTeam(token)
+	if err != nil {
+		return err
+	}
+	if index < t.lo || index >= t.hi {
+		return web.ErrNotFound
+	}
+	return d.claim(ctx, t.id, t.person, announcement.ByPerson(t.person), index, resolved)
+}
+
+// remindEvery is how often a manager may have one person called again.
+const remindEvery = 5 * time.Minute
+
+// TeamRemind calls one silent person again, at most once in five minutes.
+func (d *desk) TeamRemind(ctx context.Context, token string, index int) error {
+	v, t, err := d.resolveTeam(token)
+	if err != nil {
+		return err
+	}
+	if index < t.lo || index >= t.hi {
+		return web.ErrNotFound
+	}
+	if v.Status != announcement.StatusOpen {
+		return web.ErrClosed
+	}
+	standing, err := d.tracker.Standing(ctx, t.id)
+	if err != nil {
+		return err
+	}
+	if !standing.Outstanding(index) {
+		return nil
+	}
+	// The key is the person and the five minutes we are in, so that two managers
+	// and two nodes call once.
+	window := d.now().UTC().Truncate(remindEvery).Unix()
+	round := int64(1)<<44 + window/int64(remindEvery.Seconds())<<20 + int64(index)
+	_, err = d.ledger.Once(ctx, fmt.Sprint(round), announcement.Fact{Announcement: t.id, Kind: announcement.KindDecided, At: d.now().UTC(),
+		Actor: announcement.ByPerson(t.person), Reason: "manager_reminds", Decided: &announcement.Decided{Round: round,
+			Message: announcement.SayReminder, Channels: v.Announcement.Channels,
+			To: []announcement.Call{{Person: v.Roster.Recipients[index].Person, Line: -1, Count: 1, Why: []string{"manager_reminds"}, Lo: index, Hi: index + 1}}}})
+	if errors.Is(err, ledger.ErrAlready) {
+		return web.ErrConflict
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", web.ErrNotYet, err)
+	}
+	return nil
+}
+
+// TeamChanges wakes a manager's page.
+func (d *desk) TeamChanges(ctx context.Context, token string) (<-chan struct{}, error) {
+	_, t, err := d.resolveTeam(token)
+	if err != nil {
+		return nil, err
+	}
+	return d.hub.Watch(ctx, topicOf(t.id)), nil
+}
+
+// Enrol turns a personal enrolment code into a device credential.
+func (d *desk) Enrol(_ context.Context, code string) (string, error) {
+	p, ok := d.links.holder("enrol", code)
+	if !ok {
+		return "", web.ErrNotFound
+	}
+	if who, ok := d.directory.Person(p); !ok || !who.Active {
+		return "", web.ErrNotFound
+	}
+	return d.links.credential("device", p), nil
+}
+
+// device returns the person of a device credential.
+func (d *desk) device(credential string) (announcement.PersonID, error) {
+	p, ok := d.links.holder("device", credential)
+	if !ok {
+		return "", web.ErrNotFound
+	}
+	if who, ok := d.directory.Person(p); !ok || !who.Active {
+		return "", web.ErrNotFound
+	}
+	return p, nil
+}
+
+// Me shows an employee's own page.
+func (d *desk) Me(ctx context.Context, device string) (web.MePage, error) {
+	p, err := d.device(device)
+	if err != nil {
+		return web.MePage{}, err
+	}
+	who, _ := d.directory.Person(p)
+	contact := d.directory.Contact(p)
+	page := web.MePage{Person: cmp.Or(who.Given, who.Name), Language: who.Language, Org: d.config.OrgName, Emergency: emergency,
+		Devices: len(contact.Subscriptions), SMS: who.Mobile != "" && !contact.SMSStopped && !contact.WrongNumber}
+	if d.config.PushSubject != "" {
+		page.VAPIDKey = d.config.vapidKey
+	}
+	for _, place := range d.tracker.OpenFor(p) {
+		v, ok := d.tracker.View(place.ID)
+		if !ok || v.Status != announcement.StatusOpen {
+			continue
+		}
+		mine := web.MyAnnouncement{ID: place.ID, Mode: v.Announcement.Mode, Severity: v.Announcement.Severity,
+			Link: "/r/" + d.links.answerToken(place.ID, place.Number), Answers: v.Announcement.Answers, At: v.OpenedAt, Zone: v.Announcement.Zone}
+		text, _, _ := v.Announcement.In(who.Language)
+		mine.Title, mine.Body = text.Title, text.Body
+		if details, err := d.tracker.Details(ctx, place.ID, []int{place.Number}); err == nil {
+			mine.Answer = details[0].Answer
+		}
+		page.Open = append(page.Open, mine)
+	}
+	return page, nil
+}
+
+// Subscribe stores a device's push subscription.
+func (d *desk) Subscribe(ctx context.Context, device string, s announcement.Subscription) error {
+	p, err := d.device(device)
+	if err != nil {
+		return err
+	}
+	if d.config.checkSubscription == nil {
+		return announcement.FieldErrors{{Field: "endpoint", Why: "web push is not set up here"}}
+	}
+	if err := d.config.checkSubscription(s); err != nil {
+		return announcement.FieldErrors{{Field: "endpoint", Why: err.Error()}}
+	}
+	s.ID, s.Seen = d.config.subscriptionID(s.Endpoint), d.now().UTC()
+	if err := d.directory.Subscribe(ctx, p, s); err != nil {
+		return fmt.Errorf("%w: %w", web.ErrNotYet, err)
+	}
+	return nil
+}
+
+// Unsubscribe forgets a device's push subscription.
+func (d *desk) Unsubscribe(ctx context.Context, device, endpoint string) error {
+	p, err := d.device(device)
+	if err != nil {
+		return err
+	}
+	return d.directory.Unsubscribe(ctx, p, endpoint)
+}
+
+// MyChanges wakes a person's open pages.
+func (d *desk) MyChanges(ctx context.Context, device string) (<-chan struct{}, error) {
+	p, err := d.device(device)
+	if err != nil {
+		return nil, err
+	}
+	return d.hub.Watch(ctx, topicOfPerson(p)), nil
+}

@@ -1,0 +1,82 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"kentongan/internal/tracker"
+)
+
+// openWorkingState opens the tracker's store: the operator's Redis, else a
+// redis-server of our own on a unix socket, else memory. Whichever it is may be
+// emptied at any moment: it is rebuilt from the ledger.
+func openWorkingState(ctx context.Context, c *Config, log *slog.Logger) (tracker.Store, string, func(), error) {
+	if c.RedisURL != "" {
+		o, err := redis.ParseURL(c.RedisURL)
+		if err != nil {
+			return nil, "", nil, fmt.Errorf("KENTONGAN_REDIS_URL: %w", err)
+		}
+		client := redis.NewClient(o)
+		if err := tracker.CheckRedis(ctx, client); err != nil {
+			_ = client.Close()
+			return nil, "", nil, fmt.Errorf("KENTONGAN_REDIS_URL: %w", err)
+		}
+		return tracker.NewRedisStore(client), "redis", func() { _ = client.Close() }, nil
+	}
+	path, err := exec.LookPath("redis-server")
+	if err != nil {
+		log.Info("no redis-server on the PATH: the working state is kept in memory and rebuilt from the ledger at each start")
+		return tracker.NewMemoryStore(), "memory", func() {}, nil
+	}
+	client, stop, err := startRedis(ctx, path, c.Data)
+	if err != nil {
+		log.Warn("redis-server did not start: the working state is kept in memory", "reason", err)
+		return tracker.NewMemoryStore(), "memory", func() {}, nil
+	}
+	return tracker.NewRedisStore(client), "redis (child)", stop, nil
+}
+
+// startRedis runs redis-server without persistence, for this process only. It
+// dies with us: the ledger is the truth, so nothing is lost with it.
+func startRedis(ctx context.Context, path, data string) (*redis.Client, func(), error) {
+	folder, err := os.MkdirTemp("", "kentongan-redis-") // a socket path is limited to 107 bytes
+	if err != nil {
+		return nil, nil, err
+	}
+	socket := filepath.Join(folder, "s")
+	//nolint:gosec,noctx // the operator's own redis-server; it must outlive ctx until Close
+	cmd := exec.Command(path, "--port", "0", "--unixsocket", socket, "--save", "", "--appendonly", "no", "--dir", folder, "--maxmemory-policy", "noeviction")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		return nil, nil, fmt.Errorf("start redis-server: %w", err)
+	}
+	stop := func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		_ = os.RemoveAll(folder)
+	}
+	client := redis.NewClient(&redis.Options{Network: "unix", Addr: socket})
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		err := client.Ping(ctx).Err()
+		if err == nil {
+			break
+		}
+		if time.Now().After(deadline) || ctx.Err() != nil {
+			stop()
+			return nil, nil, fmt.Errorf("redis-server does not answer: %w", err)
+		}
+	}
+	if err := tracker.CheckRedis(ctx, client); err != nil {
+		stop()
+		return nil, nil, err
+	}
+	return client, func() { _ = client.Close(); stop() }, nil
+}

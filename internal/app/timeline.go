@@ -1,0 +1,205 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"kentongan/internal/announcement"
+	"kentongan/internal/ledger"
+	"kentongan/internal/tracker"
+	"kentongan/internal/web"
+)
+
+// Timeline tells the story of an announcement from the ledger, oldest first.
+// Calls and receipts of one round and channel are folded into one line; every
+// answer and every decision stands alone, with its reason.
+func (d *desk) Timeline(ctx context.Context, id announcement.ID) ([]web.Entry, error) {
+	v, err := d.view(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	entries := []web.Entry{}
+	folded := map[string]int{} // key → index in entries
+	err = d.ledger.Read(ctx, id, func(r ledger.Record) error {
+		for _, f := range r.Facts {
+			key := foldKey(f)
+			if i, ok := folded[key]; ok && key != "" {
+				entries[i].Count++
+				continue
+			}
+			e := d.entry(ctx, v, r.Seq, f)
+			if key != "" {
+				folded[key] = len(entries)
+				e.Count, e.Person, e.Name = 1, "", ""
+			}
+			entries = append(entries, e)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read timeline of %s: %w", id, err)
+	}
+	return entries, nil
+}
+
+func foldKey(f announcement.Fact) string {
+	switch {
+	case f.Called != nil:
+		return fmt.Sprint("called", f.Called.Round, f.Called.Channel, f.Called.Rank, f.Called.Failure)
+	case f.Receipt != nil:
+		return fmt.Sprint("receipt", f.Receipt.Round, f.Receipt.Channel, f.Receipt.Rank, f.Receipt.Failure)
+	case f.Recipients != nil:
+		return "recipients"
+	case f.Opened != nil:
+		return "opened"
+	}
+	return ""
+}
+
+// about returns the recipient number that a fact is about.
+func about(v tracker.View, f announcement.Fact) (int, bool) {
+	switch {
+	case f.Called != nil:
+		return f.Called.Number, toRecipients(v, f.Called.Round)
+	case f.Receipt != nil:
+		return f.Receipt.Number, toRecipients(v, f.Receipt.Round)
+	case f.Opened != nil:
+		return f.Opened.Number, true
+	case f.Answered != nil:
+		return f.Answered.Number, true
+	case f.Vouched != nil:
+		return f.Vouched.Number, true
+	case f.Excused != nil:
+		return f.Excused.Number, true
+	case f.Claimed != nil:
+		return f.Claimed.Number, true
+	case f.Heard != nil:
+		return f.Heard.Number, f.Heard.Number >= 0
+	}
+	return 0, false
+}
+
+// toRecipients reports whether a round's numbers are recipient numbers.
+func toRecipients(v tracker.View, round int64) bool {
+	if round == 0 {
+		return true
+	}
+	for _, r := range v.Rounds {
+		if r.Round == round {
+			return r.Only != ""
+		}
+	}
+	return false
+}
+
+func (d *desk) entry(ctx context.Context, v tracker.View, seq uint64, f announcement.Fact) web.Entry {
+	e := web.Entry{Seq: seq, At: f.At, Kind: f.Kind, Actor: d.actorName(f.Actor), What: sentence(f)}
+	if f.Kind != announcement.KindAnnounced {
+		e.Reason = d.words(ctx, f.Announcement, f.Reason)
+	}
+	if n, ok := about(v, f); ok && n < len(v.Roster.Recipients) {
+		name := d.name(v.Roster.Recipients[n].Person)
+		e.Person, e.Name = name.Number, name.Name
+	}
+	if f.Decided != nil && len(f.Decided.To) > 0 {
+		e.Reason = strings.TrimSpace(e.Reason + " " + callReasons(f.Decided.To))
+		e.Count = len(f.Decided.To)
+	}
+	return e
+}
+
+// callReasons names why these people were called, each reason with how many.
+func callReasons(calls []announcement.Call) string {
+	var order []string
+	n := map[string]int{}
+	for _, c := range calls {
+		for _, why := range c.Why {
+			if n[why] == 0 {
+				order = append(order, why)
+			}
+			n[why]++
+		}
+	}
+	for i, why := range order {
+		order[i] = fmt.Sprintf("%s (%d)", why, n[why])
+	}
+	return strings.Join(order, ", ")
+}
+
+// sentence says in plain English what a fact is.
+func sentence(f announcement.Fact) string {
+	switch {
+	case f.Announced != nil:
+		return fmt.Sprintf("Announced (%s, %s)", f.Announced.Mode, f.Announced.Severity)
+	case f.Recipients != nil:
+		return "Recipients frozen"
+	case f.Committed != nil:
+		return fmt.Sprintf("Sent to %d people", f.Committed.Recipients)
+	case f.Called != nil:
+		if f.Called.Rank == announcement.Failed {
+			return fmt.Sprintf("Could not be called by %s: %s", f.Called.Channel, f.Called.Failure)
+		}
+		return fmt.Sprintf("Called by %s; the provider took it", f.Called.Channel)
+	case f.Receipt != nil:
+		return fmt.Sprintf("The network says of %s: %s %s", f.Receipt.Channel, f.Receipt.Rank, f.Receipt.Failure)
+	case f.Opened != nil:
+		return "Opened the page"
+	case f.Answered != nil:
+		return fmt.Sprintf("Answered %s by %s", f.Answered.Answer.State(), f.Answered.Via)
+	case f.Vouched != nil:
+		return fmt.Sprintf("Recorded as %s (%s)", f.Vouched.Answer.State(), f.Vouched.How)
+	case f.Excused != nil:
+		return "No longer asked"
+	case f.Claimed != nil && f.Claimed.Resolved:
+		return "Call for help resolved"
+	case f.Claimed != nil:
+		return "Call for help is being handled"
+	case f.Heard != nil:
+		return "Wrote a message that is no answer: " + f.Heard.Class
+	case f.Decided != nil:
+		return decided(f.Decided)
+	case f.Closed != nil:
+		return "Closed as " + string(f.Closed.As)
+	}
+	return string(f.Kind)
+}
+
+func decided(d *announcement.Decided) string {
+	switch d.Message {
+	case announcement.SayReminder:
+		if d.Step > 0 {
+			return fmt.Sprintf("Step %d: everybody without an answer is reminded", d.Step)
+		}
+		return "Everybody without an answer is reminded"
+	case announcement.SayDigest:
+		return fmt.Sprintf("Step %d: %d people are told who has not answered", d.Step, len(d.To))
+	case announcement.SayHelp:
+		return fmt.Sprintf("%d people are told that somebody needs help", len(d.To))
+	case announcement.SayCorrection:
+		return "Everybody who was called is told that it was sent in error"
+	case announcement.SayAllClear:
+		return "Everybody who was called is told that it is safe"
+	}
+	return "A round of calls was decided"
+}
+
+// actorName says who did something, as a person may read it.
+func (d *desk) actorName(a announcement.Actor) string {
+	kind, id, _ := strings.Cut(string(a), ":")
+	switch kind {
+	case "person":
+		return d.name(announcement.PersonID(id)).Name
+	case "token":
+		return "API token " + id
+	case "console":
+		return "HR console"
+	case "policy":
+		return "Escalation policy"
+	case "network":
+		return "Network"
+	case "":
+		return ""
+	}
+	return kind
+}
