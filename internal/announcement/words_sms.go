@@ -52,7 +52,9 @@ var plainer = strings.NewReplacer("‘", "'", "’", "'", "‚", "'", "“", `"`
 	"\r\n", " ", "\n", " ", "\r", " ", "\t", " ")
 
 // plain returns s on one line with plain marks and single spaces.
-func plain(s string) string { return strings.Join(strings.Fields(plainer.Replace(strings.ToValidUTF8(s, ""))), " ") }
+func plain(s string) string {
+	return strings.Join(strings.Fields(plainer.Replace(strings.ToValidUTF8(s, ""))), " ")
+}
 
 // shorten cuts s at the end of a word so that it saves at least the units
 // asked for, and shows that it was cut.
