@@ -181,7 +181,7 @@ func (d *desk) hearAnswer(ctx context.Context, people []listener, reply sms.Repl
 		case len(open) == 0 && len(l.places) > 0:
 			targets, late = append(targets, l.places[0]), true
 			owner[l.places[0]] = l.person
-		case len(open) == 1 && (reply.Letter == "" || d.letter(open[0].ID) == reply.Letter):
+		case len(open) == 1 && (reply.Letter == "" || strings.EqualFold(d.letter(open[0].ID), reply.Letter)):
 			targets = append(targets, open[0])
 			owner[open[0]] = l.person
 		default:

@@ -106,6 +106,14 @@ func (s *Sandbox) enrol(ctx context.Context, ph *phone) error {
 	if resp.StatusCode != http.StatusOK {
 		return fmt.Errorf("open personal link: answered %d", resp.StatusCode)
 	}
+	// Opening the link changes nothing; the button on the page connects the phone.
+	if resp, err = s.post(ctx, browser, path, url.Values{}); err != nil {
+		return fmt.Errorf("connect this phone: %w", err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("connect this phone: answered %d", resp.StatusCode)
+	}
 	d, err := newDevice(ph)
 	if err != nil {
 		return fmt.Errorf("make device: %w", err)

@@ -38,7 +38,8 @@ type product struct {
 func newProduct(t *testing.T) *product {
 	p := &product{}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /e/{code}", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("GET /e/{code}", func(http.ResponseWriter, *http.Request) {}) // a preview changes nothing
+	mux.HandleFunc("POST /e/{code}", func(w http.ResponseWriter, r *http.Request) {
 		http.SetCookie(w, &http.Cookie{Name: "device", Value: r.PathValue("code"), Path: "/"})
 		http.Redirect(w, r, "/me", http.StatusSeeOther)
 	})
