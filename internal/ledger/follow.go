@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"kentongan/internal/announcement"
@@ -166,7 +167,7 @@ func (l *JetStream) shareOnce(ctx context.Context, cfg jetstream.ConsumerConfig,
 		quiet := wait.Err() != nil
 		cancel()
 		switch {
-		case err != nil && (quiet || errors.Is(err, jetstream.ErrNoMessages)):
+		case err != nil && (quiet || errors.Is(err, jetstream.ErrNoMessages) || errors.Is(err, nats.ErrTimeout)):
 			continue
 		case err != nil:
 			return err

@@ -131,7 +131,18 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) {
 	// A phone that goes away in mid-request has still answered.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), writeLimit)
 	defer cancel()
-	a, err := s.Phone.Answer(ctx, r.PathValue("token"), press)
+	token := r.PathValue("token")
+	scripted := r.PostForm.Has("said")
+	if !scripted {
+		press.Ref = s.formRef(ctx, token, press)
+	}
+	a, err := s.Phone.Answer(ctx, token, press)
+	if err == nil && !scripted && press.Answer == announcement.NeedHelp && a.Answer != announcement.NeedHelp {
+		// Pressed this moment and yet not what stands: it was taken for a repetition
+		// of an earlier press. Twice rather than never.
+		press.Ref = newNonce()
+		a, err = s.Phone.Answer(ctx, token, press)
+	}
 	if err != nil {
 		s.failPhone(w, r, "answer", err)
 		return
@@ -164,9 +175,26 @@ func (s *Server) readPress(r *http.Request) (Press, error) {
 	}
 	note := []rune(strings.ToValidUTF8(r.PostForm.Get("note"), ""))
 	return Press{
-		Answer: a, Ref: refOf(r.PostForm.Get("k")) + "-" + strconv.Itoa(n), Said: s.saidAt(r.PostForm.Get("said")),
-		Via: via, Note: string(note[:min(len(note), 1600)]),
+		Answer: a,
+		Ref:    refOf(r.PostForm.Get("k")) + "-" + strconv.Itoa(n),
+		Said:   s.saidAt(r.PostForm.Get("said")),
+		Via:    via, Note: string(note[:min(len(note), 1600)]),
 	}, nil
+}
+
+// formRef tells the presses of one form without script apart. The same answer
+// again, by a second click or a reload, is one press; a different one is new,
+// also when the browser shows the same old form again, and so is going back to
+// the first answer after that.
+func (s *Server) formRef(ctx context.Context, token string, p Press) string {
+	now, err := s.Phone.AnswerPage(ctx, token)
+	switch {
+	case err != nil:
+		return newNonce() // what stands is not known: rather twice than never
+	case now.Answer == 0 || now.Answer == p.Answer:
+		return p.Ref
+	}
+	return p.Ref + "-" + strconv.FormatInt(now.AnsweredAt.UnixMilli(), 36)
 }
 
 // refOf keeps the form's id when it is short and plain, and otherwise a hash of

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -42,17 +43,30 @@ func (s *Server) visitor(r *http.Request) (Principal, bool) {
 		return Principal{}, false
 	}
 	var p Principal
-	return p, s.seal.get("session", c.Value, &p)
+	if !s.seal.get("session", c.Value, &p) {
+		return Principal{}, false
+	}
+	known, ok := s.Access.(principals)
+	if !ok {
+		return p, true
+	}
+	// A token that was taken away ends its sessions too, and a changed role counts
+	// at once: the cookie only says which token it was.
+	p, err = known.Principal(r.Context(), p.Actor)
+	return p, err == nil
+}
+
+// principals is an Access that can say what the holder of a token may do now.
+type principals interface {
+	// Principal returns ErrForbidden when the token is no more.
+	Principal(ctx context.Context, actor announcement.Actor) (Principal, error)
 }
 
 func (s *Server) cookie(name, value string, life time.Duration) *http.Cookie {
 	return &http.Cookie{Name: name, Value: value, Path: "/", MaxAge: int(life / time.Second), HttpOnly: true, Secure: s.secure, SameSite: http.SameSiteLaxMode}
 }
 
-type signinView struct {
-	page
-	Wrong bool
-}
+type signinView struct{ page }
 
 func (s *Server) signinPage(w http.ResponseWriter, r *http.Request) {
 	s.show(w, r, http.StatusOK, "signin", "signin", signinView{page: s.page(r, "Sign in")})
@@ -65,7 +79,9 @@ func (s *Server) signin(w http.ResponseWriter, r *http.Request) {
 			s.fail(w, r, "sign in", err)
 			return
 		}
-		s.show(w, r, http.StatusUnauthorized, "signin", "signin", signinView{page: s.page(r, "Sign in"), Wrong: true})
+		v := signinView{page: s.page(r, "Sign in")}
+		v.Errors, v.Title = fault("token", "This token is not known."), v.T("Error:")+" "+v.Title
+		s.show(w, r, http.StatusUnauthorized, "signin", "signin", v)
 		return
 	}
 	sealed, err := s.seal.put("session", p, sessionLife)
@@ -89,6 +105,15 @@ type homeView struct {
 	Open, Closed []Summary
 	Ready        Readiness
 }
+
+// bar is the coloured bar of the six states.
+type bar struct {
+	page
+	Tiles []tile
+}
+
+// Bar is the bar of these counts.
+func (p page) Bar(c announcement.Counts) bar { return bar{p, tiles(c)} }
 
 // TitleOf is an announcement's title in the reader's language, marked when it
 // is a drill.

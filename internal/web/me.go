@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"kentongan/internal/announcement"
-	"kentongan/templates"
 )
 
 const deviceLife = 365 * 24 * time.Hour
@@ -19,22 +18,8 @@ func (s *Server) routeMe(mux *http.ServeMux) {
 	mux.HandleFunc("GET /me/events", s.meEvents)
 	mux.HandleFunc("POST /me/subscribe", s.subscribe)
 	mux.HandleFunc("POST /me/unsubscribe", s.unsubscribe)
-	mux.HandleFunc("GET /sw.js", s.asset("static/sw.js", "text/javascript; charset=utf-8"))
-	mux.HandleFunc("GET /app.webmanifest", s.asset("static/app.webmanifest", "application/manifest+json"))
-}
-
-// asset serves an embedded file outside /static/, where a browser wants it.
-func (s *Server) asset(name, contentType string) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		b, err := templates.Files.ReadFile(name)
-		if err != nil {
-			s.fail(w, r, "asset", err)
-			return
-		}
-		w.Header().Set("Content-Type", contentType)
-		w.Header().Set("Cache-Control", "no-cache")
-		_, _ = w.Write(b)
-	}
+	mux.HandleFunc("GET /sw.js", s.rooted("sw.js"))
+	mux.HandleFunc("GET /app.webmanifest", s.rooted("app.webmanifest"))
 }
 
 func (s *Server) enrolPage(w http.ResponseWriter, r *http.Request) {

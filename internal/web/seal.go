@@ -25,25 +25,32 @@ func (s seal) put(purpose string, v any, life time.Duration) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("encode sealed value: %w", err)
 	}
-	b := binary.BigEndian.AppendUint64(nil, uint64(s.now().Add(life).Unix()))
-	b = append(b, data...)
-	return base64.RawURLEncoding.EncodeToString(append(s.mac(purpose, b), b...)), nil
+	return s.putBytes(purpose, data, life), nil
 }
 
 // get reads what put wrote into v. It reports false for anything else.
 func (s seal) get(purpose, sealed string, v any) bool {
+	data, ok := s.bytes(purpose, sealed)
+	return ok && json.Unmarshal(data, v) == nil
+}
+
+// putBytes is put for bytes that must come back exactly as they are.
+func (s seal) putBytes(purpose string, data []byte, life time.Duration) string {
+	b := binary.BigEndian.AppendUint64(nil, uint64(s.now().Add(life).Unix()))
+	b = append(b, data...)
+	return base64.RawURLEncoding.EncodeToString(append(s.mac(purpose, b), b...))
+}
+
+func (s seal) bytes(purpose, sealed string) ([]byte, bool) {
 	b, err := base64.RawURLEncoding.DecodeString(sealed)
 	if err != nil || len(b) < sha256.Size+8 {
-		return false
+		return nil, false
 	}
 	mac, body := b[:sha256.Size], b[sha256.Size:]
-	if !hmac.Equal(mac, s.mac(purpose, body)) {
-		return false
+	if !hmac.Equal(mac, s.mac(purpose, body)) || int64(binary.BigEndian.Uint64(body)) < s.now().Unix() {
+		return nil, false
 	}
-	if int64(binary.BigEndian.Uint64(body)) < s.now().Unix() {
-		return false
-	}
-	return json.Unmarshal(body[8:], v) == nil
+	return body[8:], true
 }
 
 func (s seal) mac(purpose string, b []byte) []byte {

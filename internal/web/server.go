@@ -24,6 +24,7 @@ import (
 const (
 	maxBody       = 64 << 10 // bytes; a form or an announcement is far smaller
 	maxImportBody = 10 << 20 // bytes; about 50,000 people
+	maxImportForm = 15 << 20 // bytes; the same file when the page carries it back
 )
 
 // Options are what the pages need from the house.
@@ -94,7 +95,7 @@ func (s *Server) routes() http.Handler {
 	s.routeCompose(pages)
 	s.routeBoard(pages)
 	s.routePeople(pages)
-	pages.Handle("GET /static/", s.static())
+	pages.HandleFunc("GET /static/{name}", s.static)
 	pages.HandleFunc("/", s.unknownPage)
 
 	root := http.NewServeMux()
@@ -122,8 +123,11 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			h.Set("Strict-Transport-Security", "max-age=31536000")
 		}
 		limit := int64(maxBody)
-		if strings.HasSuffix(r.URL.Path, "people:import") || r.URL.Path == "/people" {
+		switch {
+		case strings.HasSuffix(r.URL.Path, "people:import"):
 			limit = maxImportBody
+		case r.URL.Path == "/people":
+			limit = maxImportForm
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, limit)
 		defer func() {

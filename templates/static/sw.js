@@ -1,13 +1,141 @@
 "use strict";
+// The service worker shows calls on a phone whose pages are closed, sends
+// answers from notification buttons, and keeps the last answer pages readable
+// without a signal.
+
+const words = {
+  id: {safe: "Saya aman", help: "Butuh bantuan", read: "Paham", problem: "Ada kendala", recorded: "Tercatat", refused: "TIDAK DITERIMA. Ketuk untuk menjawab.",
+    waiting: "BELUM TERKIRIM. Dicoba lagi sendiri. Ketuk untuk melihat.", call: "Peringatan darurat", open: "Ketuk untuk membaca dan menjawab.", copy: "Tidak ada sinyal. Salinan tersimpan dari "},
+  en: {safe: "I'm safe", help: "Need help", read: "Understood", problem: "I have a problem", recorded: "Recorded", refused: "NOT ACCEPTED. Tap to answer.",
+    waiting: "NOT SENT YET. It is tried again by itself. Tap to look.", call: "Emergency alert", open: "Tap to read and answer.", copy: "No signal. Saved copy from "}
+};
+function say(lang) { return words[lang === "en" ? "en" : "id"]; }
+
+self.addEventListener("install", function (e) { e.waitUntil(self.skipWaiting()); });
+self.addEventListener("activate", function (e) { e.waitUntil(self.clients.claim().then(sendWaiting)); });
+
 // A push that shows nothing is punished by browsers, so the notification comes
 // first, whatever the message looks like, and everything else after it.
-self.addEventListener("push",function(e){
-var m={},n;try{m=e.data.json()}catch(x){}n=m.notification||{};
-var id=n.lang==="id",read=m.answers==="read";
-var o={body:n.body||"",lang:n.lang||"",tag:n.tag||"kentongan",renotify:true,requireInteraction:true,timestamp:n.timestamp||Date.now(),icon:"/static/icon-192.png",data:{token:m.token||"",go:n.navigate||"/me"}};
-if(m.asks&&m.token)o.actions=[{action:"1",title:read?(id?"Paham":"Understood"):(id?"Saya aman":"I'm safe")},{action:"2",title:read?(id?"Ada kendala":"Problem"):(id?"Butuh bantuan":"Need help")}];
-e.waitUntil(self.registration.showNotification(n.title||"!",o).then(function(){if(m.token)return fetch("/r/"+m.token+"/seen?c=webpush",{method:"POST",keepalive:true}).catch(function(){})}))});
-self.addEventListener("notificationclick",function(e){
-var n=e.notification,d=n.data||{};n.close();
-if(!e.action||!d.token){e.waitUntil(self.clients.openWindow(d.go||"/me"));return}
-e.waitUntil(fetch("/r/"+d.token,{method:"POST",headers:{"Content-Type":"application/x-www-form-urlencoded","X-Fragment":"1"},body:"a="+e.action+"&via=push&k=push-"+n.timestamp+"-"+Date.now()+"&said="+Date.now()}).then(function(r){if(!r.ok)throw r.status;return self.registration.showNotification(n.lang==="en"?"Recorded":"Tercatat",{tag:n.tag,body:n.title,lang:n.lang,icon:"/static/icon-192.png",data:d})}).catch(function(){return self.registration.showNotification(n.lang==="en"?"NOT SENT YET. Tap to answer.":"BELUM TERKIRIM. Ketuk untuk menjawab.",{tag:n.tag,body:n.title,lang:n.lang,requireInteraction:true,icon:"/static/icon-192.png",data:d})}))});
+self.addEventListener("push", function (e) {
+  let m = {};
+  try { m = e.data.json() || {}; } catch (x) { /* shown all the same */ }
+  const n = m.notification || {}, w = say(n.lang), read = m.answers === "read";
+  const options = {
+    body: n.body || w.open, lang: n.lang || "id", dir: n.dir || "auto", tag: n.tag || "kentongan", renotify: true, requireInteraction: true,
+    timestamp: n.timestamp || Date.now(), icon: "/static/icon-192.png", data: {token: m.token || "", go: n.navigate || "/me", answers: m.answers, title: n.title || w.call}
+  };
+  if (m.asks && m.token) options.actions = [{action: "1", title: read ? w.read : w.safe}, {action: "2", title: read ? w.problem : w.help}];
+  e.waitUntil(self.registration.showNotification(n.title || w.call, options).then(function () {
+    const seen = m.token ? fetch("/r/" + m.token + "/seen?c=webpush", {method: "POST", keepalive: true}).catch(function () {}) : null;
+    return Promise.all([seen, sendWaiting()]);
+  }));
+});
+
+self.addEventListener("notificationclick", function (e) {
+  const n = e.notification, d = n.data || {};
+  n.close();
+  if (!e.action || !d.token) { e.waitUntil(self.clients.openWindow(d.go || "/me")); return; }
+  // k is made once, at the tap: however often this is sent, it is one press.
+  const press = {token: d.token, k: "push-" + crypto.getRandomValues(new Uint32Array(3)).join("-"), a: e.action, said: Date.now(),
+    lang: n.lang, tag: n.tag, data: d};
+  e.waitUntil(keep(press).catch(function () {}).then(function () { return send(press, true); }));
+});
+
+self.addEventListener("sync", function (e) { if (e.tag === "answers") e.waitUntil(sendWaiting()); });
+
+function answerWord(p) {
+  const w = say(p.lang), read = p.data.answers === "read";
+  return p.a === "2" ? (read ? w.problem : w.help) : (read ? w.read : w.safe);
+}
+
+function tell(p, title) {
+  return self.registration.showNotification(title, {tag: p.tag, body: p.data.title || "", lang: p.lang, requireInteraction: true,
+    icon: "/static/icon-192.png", data: p.data});
+}
+
+// send posts one answer. Recorded and refused are final and end the waiting;
+// anything else is tried again.
+function send(p, first) {
+  const body = new URLSearchParams({a: p.a, k: p.k, said: p.said, via: "push"});
+  return fetch("/r/" + p.token, {method: "POST", headers: {"X-Fragment": "1"}, body: body}).then(function (r) {
+    if (r.ok) return forget(p).then(function () { return tell(p, say(p.lang).recorded + ": " + answerWord(p)); });
+    if ([403, 404, 422].indexOf(r.status) >= 0) return forget(p).then(function () { return tell(p, say(p.lang).refused); });
+    throw new Error("not recorded");
+  }).catch(function () {
+    const later = self.registration.sync ? self.registration.sync.register("answers").catch(function () {}) : Promise.resolve();
+    return first ? later.then(function () { return tell(p, say(p.lang).waiting); }) : later;
+  });
+}
+
+function sendWaiting() {
+  return store("readonly", function (s) { return s.getAll(); }).then(function (all) {
+    return Promise.all(all.map(function (p) { return send(p, false); }));
+  }).catch(function () {});
+}
+
+// The store holds at most one answer of each link: the last one said.
+function store(mode, act) {
+  return new Promise(function (done, fail) {
+    const open = indexedDB.open("kentongan", 1);
+    open.onupgradeneeded = function () { open.result.createObjectStore("answers", {keyPath: "token"}); };
+    open.onerror = function () { fail(open.error); };
+    open.onsuccess = function () {
+      const t = open.result.transaction("answers", mode), asked = act(t.objectStore("answers"));
+      t.oncomplete = function () { open.result.close(); done(asked && asked.result); };
+      t.onabort = t.onerror = function () { open.result.close(); fail(t.error); };
+    };
+  });
+}
+
+function keep(p) { return store("readwrite", function (s) { s.put(p); }); }
+
+// forget leaves a newer answer of the same link alone.
+function forget(p) {
+  return store("readwrite", function (s) {
+    const g = s.get(p.token);
+    g.onsuccess = function () { if (g.result && g.result.k === p.k) s.delete(p.token); };
+  }).catch(function () {});
+}
+
+// A browser that changes the subscription tells the server at once.
+self.addEventListener("pushsubscriptionchange", function (e) {
+  const old = e.oldSubscription;
+  if (!old || !old.options) return;
+  e.waitUntil(self.registration.pushManager.subscribe(old.options).then(function (s) {
+    return fetch("/me/subscribe", {method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify(s)});
+  }));
+});
+
+// Answer pages come from the network first. Without a signal the last copy is
+// shown, with its age, because an old instruction must not pass for a new one.
+self.addEventListener("fetch", function (e) {
+  if (e.request.mode !== "navigate" || e.request.method !== "GET") return;
+  e.waitUntil(sendWaiting());
+  const path = new URL(e.request.url).pathname;
+  if (!/^\/r\/[^\/]+$/.test(path)) return;
+  e.respondWith(fetch(e.request).then(function (r) {
+    if (r.ok) {
+      const copy = r.clone();
+      e.waitUntil(caches.open("answers").then(function (c) { return c.put(path, copy).then(function () { return trim(c); }); }).catch(function () {}));
+    } else if (r.status === 404) {
+      e.waitUntil(caches.open("answers").then(function (c) { return c.delete(path); }).catch(function () {}));
+    }
+    return r;
+  }).catch(function (gone) {
+    return caches.open("answers").then(function (c) { return c.match(path); }).then(function (r) {
+      if (!r) throw gone;
+      return r.text().then(function (text) {
+        const lang = /<html lang="en"/.test(text) ? "en" : "id", at = new Date(r.headers.get("Date")).toLocaleString(lang);
+        const label = '<p class="net" role="status">' + say(lang).copy + at + "</p>";
+        return new Response(text.replace(/<body[^>]*>/, function (tag) { return tag + label; }), {status: 200, headers: r.headers});
+      });
+    });
+  }));
+});
+
+// trim keeps the ten newest pages.
+function trim(cache) {
+  return cache.keys().then(function (all) {
+    return Promise.all(all.slice(0, Math.max(0, all.length - 10)).map(function (k) { return cache.delete(k); }));
+  });
+}

@@ -1,1 +1,13 @@
-(function(){var t=document.getElementById("team"),first=true;if(!t||!window.EventSource)return;var last;new EventSource(t.getAttribute("data-events")).addEventListener("counts",function(e){if(last&&last!==e.data&&!t.querySelector("b")){var b=document.createElement("b");b.textContent=t.getAttribute("data-news")+" ";t.insertBefore(b,t.lastElementChild)}last=e.data})})();
+// Tells that there are new answers; nothing on the page moves by itself.
+(function () {
+  var t = document.getElementById("team"), last;
+  if (!t || !window.EventSource) return;
+  new EventSource(t.getAttribute("data-events")).addEventListener("counts", function (e) {
+    if (last && last !== e.data && !t.querySelector("strong")) {
+      var b = document.createElement("strong");
+      b.textContent = t.getAttribute("data-news") + " ";
+      t.insertBefore(b, t.lastElementChild);
+    }
+    last = e.data;
+  });
+})();

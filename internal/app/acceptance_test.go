@@ -1,0 +1,353 @@
+package app_test
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"kentongan/internal/app/apptest"
+	"kentongan/internal/client"
+	"kentongan/internal/sandbox"
+)
+
+const sampleCompany = "../directory/testdata/people-1000.csv"
+
+// everybody returns the active people of the sample company.
+func everybody(t *testing.T) []apptest.Person {
+	t.Helper()
+	f, err := os.Open(sampleCompany)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	rows, err := csv.NewReader(f).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var people []apptest.Person
+	for _, r := range rows[1:] {
+		if r[14] == "true" {
+			people = append(people, apptest.Person{Number: r[0], Name: r[3], Mobile: r[5], Manager: r[6], Language: r[10][:2]})
+		}
+	}
+	return people
+}
+
+const alarm = `{"mode": "live", "severity": "extreme", "answers": "safety",
+  "text": {"en": {"title": "Fire in hall 3", "body": "Leave by the east gate."}, "id": {"title": "Kebakaran di hall 3", "body": "Keluar lewat gerbang timur."}},
+  "audience": {"all": true}, "channels": ["webpush", "sms", "inapp"],
+  "policy": {"steps": [{"after": "%s", "whom": "recipient", "channels": ["sms"]},
+    {"after": "%s", "whom": "manager"}, {"after": "%s", "whom": "manager+1"}, {"after": "%s", "whom": "duty"}]}}`
+
+type summary struct {
+	ID       string
+	Status   string
+	ClosedAs string `json:"closed_as"`
+	Counts   struct {
+		Recipients, Confirmed, Opened, Unreachable, Late int
+		NeedHelp                                         int `json:"need_help"`
+		NotOnSite                                        int `json:"not_on_site"`
+		NoAnswer                                         int `json:"no_answer"`
+		VouchedBy                                        int `json:"vouched_by"`
+	}
+}
+
+func (s summary) sum() int {
+	c := s.Counts
+	return c.NeedHelp + c.Confirmed + c.NotOnSite + c.Opened + c.NoAnswer + c.Unreachable
+}
+
+type recipient struct {
+	Number    string
+	Index     int
+	State     string
+	VouchedBy string `json:"vouched_by"`
+}
+
+// broadcast is one run of the main job: everybody is called, most answer by
+// themselves, some only after their manager was called, some are vouched for.
+type broadcast struct {
+	*apptest.World
+	t      *testing.T
+	people []apptest.Person
+	id     string
+	plan   map[string]string // employee number → push, sms, link, late, vouch
+	done   map[string]bool
+	links  map[string]string // a manager's number → link of their team page
+	seen   uint64
+}
+
+func announce(t *testing.T, w *apptest.World, steps ...any) *broadcast {
+	t.Helper()
+	b := &broadcast{World: w, t: t, people: everybody(t), plan: map[string]string{}, done: map[string]bool{}, links: map[string]string{}}
+	w.Import(sampleCompany)
+	w.HandOutPhones(b.people)
+	shared := map[string]int{} // people who share a phone answer by push: a bare "1" would not say who is safe
+	for _, p := range b.people {
+		shared[p.Mobile]++
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	for i, n := range random.Perm(len(b.people)) {
+		p := b.people[n]
+		way := "vouch"
+		switch share := i * 100 / len(b.people); {
+		case share < 60 || p.Manager == "" || p.Mobile != "" && shared[p.Mobile] > 1:
+			way = "push"
+		case share < 75 && p.Mobile != "":
+			way = "sms"
+		case share < 85 && p.Mobile != "":
+			way = "link"
+		case share < 95:
+			way = "late"
+		}
+		b.plan[p.Number] = way
+	}
+	var s summary
+	if err := w.API.Call(t.Context(), http.MethodPost, "/api/v1/announcements", "application/json", strings.NewReader(fmt.Sprintf(alarm, steps...)), &s,
+		"Idempotency-Key", "acceptance-1"); err != nil {
+		t.Fatal(err)
+	}
+	if s.Status != "open" || s.Counts.Recipients != len(b.people) {
+		t.Fatalf("got %+v, want an open announcement to %d people", s, len(b.people))
+	}
+	b.id = s.ID
+	return b
+}
+
+// react lets people do what they would: it looks at the messages that came since
+// and acts on them.
+func (b *broadcast) react() {
+	for _, e := range b.Log() {
+		if e.Seq <= b.seen {
+			continue
+		}
+		b.seen = e.Seq
+		if strings.Contains(e.Link, "/t/") {
+			b.links[e.Phone] = e.Link
+			continue
+		}
+		if e.Token == "" || b.done[e.Phone] {
+			continue
+		}
+		switch way := b.plan[e.Phone]; {
+		case way == "push" && e.Channel == "webpush", (way == "sms" || way == "link") && e.Channel == "sms":
+			b.done[e.Phone] = true
+			b.Act(sandbox.Act{Number: e.Phone, Via: way, Answer: 1, Text: map[bool]string{true: "1"}[way == "sms"]})
+		}
+	}
+	for _, p := range b.people {
+		link := b.links[p.Manager]
+		if b.done[p.Number] || link == "" {
+			continue
+		}
+		switch b.plan[p.Number] {
+		case "late": // answers only after the manager was called
+			b.done[p.Number] = true
+			via := "push"
+			if p.Mobile != "" {
+				via = "link"
+			}
+			b.Act(sandbox.Act{Number: p.Number, Via: via, Answer: 1})
+		case "vouch":
+			if n, ok := b.indexOf(p.Number); ok && b.Vouch(link, fmt.Sprint(n)) == nil {
+				b.done[p.Number] = true
+			}
+		}
+	}
+}
+
+func (b *broadcast) indexOf(number string) (int, bool) {
+	var page struct{ Recipients []recipient }
+	if err := b.API.Call(b.t.Context(), http.MethodGet, "/api/v1/announcements/"+b.id+"/recipients?q="+number, "", nil, &page); err != nil || len(page.Recipients) != 1 {
+		return 0, false
+	}
+	return page.Recipients[0].Index, true
+}
+
+func (b *broadcast) status() (summary, error) {
+	var s summary
+	err := b.API.Call(b.t.Context(), http.MethodGet, "/api/v1/announcements/"+b.id, "", nil, &s)
+	return s, err
+}
+
+// untilClosed lets people act until the announcement is closed, and does
+// disturb once, when a third of the people have answered.
+func (b *broadcast) untilClosed(disturb func()) summary {
+	b.t.Helper()
+	var last summary
+	apptest.Eventually(b.t, 3*time.Minute, "the announcement to close", func() (bool, string) {
+		b.react()
+		s, err := b.status()
+		if err != nil {
+			return false, err.Error()
+		}
+		last = s
+		if disturb != nil && s.Counts.Confirmed > len(b.people)/3 {
+			disturb()
+			disturb = nil
+		}
+		return s.Status == "closed", fmt.Sprintf("%+v", s)
+	})
+	if disturb != nil {
+		b.t.Fatal("it closed before it could be disturbed")
+	}
+	return last
+}
+
+// check is what must hold at the end, whatever happened meanwhile.
+func (b *broadcast) check(s summary, extra int) {
+	b.t.Helper()
+	if s.ClosedAs != "accounted" || s.sum() != len(b.people) || s.Counts.Confirmed != len(b.people) {
+		b.t.Errorf("got %+v, want closed as accounted with all %d confirmed", s, len(b.people))
+	}
+	if s.Counts.VouchedBy == 0 {
+		b.t.Error("nobody was vouched for")
+	}
+	b.checkStates()
+	b.checkCalls(extra)
+}
+
+func (b *broadcast) checkStates() {
+	b.t.Helper()
+	states := map[string]string{}
+	for offset := 0; ; {
+		var page struct {
+			Recipients []recipient
+			Next       *int
+		}
+		path := fmt.Sprintf("/api/v1/announcements/%s/recipients?limit=500&offset=%d", b.id, offset)
+		if err := b.API.Call(b.t.Context(), http.MethodGet, path, "", nil, &page); err != nil {
+			b.t.Fatal(err)
+		}
+		for _, r := range page.Recipients {
+			if states[r.Number] != "" {
+				b.t.Errorf("%s is listed twice", r.Number)
+			}
+			states[r.Number] = r.State
+		}
+		if page.Next == nil {
+			break
+		}
+		offset = *page.Next
+	}
+	for _, p := range b.people {
+		if states[p.Number] != "confirmed" {
+			b.t.Errorf("%s (%s) is %q, want confirmed", p.Number, b.plan[p.Number], states[p.Number])
+		}
+	}
+}
+
+// inTheAir is how long a message may have been on its way when its recipient
+// answered.
+const inTheAir = 2 * time.Second
+
+// checkCalls looks at what phones got: nobody was called again after being
+// thanked, no manager got a step's digest twice, and at most extra messages came
+// twice.
+func (b *broadcast) checkCalls(extra int) {
+	b.t.Helper()
+	thanked := map[string]time.Time{}
+	for _, g := range b.Answers() {
+		if g.OK && (thanked[g.Phone].IsZero() || g.Time.Before(thanked[g.Phone])) {
+			thanked[g.Phone] = g.Time
+		}
+		if !g.OK {
+			b.t.Errorf("an answer of %s by %s was not taken: %d", g.Phone, g.Via, g.Status)
+		}
+	}
+	type call struct{ phone, channel, what string }
+	got := map[call]int{}
+	twice := 0
+	for _, e := range b.Log() {
+		what := e.Text
+		if e.Kind == "reply" {
+			continue
+		}
+		team := strings.Contains(e.Link, "/t/")
+		if at := thanked[e.Phone]; !team && !at.IsZero() && e.Time.After(at.Add(inTheAir)) {
+			b.t.Errorf("%s was called by %s %s after being thanked", e.Phone, e.Channel, e.Time.Sub(at))
+		}
+		if e.Round != 0 || e.Channel == "webpush" {
+			what = fmt.Sprint(e.Round)
+		}
+		c := call{e.Phone, e.Channel, what}
+		if got[c]++; got[c] > 1 {
+			twice++
+			if team && extra == 0 {
+				b.t.Errorf("%s got the digest of round %s twice", e.Phone, what)
+			}
+		}
+	}
+	if twice > extra {
+		b.t.Errorf("%d messages came twice, want at most %d", twice, extra)
+	}
+	b.t.Logf("%d messages, %d of them repeated", len(b.Log()), twice)
+}
+
+func TestMainJob(t *testing.T) {
+	w := apptest.New(t, 1)
+	b := announce(t, w, "2s", "4s", "6s", "30s")
+	b.check(b.untilClosed(nil), 0)
+	if err := w.Nodes[0].Stop(); err != nil {
+		t.Fatalf("stop: %v", err)
+	}
+	if out, err := w.Command("ledger", "verify"); err != nil || !strings.Contains(out, "the ledger is whole") {
+		t.Errorf("ledger verify: %v: %s", err, out)
+	}
+}
+
+func TestMainJobSurvivesAKill(t *testing.T) {
+	w := apptest.New(t, 1)
+	b := announce(t, w, "2s", "4s", "6s", "30s")
+	b.check(b.untilClosed(func() {
+		w.Nodes[0].Kill()
+		w.Nodes[0].Start()
+	}), 32)
+}
+
+func TestMainJobSurvivesAnEmptiedRedis(t *testing.T) {
+	redis := apptest.StartRedis(t)
+	w := apptest.New(t, 1, "KENTONGAN_REDIS_URL="+redis.URL)
+	b := announce(t, w, "2s", "4s", "6s", "30s")
+	b.check(b.untilClosed(func() { redis.FlushAll(t) }), 0)
+}
+
+func TestMainJobOnOwnServersWithTwoNodes(t *testing.T) {
+	redis := apptest.StartRedis(t)
+	nats := apptest.StartNATS(t)
+	w := apptest.New(t, 2, "KENTONGAN_REDIS_URL="+redis.URL, "KENTONGAN_NATS_URL="+nats)
+	b := announce(t, w, "2s", "4s", "6s", "30s")
+	b.check(b.untilClosed(nil), 0)
+	// The other node tells the same.
+	other := &client.Client{URL: w.Nodes[1].URL, Token: apptest.Token}
+	var s summary
+	if err := other.Call(t.Context(), http.MethodGet, "/api/v1/announcements/"+b.id, "", nil, &s); err != nil || s.ClosedAs != "accounted" {
+		t.Errorf("the other node says %+v, %v", s, err)
+	}
+}
+
+func TestWrongTokenTellsNothing(t *testing.T) {
+	w := apptest.New(t, 1)
+	stranger := &client.Client{URL: w.API.URL, Token: "kt_aaaaaaaaaaaaaaaa_guess"}
+	err := stranger.Call(t.Context(), http.MethodGet, "/api/v1/announcements", "", nil, nil)
+	var p *client.Problem
+	if !errors.As(err, &p) || p.Status != http.StatusUnauthorized {
+		t.Errorf("got %v, want 401", err)
+	}
+	for _, path := range []string{"/r/AAAAAAAA", "/t/AAAAAAAA", "/r/" + strings.Repeat("A", 10_000)} {
+		res, err := http.Get(w.API.URL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		if res.StatusCode != http.StatusNotFound && res.StatusCode != http.StatusRequestURITooLong {
+			t.Errorf("%.20s: got %s, want 404", path, res.Status)
+		}
+	}
+}

@@ -1,0 +1,255 @@
+package web
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"kentongan/internal/announcement"
+)
+
+// vocabulary is our sentences in Indonesian. English stands in the templates
+// and the code and is the key, so that a page reads like a page.
+type vocabulary struct {
+	indonesian map[string]string
+	patterns   []pattern // of the sentences with blanks, longest first
+}
+
+// pattern finds back the sentence with blanks that a filled sentence was made
+// of.
+type pattern struct {
+	english string
+	filled  *regexp.Regexp
+}
+
+var verb = regexp.MustCompile(`%[sdq]`)
+
+func loadVocabulary(words []byte) (*vocabulary, error) {
+	v := &vocabulary{}
+	if err := json.Unmarshal(words, &v.indonesian); err != nil {
+		return nil, fmt.Errorf("decode words: %w", err)
+	}
+	for english, indonesian := range v.indonesian {
+		if len(verb.FindAllString(english, -1)) != len(verb.FindAllString(indonesian, -1)) {
+			return nil, fmt.Errorf("decode words: %q has other blanks in Indonesian", english)
+		}
+		if !verb.MatchString(english) {
+			continue
+		}
+		parts := verb.Split(english, -1)
+		for i := range parts {
+			parts[i] = regexp.QuoteMeta(parts[i])
+		}
+		v.patterns = append(v.patterns, pattern{english, regexp.MustCompile("^" + strings.Join(parts, "(.*?)") + "$")})
+	}
+	slices.SortFunc(v.patterns, func(a, b pattern) int {
+		if len(a.english) != len(b.english) {
+			return len(b.english) - len(a.english)
+		}
+		return strings.Compare(a.english, b.english)
+	})
+	return v, nil
+}
+
+// T says an English sentence of ours in the reader's language. Blanks are
+// filled from args as by fmt.Sprintf.
+func (p page) T(english string, args ...any) string {
+	text := english
+	if p.Lang == announcement.Indonesian && p.words != nil {
+		if t, ok := p.words.indonesian[english]; ok {
+			text = t
+		}
+	}
+	if len(args) == 0 {
+		return text
+	}
+	return fmt.Sprintf(text, args...)
+}
+
+// Say shows a sentence that another part of the house made, with its blanks
+// filled already: a line of the timeline, a fault in a file. Codes such as
+// need_help become words. What is not ours, such as a person's own reason,
+// comes out as it is.
+func (p page) Say(sentence string) string {
+	sentence = strings.TrimSpace(sentence)
+	if text, ok := codeWords[sentence]; ok {
+		return p.T(text)
+	}
+	if p.words == nil {
+		return sentence
+	}
+	if text, ok := p.words.indonesian[sentence]; ok {
+		if p.Lang == announcement.Indonesian {
+			return text
+		}
+		return sentence
+	}
+	for _, known := range p.words.patterns {
+		blanks := known.filled.FindStringSubmatch(sentence)
+		if blanks == nil || strings.Trim(known.english, "%sd. ():,") == "" {
+			continue
+		}
+		args := make([]any, len(blanks)-1)
+		for i, blank := range blanks[1:] {
+			args[i] = p.word(blank)
+		}
+		return fmt.Sprintf(strings.NewReplacer("%d", "%s", "%q", "%s").Replace(p.T(known.english)), args...)
+	}
+	return code.ReplaceAllStringFunc(sentence, p.word)
+}
+
+// code finds snake_case words, which nobody writes by hand.
+var code = regexp.MustCompile(`\b[a-z]+(?:_[a-z]+)+\b`)
+
+func (p page) word(blank string) string {
+	blank = strings.TrimSpace(blank)
+	if text, ok := codeWords[blank]; ok {
+		return p.T(text)
+	}
+	if text, ok := p.words.indonesian[blank]; ok && p.Lang == announcement.Indonesian {
+		return text
+	}
+	if first, rest, ok := strings.Cut(blank, " "); ok && codeWords[first] != "" {
+		return p.T(codeWords[first]) + " (" + rest + ")"
+	}
+	return blank
+}
+
+// codeWords are the codes of other packages in words.
+var codeWords = map[string]string{
+	"need_help": "need help", "no_answer": "no answer", "unreachable": "unreachable", "opened": "opened", "confirmed": "safe", "not_on_site": "not on site",
+	"webpush": "push", "sms": "SMS", "in_app": "open page", "push": "notification button", "page": "page", "voice": "voice",
+	"queued": "waiting", "accepted": "accepted by the network", "sent": "sent by the carrier", "delivered": "carrier says delivered", "failed": "failed", "shown": "shown on the phone",
+	"live": "real", "drill": "drill", "extreme": "life in danger", "severe": "danger likely", "moderate": "work affected", "info": "information",
+	"saw": "saw them", "phone": "spoke by phone", "colleague": "told by a colleague", "roster": "leave or shift roster", "manager": "by a manager",
+	"all_clear": "all clear", "corrected": "sent in error", "cancelled": "cancelled", "expired": "ended by itself", "accounted": "everybody is accounted for",
+	"no_contact_point": "no number and no device", "sms_stopped": "stopped SMS", "wrong_number": "the number is wrong", "no_mobile": "no mobile number",
+	"line_manager": "line manager", "manager_outstanding": "the manager has not answered", "manager_left": "the manager has left",
+	"manager_unreachable": "the manager cannot be reached", "no_manager": "no manager", "manager_reminds": "reminded by the manager", "duty": "duty team", "loop": "reporting loop",
+}
+
+// N writes a number of people as the reader's language does.
+func (p page) N(n int) string {
+	sep := ","
+	if p.Lang == announcement.Indonesian {
+		sep = "."
+	}
+	digits := fmt.Sprint(n)
+	for i := len(digits) - 3; i > 0 && digits[i-1] != '-'; i -= 3 {
+		digits = digits[:i] + sep + digits[i:]
+	}
+	return digits
+}
+
+// Clock is the time of day at the announcement's place, with the date when it
+// was another day: "14:05 WIB".
+func (p page) Clock(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	clock := announcement.FormatTime(t, p.Lang, p.Zone)
+	place := location(p.Zone)
+	if day := t.In(place); day.Format(time.DateOnly) != p.Now.In(place).Format(time.DateOnly) {
+		return fmt.Sprintf("%d/%d/%d %s", day.Day(), day.Month(), day.Year(), clock)
+	}
+	return clock
+}
+
+// ClockAt is Clock for a time that may be missing.
+func (p page) ClockAt(t *time.Time) string {
+	if t == nil {
+		return ""
+	}
+	return p.Clock(*t)
+}
+
+// ClockIn is Clock at another place.
+func (p page) ClockIn(t time.Time, zone string) string {
+	p.Zone = zone
+	return p.Clock(t)
+}
+
+// Stamp is t for a machine, RFC 3339.
+func (p page) Stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// Other is the language the reader can switch to.
+func (p page) Other() announcement.Language {
+	if p.Lang == announcement.Indonesian {
+		return announcement.English
+	}
+	return announcement.Indonesian
+}
+
+// Switch is this page in the other language, with its search and filters.
+func (p page) Switch() string {
+	q := maps.Clone(p.query)
+	if q == nil {
+		q = url.Values{}
+	}
+	q.Set("lang", string(p.Other()))
+	return p.Path + "?" + q.Encode()
+}
+
+// LanguageName is a language in its own words.
+func (p page) LanguageName(l announcement.Language) string {
+	switch l {
+	case announcement.Indonesian:
+		return "Bahasa Indonesia"
+	case announcement.English:
+		return "English"
+	}
+	return string(l)
+}
+
+// Fault returns what is wrong with a field, or nothing.
+func (p page) Fault(field string) string {
+	for _, f := range p.Errors {
+		if f.Field == field || strings.HasPrefix(f.Field, field+".") {
+			return p.Say(f.Why)
+		}
+	}
+	return ""
+}
+
+// location is where the announcement is; an unknown zone is Jakarta, as in
+// announcement.FormatTime.
+func location(zone string) *time.Location {
+	if zone != "" {
+		if l, err := time.LoadLocation(zone); err == nil {
+			return l
+		}
+	}
+	return time.FixedZone("WIB", 7*60*60)
+}
+
+// language chooses the language of a page: ?lang=, then the cookie, then what
+// the browser asks for, then Indonesian.
+func (s *Server) language(r *http.Request) announcement.Language {
+	if l, ok := known(r.URL.Query().Get("lang")); ok {
+		return l
+	}
+	if c, err := r.Cookie("lang"); err == nil {
+		if l, ok := known(c.Value); ok {
+			return l
+		}
+	}
+	for part := range strings.SplitSeq(r.Header.Get("Accept-Language"), ",") {
+		tag, _, _ := strings.Cut(strings.TrimSpace(part), ";")
+		primary, _, _ := strings.Cut(tag, "-")
+		if l, ok := known(strings.ToLower(primary)); ok {
+			return l
+		}
+	}
+	return announcement.Indonesian
+}
+
+func known(tag string) (announcement.Language, bool) {
+	l := announcement.Language(tag)
+	return l, l == announcement.Indonesian || l == announcement.English
+}

@@ -1,0 +1,2 @@
+// The summary of faults takes the focus, so that nobody looks for it.
+document.getElementById("faults").focus();
