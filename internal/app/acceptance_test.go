@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"testing"
@@ -18,7 +19,8 @@ import (
 
 const sampleCompany = "../directory/testdata/people-1000.csv"
 
-// everybody returns the active people of the sample company.
+// everybody returns the active people of the sample company, each with the
+// manager who is called when they stay silent.
 func everybody(t *testing.T) []apptest.Person {
 	t.Helper()
 	f, err := os.Open(sampleCompany)
@@ -30,11 +32,20 @@ func everybody(t *testing.T) []apptest.Person {
 	if err != nil {
 		t.Fatal(err)
 	}
+	above, left := map[string]string{}, map[string]bool{}
+	for _, r := range rows[1:] {
+		above[r[0]], left[r[0]] = r[6], r[14] != "true"
+	}
 	var people []apptest.Person
 	for _, r := range rows[1:] {
-		if r[14] == "true" {
-			people = append(people, apptest.Person{Number: r[0], Name: r[3], Mobile: r[5], Manager: r[6], Language: r[10][:2]})
+		if left[r[0]] {
+			continue
 		}
+		manager := r[6]
+		for left[manager] { // the next one up is called in their place
+			manager = above[manager]
+		}
+		people = append(people, apptest.Person{Number: r[0], Name: r[3], Mobile: r[5], Manager: manager, Language: r[10][:2]})
 	}
 	return people
 }
@@ -181,7 +192,7 @@ func (b *broadcast) status() (summary, error) {
 func (b *broadcast) untilClosed(disturb func()) summary {
 	b.t.Helper()
 	var last summary
-	apptest.Eventually(b.t, 3*time.Minute, "the announcement to close", func() (bool, string) {
+	apptest.Eventually(b.t, 60*time.Second, "the announcement to close", func() (bool, string) {
 		b.react()
 		s, err := b.status()
 		if err != nil {
@@ -192,12 +203,23 @@ func (b *broadcast) untilClosed(disturb func()) summary {
 			disturb()
 			disturb = nil
 		}
-		return s.Status == "closed", fmt.Sprintf("%+v", s)
+		return s.Status == "closed", fmt.Sprintf("%+v; not done: %s", s, b.notDone())
 	})
 	if disturb != nil {
 		b.t.Fatal("it closed before it could be disturbed")
 	}
 	return last
+}
+
+// notDone names those who have not acted, with what they were to do.
+func (b *broadcast) notDone() string {
+	var out []string
+	for _, p := range b.people {
+		if !b.done[p.Number] {
+			out = append(out, p.Number+" "+b.plan[p.Number])
+		}
+	}
+	return strings.Join(out[:min(len(out), 10)], ", ")
 }
 
 // check is what must hold at the end, whatever happened meanwhile.
@@ -265,7 +287,7 @@ func (b *broadcast) checkCalls(extra int) {
 	got := map[call]int{}
 	twice := 0
 	for _, e := range b.Log() {
-		what := e.Text
+		what := fmt.Sprint(e.Round)
 		if e.Kind == "reply" {
 			continue
 		}
@@ -273,8 +295,11 @@ func (b *broadcast) checkCalls(extra int) {
 		if at := thanked[e.Phone]; !team && !at.IsZero() && e.Time.After(at.Add(inTheAir)) {
 			b.t.Errorf("%s was called by %s %s after being thanked", e.Phone, e.Channel, e.Time.Sub(at))
 		}
-		if e.Round != 0 || e.Channel == "webpush" {
-			what = fmt.Sprint(e.Round)
+		if e.Channel == "sms" {
+			what = sendID(b.t, e.Back)
+		}
+		if team {
+			what = strings.Split(what, ".")[0]
 		}
 		c := call{e.Phone, e.Channel, what}
 		if got[c]++; got[c] > 1 {
@@ -288,6 +313,20 @@ func (b *broadcast) checkCalls(extra int) {
 		b.t.Errorf("%d messages came twice, want at most %d", twice, extra)
 	}
 	b.t.Logf("%d messages, %d of them repeated", len(b.Log()), twice)
+}
+
+// sendID returns "round.number" from the address to which receipts of an SMS go.
+func sendID(t *testing.T, callback string) string {
+	t.Helper()
+	u, err := url.Parse(callback)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, ok := strings.Cut(u.Query().Get("d"), ".")
+	if !ok {
+		t.Fatalf("an SMS without a send id: %q", callback)
+	}
+	return rest
 }
 
 func TestMainJob(t *testing.T) {

@@ -61,7 +61,7 @@ func (s *Sandbox) arrive(m *smsRecord) {
 		}
 	}
 	s.mu.Unlock()
-	e := Entry{Channel: "sms", Text: m.Body, From: m.From}
+	e := Entry{Channel: "sms", Text: m.Body, From: m.From, Back: m.Callback}
 	e.readLink(m.Body)
 	e.Asks = e.Token != ""
 	s.show(e, phones...)

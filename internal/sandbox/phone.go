@@ -38,7 +38,8 @@ type Entry struct {
 	Asks    bool      `json:"asks,omitempty"`
 	Topic   string    `json:"topic,omitempty"`
 	Urgency string    `json:"urgency,omitempty"`
-	From    string    `json:"from,omitempty"` // sender of an SMS
+	From    string    `json:"from,omitempty"`     // sender of an SMS
+	Back    string    `json:"callback,omitempty"` // where the sender of an SMS wants its receipts
 }
 
 // Given is one answer that a person gave, and how the product took it. OK means

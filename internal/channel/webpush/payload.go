@@ -36,6 +36,7 @@ type payload struct {
 	Asks         bool                     `json:"asks"`
 	Expires      *time.Time               `json:"expires,omitempty"`
 	Kind         announcement.MessageKind `json:"kind"`
+	Round        int64                    `json:"round"`
 }
 
 type notification struct {
@@ -72,7 +73,7 @@ func encode(m announcement.Message, limit int) []byte {
 			Title: m.Title, Body: m.Body, Lang: m.Language, Dir: "auto", Tag: thread(m), Navigate: m.Link, Renotify: true,
 			RequireInteraction: m.Severity == announcement.Extreme || m.Severity == announcement.Severe, Timestamp: m.Sent.UnixMilli(),
 		},
-		Mode: m.Mode, Token: m.Token, Answers: m.Answers, Asks: m.Asks, Kind: m.Kind,
+		Mode: m.Mode, Token: m.Token, Answers: m.Answers, Asks: m.Asks, Kind: m.Kind, Round: m.Round,
 	}
 	if !m.Expires.IsZero() {
 		utc := m.Expires.UTC()
