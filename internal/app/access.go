@@ -65,6 +65,9 @@ func (a *access) learn(key string, value []byte) {
 	a.tokens[id] = t
 }
 
+// bootstrapActor is whoever holds KENTONGAN_BOOTSTRAP_TOKEN.
+const bootstrapActor announcement.Actor = "token:bootstrap"
+
 func hashToken(bearer string) string {
 	sum := sha256.Sum256([]byte(bearer))
 	return hex.EncodeToString(sum[:])
@@ -75,7 +78,7 @@ func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byt
 // Authenticate returns who holds a bearer token.
 func (a *access) Authenticate(_ context.Context, bearer string) (web.Principal, error) {
 	if a.bootstrap != "" && same(hashToken(bearer), hashToken(a.bootstrap)) {
-		return web.Principal{Actor: "token:bootstrap", Name: "bootstrap", Role: web.Sender}, nil
+		return web.Principal{Actor: bootstrapActor, Name: "bootstrap", Role: web.Sender}, nil
 	}
 	parts := strings.Split(bearer, "_")
 	if len(parts) != 3 || parts[0] != "kt" {
@@ -88,6 +91,20 @@ func (a *access) Authenticate(_ context.Context, bearer string) (web.Principal, 
 		return web.Principal{}, web.ErrForbidden
 	}
 	return web.Principal{Actor: announcement.Actor("token:" + t.ID), Name: t.Name, Role: t.Role}, nil
+}
+
+// Principal returns what the holder of a token may do now.
+func (a *access) Principal(_ context.Context, actor announcement.Actor) (web.Principal, error) {
+	if actor == bootstrapActor && a.bootstrap != "" {
+		return web.Principal{Actor: actor, Name: "bootstrap", Role: web.Sender}, nil
+	}
+	a.mu.RLock()
+	t, ok := a.tokens[strings.TrimPrefix(string(actor), "token:")]
+	a.mu.RUnlock()
+	if !ok {
+		return web.Principal{}, web.ErrForbidden
+	}
+	return web.Principal{Actor: actor, Name: t.Name, Role: t.Role}, nil
 }
 
 // CreateToken makes a token; it is shown once and cannot be read again.

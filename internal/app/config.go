@@ -104,6 +104,10 @@ func (c *Config) Complete() error {
 			}
 		}
 	}
+	if api, err := url.Parse(c.TwilioAPIURL); c.SMSProvider == "sandbox" && (err != nil || api.Hostname() == "" || strings.HasSuffix("."+api.Hostname(), ".twilio.com")) {
+		// Sample people may have the numbers of real ones.
+		bad = append(bad, errors.New("KENTONGAN_TWILIO_API_URL: KENTONGAN_SMS_PROVIDER=sandbox needs the address of a sandbox, never the real provider"))
+	}
 	if c.PushSubject != "" {
 		if err := webpush.CheckSubject(c.PushSubject); err != nil {
 			bad = append(bad, fmt.Errorf("KENTONGAN_PUSH_SUBJECT: %w", err))

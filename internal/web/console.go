@@ -1,7 +1,6 @@
 package web
 
 import (
-	"context"
 	"net/http"
 	"time"
 
@@ -46,20 +45,10 @@ func (s *Server) visitor(r *http.Request) (Principal, bool) {
 	if !s.seal.get("session", c.Value, &p) {
 		return Principal{}, false
 	}
-	known, ok := s.Access.(principals)
-	if !ok {
-		return p, true
-	}
 	// A token that was taken away ends its sessions too, and a changed role counts
 	// at once: the cookie only says which token it was.
-	p, err = known.Principal(r.Context(), p.Actor)
+	p, err = s.Access.Principal(r.Context(), p.Actor)
 	return p, err == nil
-}
-
-// principals is an Access that can say what the holder of a token may do now.
-type principals interface {
-	// Principal returns ErrForbidden when the token is no more.
-	Principal(ctx context.Context, actor announcement.Actor) (Principal, error)
 }
 
 func (s *Server) cookie(name, value string, life time.Duration) *http.Cookie {

@@ -398,6 +398,9 @@ type HookRequest struct {
 // Access knows bearer tokens and console sessions.
 type Access interface {
 	Authenticate(ctx context.Context, bearer string) (Principal, error) // ErrForbidden
+	// Principal returns what the holder of a token may do now, ErrForbidden when
+	// the token is no more.
+	Principal(ctx context.Context, actor announcement.Actor) (Principal, error)
 	CreateToken(ctx context.Context, p Principal, name string, role Role) (bearer string, err error)
 	// OpenConsole reports whether the console needs no sign-in (the sandbox).
 	OpenConsole() bool

@@ -232,6 +232,10 @@ func (h *house) Message(context.Context, HookRequest) ([]byte, error) {
 	return []byte("<Response/>"), h.hookErr
 }
 func (h *house) Status(context.Context, HookRequest) error { return h.hookErr }
+func (h *house) Principal(ctx context.Context, actor announcement.Actor) (Principal, error) {
+	return h.Authenticate(ctx, strings.TrimPrefix(string(actor), "token:"))
+}
+
 func (h *house) Authenticate(_ context.Context, bearer string) (Principal, error) {
 	switch bearer {
 	case "s":

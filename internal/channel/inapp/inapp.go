@@ -32,13 +32,16 @@ func PersonTopic(p announcement.PersonID) string { return "person:" + string(p) 
 func (*Hub) Channel() announcement.Channel { return announcement.InApp }
 
 // Send wakes the open pages of the person. It is accepted also when none is
-// open: the inbox is read from the ledger whenever a page opens, so placing a
-// message there needs no network and cannot fail.
+// open, if they have a device of their own: the inbox is read from the ledger
+// whenever a page opens. Somebody without a device is not reached this way, and
+// must not look as if they were.
 func (h *Hub) Send(ctx context.Context, _ string, to announcement.ContactPoints, _ announcement.Message) (channel.Handed, error) {
 	if err := ctx.Err(); err != nil {
 		return channel.Handed{}, channel.Fail(channel.Temporary, "", "place in the inbox: %w", err)
 	}
-	h.Wake(PersonTopic(to.Person))
+	if !h.wake(PersonTopic(to.Person)) && len(to.Subscriptions) == 0 {
+		return channel.Handed{}, channel.Fail(channel.NoContactPoint, "", "no page is open and no device is known")
+	}
 	return channel.Handed{Rank: announcement.Accepted, Points: 1}, nil
 }
 
@@ -83,16 +86,22 @@ func (h *Hub) leave(topic string, w chan struct{}) {
 
 // Wake tells the watchers of the topics, without waiting for any.
 func (h *Hub) Wake(topics ...string) {
+	for _, topic := range topics {
+		h.wake(topic)
+	}
+}
+
+// wake reports whether anybody watches the topic.
+func (h *Hub) wake(topic string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, topic := range topics {
-		for w := range h.watchers[topic] {
-			select {
-			case w <- struct{}{}:
-			default: // one is waiting already and says the same
-			}
+	for w := range h.watchers[topic] {
+		select {
+		case w <- struct{}{}:
+		default: // one is waiting already and says the same
 		}
 	}
+	return len(h.watchers[topic]) > 0
 }
 
 // Stop closes every watch, now and later. Sending still works.

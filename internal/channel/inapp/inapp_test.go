@@ -7,13 +7,14 @@ import (
 	"testing/synctest"
 
 	"kentongan/internal/announcement"
+	"kentongan/internal/channel"
 	"kentongan/internal/channel/channeltest"
 	"kentongan/internal/channel/inapp"
 )
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	to := announcement.ContactPoints{Person: announcement.NewPersonID()}
+	to := announcement.ContactPoints{Person: announcement.NewPersonID(), Subscriptions: []announcement.Subscription{{ID: "device"}}}
 	channeltest.Run(t, channeltest.Suite{Sender: inapp.New(), To: to, Secrets: []string{string(to.Person)}})
 }
 
@@ -44,6 +45,15 @@ func TestSendWakesTheOpenPages(t *testing.T) {
 			t.Errorf("got %d watches, want 0", got)
 		}
 	})
+}
+
+func TestWhoHasNoDeviceAndNoOpenPageIsNotReached(t *testing.T) {
+	t.Parallel()
+	h := inapp.New()
+	_, err := h.Send(t.Context(), "", announcement.ContactPoints{Person: "p1"}, announcement.Message{})
+	if got := channel.ReasonOf(err); err == nil || got != channel.NoContactPoint {
+		t.Errorf("got %v, want %s", err, channel.NoContactPoint)
+	}
 }
 
 func TestStopClosesEveryWatch(t *testing.T) {
