@@ -140,7 +140,7 @@ func (s *Server) routeAPI(mux *http.ServeMux) {
 	huma.Register(api, op("GET", "/announcements/{id}", "get-announcement", "One announcement and where it stands"), s.apiSummary)
 	huma.Register(api, op("GET", "/announcements/{id}/recipients", "list-recipients", "Recipients, those who need us first"), s.apiRecipients)
 	huma.Register(api, op("GET", "/announcements/{id}/timeline", "get-timeline", "What happened, in order"), s.apiTimeline)
-	huma.Register(api, op("GET", "/announcements/{id}/events", "watch-announcement", "Counts as they change (text/event-stream)"), s.apiEvents)
+	huma.Register(api, op("GET", "/announcements/{id}/events", "watch-announcement", "Where it stands, as it changes (text/event-stream)"), s.apiEvents)
 	huma.Register(api, op("POST", "/announcements/{id}/close", "close-announcement", "Close; nothing escalates after this"), s.apiClose)
 	huma.Register(api, op("POST", "/announcements/{id}/remind", "remind", "Call everybody again who has not answered"), s.apiRemind)
 	tokens := op("POST", "/tokens", "create-token", "Create an API token")
@@ -248,7 +248,7 @@ func (s *Server) apiEvents(ctx context.Context, in *byID) (*huma.StreamResponse,
 	}
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		r, w := humago.Unwrap(hc)
-		s.streamCounts(w, r, in.ID)
+		s.streamProgress(w, r, in.ID)
 	}}, nil
 }
 

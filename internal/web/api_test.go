@@ -77,13 +77,15 @@ func TestAPIImport(t *testing.T) {
 	}
 }
 
-func TestEventsSendCountsAndEnd(t *testing.T) {
+func TestEventsSendProgressAndEnd(t *testing.T) {
 	t.Parallel()
 	h := newHouse()
 	close(h.changes) // the node stops
 	w := call(t, newServer(t, h), "GET", "/api/v1/announcements/a1/events", "", "Authorization", "Bearer v")
-	if got := w.Body.String(); !strings.Contains(got, "event: counts\nid: 7\ndata: {\"recipients\":1248") {
-		t.Errorf("got %q, want the counts", got)
+	if got := w.Body.String(); !strings.Contains(got, `event: progress
+id: 7
+data: {"id":"a1","status":"open","mode":"live","as_of":7,"counts":{"recipients":1248,`) {
+		t.Errorf("got %q, want where the announcement stands", got)
 	}
 	w = call(t, newServer(t, h), "GET", "/api/v1/announcements/a1/events", "", "Authorization", "Bearer v", "Last-Event-ID", "7")
 	if got := w.Body.String(); strings.Contains(got, "event:") {

@@ -24,15 +24,39 @@ type event struct {
 	Data any
 }
 
-// streamCounts sends an announcement's counts as they change. A reader that
-// comes back is sent the present counts, not the history: only those matter.
+// progress is where an announcement stands, short enough to be sent every
+// second to everybody who watches.
+type progress struct {
+	ID         announcement.ID       `json:"id"`
+	Status     announcement.Status   `json:"status"`
+	ClosedAs   announcement.ClosedAs `json:"closed_as,omitempty"`
+	Mode       announcement.Mode     `json:"mode"`
+	AsOf       uint64                `json:"as_of"`
+	Rebuilding bool                  `json:"rebuilding,omitempty"`
+	Counts     announcement.Counts   `json:"counts"`
+}
+
+// streamProgress sends where an announcement stands as it changes. A reader that
+// comes back is sent the present, not the history: only that matters.
+func (s *Server) streamProgress(w http.ResponseWriter, r *http.Request, id announcement.ID) {
+	s.streamSummary(w, r, id, "progress", func(sum Summary) any {
+		return progress{ID: sum.ID, Status: sum.Status, ClosedAs: sum.ClosedAs, Mode: sum.Mode, AsOf: sum.AsOf, Rebuilding: sum.Rebuilding, Counts: sum.Counts}
+	})
+}
+
+// streamCounts sends the counts alone, for the board: the rest of its page says
+// what they are about.
 func (s *Server) streamCounts(w http.ResponseWriter, r *http.Request, id announcement.ID) {
+	s.streamSummary(w, r, id, "counts", func(sum Summary) any { return sum.Counts })
+}
+
+func (s *Server) streamSummary(w http.ResponseWriter, r *http.Request, id announcement.ID, name string, data func(Summary) any) {
 	s.stream(w, r, s.Desk.Changes(r.Context(), id), func(ctx context.Context) (event, error) {
 		sum, err := s.Desk.Summary(ctx, id)
 		if err != nil {
 			return event{}, err
 		}
-		return event{Name: "counts", ID: strconv.FormatUint(sum.AsOf, 10), Data: sum.Counts}, nil
+		return event{Name: name, ID: strconv.FormatUint(sum.AsOf, 10), Data: data(sum)}, nil
 	})
 }
 
