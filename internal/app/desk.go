@@ -367,11 +367,27 @@ func (d *desk) claim(ctx context.Context, id announcement.ID, by announcement.Pe
 	if err != nil {
 		return err
 	}
-	if c := details[0]; !resolved && !c.ClaimedAt.IsZero() && (c.ClaimedBy != by || c.ClaimActor != actor) {
+	fact := announcement.Fact{Announcement: id, Kind: announcement.KindClaimed, At: d.now().UTC(), Actor: actor,
+		Claimed: &announcement.Claimed{Number: index, By: by, Resolved: resolved}}
+	c := details[0]
+	switch {
+	case resolved:
+		err = d.write(ctx, fact)
+	case !c.ClaimedAt.IsZero() && c.ClaimedAt.After(c.Since) && !(c.ClaimedBy == by && c.ClaimActor == actor):
 		return web.ErrConflict
+	default:
+		// The key is this call for help: of two who claim it at once, one wins.
+		_, err = d.ledger.Once(ctx, fmt.Sprintf("%d-%d", index, c.Since.UnixMilli()), fact)
+		if errors.Is(err, ledger.ErrAlready) {
+			if c.ClaimedBy == by && c.ClaimActor == actor && !c.ClaimedAt.IsZero() {
+				return nil // pressed twice
+			}
+			return web.ErrConflict
+		}
+		if err != nil {
+			err = fmt.Errorf("%w: %w", web.ErrNotYet, err)
+		}
 	}
-	err = d.write(ctx, announcement.Fact{Announcement: id, Kind: announcement.KindClaimed, At: d.now().UTC(), Actor: actor,
-		Claimed: &announcement.Claimed{Number: index, By: by, Resolved: resolved}})
 	if err != nil {
 		return err
 	}

@@ -90,6 +90,9 @@ type People interface {
 	ContactPoints(p announcement.PersonID) (to announcement.ContactPoints, lang announcement.Language, ok bool)
 	// Retire marks contact points that are gone for good.
 	Retire(ctx context.Context, p announcement.PersonID, ids []string) error
+	// StopSMS marks a person's number as one that wants no SMS, as the provider
+	// says of it.
+	StopSMS(ctx context.Context, p announcement.PersonID, stopped bool) error
 }
 
 // Composer writes the message for one target.

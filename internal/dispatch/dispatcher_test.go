@@ -29,6 +29,7 @@ type world struct {
 	called   map[int][]announcement.Called
 	silent   map[int]bool // answered: not to be called
 	retired  []string
+	stopped  []announcement.PersonID
 	sends    map[int]int
 	flying   int
 	most     int
@@ -115,6 +116,13 @@ func (w *world) MayCall(_ context.Context, _ announcement.Round, n int) (bool, s
 
 func (w *world) ContactPoints(p announcement.PersonID) (announcement.ContactPoints, announcement.Language, bool) {
 	return announcement.ContactPoints{Person: p, Mobile: "x"}, announcement.English, true
+}
+
+func (w *world) StopSMS(_ context.Context, p announcement.PersonID, stopped bool) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stopped = append(w.stopped, p)
+	return nil
 }
 
 func (w *world) Retire(_ context.Context, p announcement.PersonID, ids []string) error {
@@ -332,6 +340,10 @@ func TestFailures(t *testing.T) {
 			}, time.Minute,
 			announcement.Called{Rank: announcement.Accepted, Points: 1}, 2, nil,
 		},
+		"the provider knows of an opt-out": {
+			failing(always, &channel.Error{Reason: channel.OptedOut, Code: "21610"}), time.Minute,
+			announcement.Called{Rank: announcement.Failed, Failure: "opted_out"}, 1, nil,
+		},
 		"temporary for ever": {
 			failing(always, &channel.Error{Reason: channel.Temporary}), 30 * time.Minute,
 			announcement.Called{Rank: announcement.Failed, Failure: "temporary"}, 8, nil,
@@ -380,6 +392,9 @@ func TestFailures(t *testing.T) {
 				}
 				if w.sends[1] != 1 || w.sends[2] != 1 {
 					t.Errorf("the others: got %v, want once each", w.sends)
+				}
+				if optedOut := tt.want.Failure == string(channel.OptedOut); (len(w.stopped) == 1) != optedOut {
+					t.Errorf("told of an opt-out: got %v, want %v", w.stopped, optedOut)
 				}
 				if !slices.Equal(w.retired, tt.retired) {
 					t.Errorf("retired: got %v, want %v", w.retired, tt.retired)

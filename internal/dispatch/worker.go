@@ -127,6 +127,12 @@ func (p *pass) call(ctx context.Context, n int) (gone []string) {
 	if failure.Reason == channel.RateLimited {
 		p.pauses.pause(p.job.Channel, next.notBefore)
 	}
+	if failure.Reason == channel.OptedOut {
+		// The provider knows before us: without this the person would look reachable.
+		if err := p.People.StopSMS(context.WithoutCancel(ctx), p.round.Target(n), true); err != nil {
+			p.log.WarnContext(ctx, "opt-out not noted", "recipient", n, "step", "stop_sms", "reason", err.Error())
+		}
+	}
 	if giveUp || errors.Is(err, errNoSender) {
 		p.record(ctx, n, announcement.Called{Rank: announcement.Failed, Failure: string(failure.Reason), Doubt: next.doubts > 0})
 		return failure.Retired

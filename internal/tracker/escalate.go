@@ -203,14 +203,18 @@ func (t *Tracker) once(ctx context.Context, key string, f announcement.Fact) err
 // react decides the rounds that answers and closes cause. Nodes share the work;
 // a record comes again until it went through.
 func (t *Tracker) react(ctx context.Context) error {
-	return t.o.Ledger.Share(ctx, "tracker", []announcement.Kind{announcement.KindAnswered, announcement.KindClosed}, t.respond)
+	return t.o.Ledger.Share(ctx, "tracker", []announcement.Kind{announcement.KindAnswered, announcement.KindVouched, announcement.KindClosed}, t.respond)
 }
 
 func (t *Tracker) respond(ctx context.Context, r ledger.Record) error {
 	for i, f := range r.Facts {
 		switch {
 		case f.Answered != nil && f.Answered.Answer == announcement.NeedHelp:
-			if err := t.callHelp(ctx, r, i); err != nil {
+			if err := t.callHelp(ctx, r, i, f.Answered.Number); err != nil {
+				return err
+			}
+		case f.Vouched != nil && f.Vouched.Answer == announcement.NeedHelp:
+			if err := t.callHelp(ctx, r, i, f.Vouched.Number); err != nil {
 				return err
 			}
 		case f.Closed != nil:
@@ -222,13 +226,13 @@ func (t *Tracker) respond(ctx context.Context, r ledger.Record) error {
 	return nil
 }
 
-// callHelp calls responders for the answer by which a recipient came to need
-// help. A second press while they need it changes nothing.
-func (t *Tracker) callHelp(ctx context.Context, r ledger.Record, i int) error {
+// callHelp calls responders for the fact by which recipient n came to need help:
+// their own answer, or what a named person says of them. A second press while
+// they need it changes nothing.
+func (t *Tracker) callHelp(ctx context.Context, r ledger.Record, i, n int) error {
 	if err := t.CatchUp(ctx); err != nil {
 		return err
 	}
-	n := r.Facts[i].Answered.Number
 	_, v, _, err := t.known(r.Announcement)
 	if errors.Is(err, errUnknown) || err == nil && (n < 0 || n >= len(v.Roster.Recipients)) {
 		t.o.Log.Error("call for help from nobody we know", "announcement", r.Announcement, "recipient", n)

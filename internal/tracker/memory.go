@@ -101,8 +101,12 @@ func (f *fold) apply(a []string) {
 			f.fields[a[1]+":f"] = a[3]
 		}
 		was := strings.Split(f.fields[a[1]+":o"], unit)
-		if was[0] != "" && number(a[3]) < number(was[0]) {
-			return
+		said := a[3]
+		if was[0] != "" && number(said) < number(was[0]) {
+			if a[2] != "2" { // a call for help counts however wrong the phone's clock is
+				return
+			}
+			said = was[0]
 		}
 		late := "0"
 		if f.closed {
@@ -111,16 +115,19 @@ func (f *fold) apply(a []string) {
 		if a[2] == "2" && (len(was) < 2 || was[1] != "2") {
 			f.fields[a[1]+":h"] = a[6]
 		}
-		f.fields[a[1]+":o"] = strings.Join([]string{a[3], a[2], late, a[7], a[8], a[9]}, unit)
+		f.fields[a[1]+":o"] = strings.Join([]string{said, a[2], late, a[7], a[8], a[9]}, unit)
 		f.reckon(n, a[1], a[5])
-	case "vouch": // number answer said ref at by actor how note
+	case "vouch": // number answer said ref at by actor how note cause
 		if f.refs[a[4]] {
 			return
 		}
 		f.refs[a[4]] = true
-		was, _, _ := strings.Cut(f.fields[a[1]+":v"], unit)
-		if was != "" && number(a[3]) < number(was) {
+		was := strings.Split(f.fields[a[1]+":v"], unit)
+		if was[0] != "" && number(a[3]) < number(was[0]) {
 			return
+		}
+		if a[2] == "2" && (len(was) < 2 || was[1] != "2") && f.fields[a[1]+":o"] == "" {
+			f.fields[a[1]+":h"] = a[10]
 		}
 		f.fields[a[1]+":v"] = strings.Join([]string{a[3], a[2], a[6], a[7], a[8], a[9]}, unit)
 		f.reckon(n, a[1], a[5])

@@ -17,7 +17,7 @@ var ErrLost = errors.New("working state lost")
 
 // Store is the working state. Everything in it can be made again from the
 // ledger, so it may be emptied at any moment. It is implemented on Redis (Lua)
-// and in memory; trackertest judges both. Safe for concurrent use.
+// and in memory; one suite judges both. Safe for concurrent use.
 type Store interface {
 	// Apply folds the ops of the record at seq, all in one step together with the
 	// position. prev is the record of this announcement before it, 0 for none. A

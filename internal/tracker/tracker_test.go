@@ -130,6 +130,15 @@ func counts(t *testing.T, tr *Tracker) announcement.Counts {
 	return c
 }
 
+// rounds waits until the help that was asked for has been decided on.
+func rounds(tr *Tracker) []announcement.Decided {
+	var v View
+	for deadline := time.Now().Add(20 * time.Second); len(v.Rounds) < 3 && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		v, _ = tr.View(fire)
+	}
+	return v.Rounds
+}
+
 func write(t *testing.T, l ledger.Ledger, facts ...announcement.Fact) {
 	t.Helper()
 	if _, err := l.Append(t.Context(), facts...); err != nil {
@@ -158,6 +167,7 @@ func TestFold(t *testing.T) {
 			write(t, l, answer(1, announcement.NeedHelp, later(5), "a1"))
 			write(t, l, answer(1, announcement.Safe, later(4), "a2")) // said before: does not clear
 			write(t, l, answer(2, announcement.Safe, later(1), "b1"), answer(2, announcement.NeedHelp, later(2), "b1"))
+			write(t, l, answer(110, announcement.Safe, later(5), "h1"), answer(110, announcement.NeedHelp, later(3), "h2"), answer(110, announcement.Safe, later(4), "h3")) // a slow clock
 			write(t, l, answer(3, announcement.Safe, later(1), "c1"), answer(3, announcement.NotOnSite, later(2), "c2"))
 			write(t, l, vouch(1, announcement.Safe, "v1"), vouch(4, announcement.NeedHelp, "v4"), vouch(5, announcement.Safe, "v5"))
 			write(t, l, answer(5, announcement.NotOnSite, later(1), "e1")) // own wins
@@ -172,7 +182,7 @@ func TestFold(t *testing.T) {
 			}
 			wg.Wait()
 
-			want := announcement.Counts{Recipients: 119, NeedHelp: 2, Confirmed: 101, NotOnSite: 2, Opened: 1, NoAnswer: 12, Unreachable: 1, VouchedBy: 1, Excused: 1}
+			want := announcement.Counts{Recipients: 119, NeedHelp: 3, Confirmed: 101, NotOnSite: 2, Opened: 1, NoAnswer: 11, Unreachable: 1, VouchedBy: 1, Excused: 1}
 			for i, tr := range []*Tracker{a, b} {
 				if got := counts(t, tr); got != want {
 					t.Errorf("node %d: got %+v, want %+v", i, got, want)
@@ -202,12 +212,17 @@ func TestFold(t *testing.T) {
 					t.Errorf("may call %d: got %v %q %v, want %q", n, ok, why, err, want)
 				}
 			}
+			for n, told := range map[int]bool{1: true, 3: false, 4: true, 110: true} { // 4 by their manager's word
+				if got := slices.ContainsFunc(rounds(a), func(d announcement.Decided) bool { return d.Message == announcement.SayHelp && d.About == n }); got != told {
+					t.Errorf("responders called for %d: got %v, want %v", n, got, told)
+				}
+			}
 			write(t, l, announcement.Fact{Announcement: fire, Kind: announcement.KindClosed, At: later(20), Closed: &announcement.Closed{As: announcement.AsAllClear}})
 			write(t, l, answer(9, announcement.NeedHelp, later(21), "late"))
-			if c := counts(t, a); c.Late != 1 || c.NeedHelp != 3 {
-				t.Errorf("after the close: got %+v, want one late and three in need", c)
+			if c := counts(t, a); c.Late != 1 || c.NeedHelp != 4 {
+				t.Errorf("after the close: got %+v, want one late and four in need", c)
 			}
-			if ok, why, _ := a.MayCall(t.Context(), round, 110); ok || why != "closed" {
+			if ok, why, _ := a.MayCall(t.Context(), round, 111); ok || why != "closed" {
 				t.Errorf("after the close: may call is %v %q", ok, why)
 			}
 		})

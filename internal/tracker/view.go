@@ -113,10 +113,10 @@ func (e *entry) ops(r ledger.Record) []Op {
 			out = append(out, op("opened", f.Opened.Number, f.At))
 		case f.Answered != nil && known(f.Answered.Number) && f.Answered.Answer.Valid():
 			a := f.Answered
-			out = append(out, op("answer", a.Number, int(a.Answer), said(a.Said, f.At), ref(a.Ref, cause), f.At, cause, a.Via, a.FromWords, a.Note))
+			out = append(out, op("answer", a.Number, int(a.Answer), said(a.Said, f.At), press(a, cause), f.At, cause, a.Via, a.FromWords, a.Note))
 		case f.Vouched != nil && known(f.Vouched.Number) && f.Vouched.Answer.Valid():
 			v := f.Vouched
-			out = append(out, op("vouch", v.Number, int(v.Answer), said(v.Said, f.At), ref(v.Ref, cause), f.At, v.By, f.Actor, v.How, v.Note))
+			out = append(out, op("vouch", v.Number, int(v.Answer), said(v.Said, f.At), ref(v.Ref, cause), f.At, v.By, f.Actor, v.How, v.Note, cause))
 		case f.Excused != nil && known(f.Excused.Number):
 			out = append(out, op("excuse", f.Excused.Number))
 		case f.Claimed != nil && known(f.Claimed.Number):
@@ -159,6 +159,15 @@ func said(said, at time.Time) time.Time {
 		return at
 	}
 	return said
+}
+
+// press names the press of an acknowledgment. One SMS from a shared phone is a
+// press of each of its owners, so the name holds the recipient.
+func press(a *announcement.Answered, cause string) string {
+	if a.Ref == "" {
+		return cause
+	}
+	return fmt.Sprint(a.Number, ":", a.Ref)
 }
 
 // ref names a press; a fact without a ref is its own press.

@@ -177,7 +177,7 @@ func (s *Server) readPress(r *http.Request) (Press, error) {
 	return Press{
 		Answer: a,
 		Ref:    refOf(r.PostForm.Get("k")) + "-" + strconv.Itoa(n),
-		Said:   s.saidAt(r.PostForm.Get("said")),
+		Said:   s.saidAt(r.PostForm.Get("said"), r.PostForm.Get("sent")),
 		Via:    via, Note: string(note[:min(len(note), 1600)]),
 	}, nil
 }
@@ -211,18 +211,21 @@ func refOf(k string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// saidAt reads milliseconds since 1970 from a phone's clock. A time from the
-// future or from more than three days ago is not believed.
-func (s *Server) saidAt(ms string) time.Time {
-	n, err := strconv.ParseInt(ms, 10, 64)
-	if err != nil {
+// saidAt reads when somebody pressed, in milliseconds since 1970 by the clock of
+// their phone, and when the phone sent it by the same clock: only how long it
+// waited is believed, since many phones have a wrong time. A wait below zero or
+// of more than three days is not believed either.
+func (s *Server) saidAt(said, sent string) time.Time {
+	pressed, err := strconv.ParseInt(said, 10, 64)
+	left, errSent := strconv.ParseInt(sent, 10, 64)
+	if err != nil || errSent != nil {
 		return time.Time{}
 	}
-	t, now := time.UnixMilli(n).UTC(), s.Now()
-	if t.After(now) || t.Before(now.Add(-announcement.DefaultLife)) {
+	waited := left - pressed
+	if waited < 0 || waited > announcement.DefaultLife.Milliseconds() {
 		return time.Time{}
 	}
-	return t
+	return s.Now().UTC().Add(-time.Duration(waited) * time.Millisecond)
 }
 
 // seen is told by the page's script or the service worker. Without c the page

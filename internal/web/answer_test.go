@@ -134,13 +134,31 @@ func TestAnswerPageStates(t *testing.T) {
 	}
 }
 
+func TestOnlyTheWaitOfAPhoneIsBelieved(t *testing.T) {
+	s := &Server{Options: Options{Now: func() time.Time { return noon }}}
+	for _, c := range []struct {
+		name, said, sent string
+		want             time.Time
+	}{
+		{"a clock that is years behind", "1000000000000", "1000000090000", noon.Add(-90 * time.Second)},
+		{"a clock that is years ahead", "4000000000000", "4000000000000", noon},
+		{"a clock set back meanwhile", "2000", "1000", time.Time{}},
+		{"a week of waiting", "0", "604800000", time.Time{}},
+		{"no time of sending", "1000", "", time.Time{}},
+	} {
+		if got := s.saidAt(c.said, c.sent); !got.Equal(c.want) {
+			t.Errorf("%s: got %s, want %s", c.name, got, c.want)
+		}
+	}
+}
+
 func FuzzReadPress(f *testing.F) {
-	f.Add("2", "c9f1", "1763881500000", "push", "kaki luka")
-	f.Add("9", "\x00", "-1", "", "\xff")
+	f.Add("2", "c9f1", "1763881500000", "1763881501000", "push", "kaki luka")
+	f.Add("9", "\x00", "-1", "9223372036854775807", "", "\xff")
 	h := newHouse()
 	s := &Server{Options: Options{Now: func() time.Time { return noon }, Phone: h}}
-	f.Fuzz(func(t *testing.T, a, k, said, via, note string) {
-		r := formRequest(url.Values{"a": {a}, "k": {k}, "said": {said}, "via": {via}, "note": {note}})
+	f.Fuzz(func(t *testing.T, a, k, said, sent, via, note string) {
+		r := formRequest(url.Values{"a": {a}, "k": {k}, "said": {said}, "sent": {sent}, "via": {via}, "note": {note}})
 		p, err := s.readPress(r)
 		if err != nil {
 			return

@@ -56,7 +56,7 @@ function tell(p, title) {
 // send posts one answer. Recorded and refused are final and end the waiting;
 // anything else is tried again.
 function send(p, first) {
-  const body = new URLSearchParams({a: p.a, k: p.k, said: p.said, via: "push"});
+  const body = new URLSearchParams({a: p.a, k: p.k, said: p.said, sent: Date.now(), via: "push"});
   return fetch("/r/" + p.token, {method: "POST", headers: {"X-Fragment": "1"}, body: body}).then(function (r) {
     if (r.ok) return forget(p).then(function () { return tell(p, say(p.lang).recorded + ": " + answerWord(p)); });
     if ([403, 404, 422].indexOf(r.status) >= 0) return forget(p).then(function () { return tell(p, say(p.lang).refused); });

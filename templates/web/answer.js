@@ -17,7 +17,7 @@
   function send(v) {
     clearTimeout(timer);
     timer = setTimeout(again, 30000);
-    fetch(path + "?lang=" + d.documentElement.lang, {method: "POST", body: v, credentials: "same-origin",
+    fetch(path + "?lang=" + d.documentElement.lang, {method: "POST", body: v + "&sent=" + Date.now(), credentials: "same-origin",
       headers: {"Content-Type": "application/x-www-form-urlencoded", "X-Fragment": "1"}
     }).then(function (r) {
       var final = r.status === 404 || r.status === 422 || r.status === 403;

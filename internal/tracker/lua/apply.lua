@@ -103,17 +103,21 @@ function apply.answer(a) -- number answer said ref at cause via from_words note
   if redis.call('SADD', KEYS[3], a[5]) == 0 then return end
   redis.call('HSETNX', KEYS[2], n .. ':f', said)
   local was = split(field(n .. ':o'))
-  if was[1] ~= '' and tonumber(said) < tonumber(was[1]) then return end
+  if was[1] ~= '' and tonumber(said) < tonumber(was[1]) then
+    if answer ~= '2' then return end -- a call for help counts however wrong the phone's clock is
+    said = was[1]
+  end
   if answer == '2' and was[2] ~= '2' then put(n .. ':h', a[7]) end
   local late = redis.call('HGET', KEYS[1], 'closed') and '1' or '0'
   put(n .. ':o', table.concat({said, answer, late, a[8], a[9], a[10]}, '\31'))
   reckon(n, a[6])
 end
-function apply.vouch(a) -- number answer said ref at by actor how note
+function apply.vouch(a) -- number answer said ref at by actor how note cause
   local n, said = a[2], a[4]
   if redis.call('SADD', KEYS[3], a[5]) == 0 then return end
   local was = split(field(n .. ':v'))
   if was[1] ~= '' and tonumber(said) < tonumber(was[1]) then return end
+  if a[3] == '2' and was[2] ~= '2' and field(n .. ':o') == '' then put(n .. ':h', a[11]) end
   put(n .. ':v', table.concat({said, a[3], a[7], a[8], a[9], a[10]}, '\31'))
   reckon(n, a[6])
 end
