@@ -1,0 +1,279 @@
+package app
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"kentongan/internal/announcement"
+	"kentongan/internal/sandbox"
+)
+
+// The crew of most stories. Dewi and the chief have nobody above them, so they
+// are the duty list.
+const crew = "chief, dewi, budi manager:chief, siti manager:budi, agus manager:budi"
+
+func TestHelpGoesToManagerAndDutyAtOnce(t *testing.T) {
+	rehearse(t, crew, func(h *rehearsal) {
+		fire := h.Announce("Fire in hall 3", to("siti", "agus"))
+		h.Phone("siti").ExpectSMS("Fire in hall 3", "1=safe 2=need help")
+		h.Phone("agus").ExpectSMS("Fire in hall 3")
+
+		h.Phone("siti").Reply("2")
+		h.Phone("siti").ExpectSMS("HELP request recorded")
+		for _, responder := range []string{"budi", "dewi", "chief"} {
+			h.Phone(responder).ExpectSMS("siti NEEDS HELP")
+		}
+		h.ExpectState(fire, "siti", announcement.NeedsHelp)
+		h.ExpectReason(fire, "asked_for_help")
+
+		h.After(time.Minute)
+		h.Phone("siti").Reply("2 behind the crane") // again: nobody is called twice for it
+		h.Phone("siti").ExpectSMS("HELP request recorded")
+		h.NothingElse()
+		h.ExpectOpen(fire)
+	})
+}
+
+func TestSilentManagerIsCalledAndSoIsTheNextOneUp(t *testing.T) {
+	rehearse(t, crew, func(h *rehearsal) {
+		fire := h.Announce("Fire in hall 3", to("siti", "agus", "budi"), steps(time.Hour, step(5*time.Minute, announcement.CallManager)))
+		h.Phone("agus").Tap(announcement.Safe)
+		for _, name := range []string{"siti", "agus", "budi"} {
+			h.Phone(name).ExpectSMS("Fire in hall 3")
+		}
+		h.After(4 * time.Minute)
+		h.NothingElse()
+
+		h.After(time.Minute)
+		h.Phone("budi").ExpectSMS("1 of your team has not answered")
+		h.Phone("chief").ExpectSMS("2 of your team have not answered") // siti, and budi himself
+		h.ExpectReason(fire, "manager_outstanding")
+		h.NothingElse()
+	})
+}
+
+func TestManagerWhoLeftIsPassedBy(t *testing.T) {
+	rehearse(t, crew, func(h *rehearsal) {
+		fire := h.Announce("Fire in hall 3", to("siti"), steps(time.Hour, step(5*time.Minute, announcement.CallManager)))
+		h.Phone("siti").ExpectSMS("Fire in hall 3")
+		h.Leaves("budi")
+		h.After(5 * time.Minute)
+		h.Phone("chief").ExpectSMS("1 of your team has not answered")
+		h.ExpectReason(fire, "manager_left")
+		h.NothingElse()
+	})
+}
+
+func TestLateAnswerIsRecordedAndThanked(t *testing.T) {
+	rehearse(t, crew, func(h *rehearsal) {
+		fire := h.Announce("Fire in hall 3", to("siti", "agus"))
+		h.Phone("agus").Tap(announcement.Safe)
+		h.Close(fire, announcement.AsAllClear)
+		h.Phone("siti").ExpectSMS("Fire in hall 3")
+		h.Phone("siti").ExpectSMS("ALL CLEAR")
+		h.ExpectClosed(fire, announcement.AsAllClear)
+
+		h.After(20 * time.Minute)
+		h.Phone("siti").Reply("1")
+		h.Phone("siti").ExpectSMS("Your answer is recorded. The alert closed at")
+		h.ExpectState(fire, "siti", announcement.Confirmed)
+		if r := h.recipient(fire, "siti"); !r.Late {
+			t.Error("the answer is not marked as late")
+		}
+		if r := h.recipient(fire, "agus"); r.Late {
+			t.Error("the answer in time is marked as late")
+		}
+		h.ExpectClosed(fire, announcement.AsAllClear)
+	})
+}
+
+func TestTwoOpenAnnouncements(t *testing.T) {
+	rehearse(t, crew, func(h *rehearsal) {
+		fire := h.Announce("Fire in hall 3", to("siti"))
+		flood := h.Announce("Flood at the gate", to("siti"))
+		siti := h.Phone("siti")
+		siti.ExpectSMS("Fire in hall 3", "1=safe")
+		siti.ExpectSMS("Flood at the gate", "1B=safe 2B=need help")
+
+		siti.Reply("1") // of which? It marks nobody safe.
+		siti.ExpectSMS("2 alerts are open", "1A=safe", "A Fire in hall 3", "B Flood at the gate")
+		h.ExpectState(fire, "siti", announcement.NoAnswer)
+		h.ExpectState(flood, "siti", announcement.HasOpened) // seen, the newest
+
+		h.After(time.Minute)
+		siti.Reply("1a")
+		siti.ExpectSMS("Recorded SAFE")
+		h.ExpectState(fire, "siti", announcement.Confirmed)
+		h.ExpectState(flood, "siti", announcement.HasOpened)
+	})
+}
+
+func TestHelpCountsForEveryOpenAnnouncement(t *testing.T) {
+	rehearse(t, crew, func(h *rehearsal) {
+		fire := h.Announce("Fire in hall 3", to("siti"))
+		flood := h.Announce("Flood at the gate", to("siti"))
+		h.Phone("siti").Reply("2")
+		h.ExpectState(fire, "siti", announcement.NeedsHelp)
+		h.ExpectState(flood, "siti", announcement.NeedsHelp)
+		h.Phone("budi").ExpectSMS("siti NEEDS HELP", "Fire in hall 3")
+		h.Phone("budi").ExpectSMS("siti NEEDS HELP", "Flood at the gate")
+	})
+}
+
+func TestTwoPeopleShareANumber(t *testing.T) {
+	rehearse(t, "chief, siti manager:chief, agus manager:chief mobile:siti", func(h *rehearsal) {
+		fire := h.Announce("Fire in hall 3", to("siti", "agus"))
+		phone := h.Phone("siti")
+		phone.ExpectSMS("Fire in hall 3")
+		phone.ExpectSMS("Fire in hall 3")
+
+		phone.Reply("1") // who? It marks nobody safe.
+		phone.ExpectSMS("Two people use this number", "1A=", "1B=")
+		h.ExpectState(fire, "siti", announcement.NoAnswer)
+		h.ExpectState(fire, "agus", announcement.NoAnswer)
+
+		h.After(time.Minute)
+		phone.Reply("2") // for both: rather one too many
+		h.ExpectState(fire, "siti", announcement.NeedsHelp)
+		h.ExpectState(fire, "agus", announcement.NeedsHelp)
+		phone.ExpectSMS("HELP request recorded")
+		h.Phone("chief").ExpectSMS("siti NEEDS HELP")
+		h.Phone("chief").ExpectSMS("agus NEEDS HELP")
+	})
+}
+
+func TestHelpIsHeardAfterStop(t *testing.T) {
+	rehearse(t, crew, func(h *rehearsal) {
+		fire := h.Announce("Fire in hall 3", to("siti"))
+		siti := h.Phone("siti")
+		siti.ExpectSMS("Fire in hall 3")
+		siti.Reply("STOP")
+		h.ExpectState(fire, "siti", announcement.NoAnswer) // STOP confirms nobody
+		h.After(time.Minute)
+		siti.Reply("2")
+		h.ExpectState(fire, "siti", announcement.NeedsHelp)
+		h.Phone("budi").ExpectSMS("siti NEEDS HELP")
+		h.After(20 * time.Minute)
+		siti.ExpectNothing() // after STOP only START is answered
+	})
+}
+
+func TestDoubleTapIsOneAnswer(t *testing.T) {
+	rehearse(t, "chief push, siti push manager:chief", func(h *rehearsal) {
+		fire := h.Announce("Fire in hall 3", to("siti", "chief"))
+		token := h.Phone("siti").unread()[0].Token
+		press := url.Values{"a": {"1"}, "k": {"one-press"}, "via": {"push"}}.Encode()
+		var both sync.WaitGroup
+		for range 2 {
+			both.Go(func() {
+				r, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, rehearsalURL+"/r/"+token, strings.NewReader(press))
+				r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+				if res, err := h.api.HTTP.Do(r); err != nil || res.StatusCode != http.StatusOK {
+					t.Errorf("the press was not thanked for: %v", err)
+				}
+			})
+		}
+		both.Wait()
+		first := h.recipient(fire, "siti").AnsweredAt
+		h.After(time.Minute)
+		h.Phone("siti").Tap(announcement.Safe) // a third time, a minute later
+		if r := h.recipient(fire, "siti"); r.State != announcement.Confirmed || !r.AnsweredAt.Equal(*first) {
+			t.Errorf("got %s, answered at %s; want confirmed at %s", r.State, r.AnsweredAt, first)
+		}
+		if c := h.summary(fire).Counts; c.Confirmed != 1 || c.NoAnswer != 1 {
+			t.Errorf("got %+v, want one confirmed and one without answer", c)
+		}
+	})
+}
+
+func TestChangedAnswerBecomesTheState(t *testing.T) {
+	rehearse(t, "chief push, budi push manager:chief, siti push manager:budi", func(h *rehearsal) {
+		fire := h.Announce("Fire in hall 3", to("siti", "budi"))
+		h.Phone("siti").Tap(announcement.Safe)
+		first := h.recipient(fire, "siti").AnsweredAt
+		h.After(10 * time.Minute)
+		h.Phone("siti").Tap(announcement.NeedHelp)
+		h.ExpectState(fire, "siti", announcement.NeedsHelp)
+		h.Phone("budi").ExpectPush("siti NEEDS HELP")
+		if r := h.recipient(fire, "siti"); !r.AnsweredAt.Equal(*first) {
+			t.Errorf("the time of the first answer is %s, want %s kept", r.AnsweredAt, first)
+		}
+		h.After(time.Minute)
+		h.Phone("siti").Tap(announcement.Safe)
+		h.ExpectState(fire, "siti", announcement.Confirmed)
+	})
+}
+
+func TestCorrectionGoesToExactlyThoseWhoWereCalled(t *testing.T) {
+	rehearse(t, crew, func(h *rehearsal) {
+		h.beyond(http.MethodPost, "/sandbox/behave", sandbox.Behaviour{Channel: "sms", Fail: "21211", Share: 0.5}, nil)
+		fire := h.Announce("Fire in hall 3", to("siti", "agus"))
+		h.beyond(http.MethodPost, "/sandbox/behave", sandbox.Behaviour{}, nil)
+		called, missed := "siti", "agus"
+		if len(h.Phone("siti").unread()) == 0 {
+			called, missed = missed, called
+		}
+		h.Phone(called).ExpectSMS("Fire in hall 3")
+		h.Phone(missed).ExpectNothing()
+		h.Phone(called).Reply("1")
+		h.Phone(called).ExpectSMS("Recorded SAFE")
+		h.Close(fire, announcement.AsCorrected)
+		h.Phone(called).ExpectSMS("SENT IN ERROR", "NO danger") // answered or not: they were alarmed
+		h.ExpectClosed(fire, announcement.AsCorrected)
+		h.After(time.Hour)
+		h.NothingElse()
+	})
+}
+
+func TestReminderSparesThoseWhoAnswered(t *testing.T) {
+	rehearse(t, crew, func(h *rehearsal) {
+		h.Announce("Fire in hall 3", to("siti", "agus"))
+		h.Phone("siti").ExpectSMS("Fire in hall 3")
+		h.Phone("agus").ExpectSMS("Fire in hall 3")
+		h.Phone("siti").Tap(announcement.Safe)
+		h.After(3 * time.Minute)
+		h.Phone("agus").ExpectSMS("We have no answer from you")
+		h.Phone("agus").Tap(announcement.NotOnSite)
+		h.After(time.Hour)
+		h.NothingElse()
+	})
+}
+
+func TestExpiresWhenNobodyAnswers(t *testing.T) {
+	rehearse(t, crew, func(h *rehearsal) {
+		fire := h.Announce("Fire in hall 3", to("siti", "agus"), steps(30*time.Minute, step(10*time.Minute, announcement.CallDuty)))
+		h.After(29 * time.Minute)
+		h.ExpectOpen(fire)
+		h.After(time.Minute)
+		h.ExpectClosed(fire, announcement.AsExpired)
+		h.ExpectState(fire, "siti", announcement.NoAnswer)
+		h.Phone("dewi").ExpectSMS("2 of your team have not answered")
+	})
+}
+
+func TestDrillSaysSoInEveryMessage(t *testing.T) {
+	rehearse(t, "chief push, dewi lang:id, budi manager:chief lang:id, siti manager:budi, agus push manager:budi lang:id", func(h *rehearsal) {
+		drill := h.Announce("Fire in hall 3", to("siti", "agus", "budi"), asDrill)
+		h.Phone("siti").Reply("2")
+		h.After(time.Minute)
+		h.Phone("siti").Reply("1")
+		h.After(15 * time.Minute) // reminders, managers, duty
+		h.Phone("budi").Reply("3")
+		h.Close(drill, announcement.AsAllClear)
+		h.Phone("budi").Reply("aman")
+		var all []sandbox.Entry
+		h.beyond(http.MethodGet, "/sandbox/log", nil, &all)
+		if len(all) < 25 {
+			t.Errorf("only %d messages came; the story should have every kind", len(all))
+		}
+		for _, e := range all {
+			if text := e.Title + " " + e.Text; !strings.Contains(text, "DRILL") && !strings.Contains(text, "LATIHAN") {
+				t.Errorf("%s by %s does not say that it is a drill: %s", e.Phone, e.Channel, text)
+			}
+		}
+	})
+}
