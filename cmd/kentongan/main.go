@@ -4,10 +4,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -59,6 +61,9 @@ func (s *serve) Run(ctx context.Context) error {
 	if s.LogJSON {
 		log = slog.New(slog.NewJSONHandler(os.Stderr, nil))
 	}
+	for _, name := range app.Unknown() {
+		log.Warn("a variable that means nothing here is passed over: is it misspelt?", "variable", name)
+	}
 	h, err := app.Open(ctx, s.Config, version, log)
 	if err != nil {
 		return err
@@ -74,17 +79,53 @@ func (s *serve) Run(ctx context.Context) error {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := app.ReadSecretFiles(); err != nil {
-		fmt.Fprintln(os.Stderr, "error:", err)
-		os.Exit(1)
+	err := run(ctx, os.Args[1:])
+	stop()
+	if err == nil {
+		return
+	}
+	fmt.Fprintln(os.Stderr, "error:", strings.ReplaceAll(err.Error(), "\n", "\n  "))
+	if hint := hintOf(err); hint != "" {
+		fmt.Fprintln(os.Stderr, "hint:", hint)
+	}
+	os.Exit(1)
+}
+
+// run does what the arguments say.
+func run(ctx context.Context, args []string) error {
+	if err := app.PrepareEnvironment(); err != nil {
+		return err
 	}
 	var c commands
-	parsed := kong.Parse(&c, kong.Name("kentongan"), kong.UsageOnError(),
+	parser, err := kong.New(&c, kong.Name("kentongan"),
 		kong.Description("One alarm out, one answer back from every person, and a knock on the next door for everyone who has not answered."))
-	parsed.BindTo(ctx, (*context.Context)(nil))
-	if err := parsed.Run(); err != nil {
-		fmt.Fprintln(os.Stderr, "error:", err)
-		os.Exit(1)
+	if err != nil {
+		return err
 	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		return err
+	}
+	parsed.BindTo(ctx, (*context.Context)(nil))
+	return parsed.Run()
+}
+
+// hintOf returns what to do about err, or "".
+func hintOf(err error) string {
+	var wrong *kong.ParseError
+	if errors.As(err, &wrong) {
+		command := "kentongan"
+		if wrong.Context != nil && wrong.Context.Command() != "" {
+			command, _, _ = strings.Cut(command+" "+wrong.Context.Command(), " <")
+		}
+		return "`" + command + " --help` lists what can be given"
+	}
+	var config app.ConfigError
+	if errors.As(err, &config) {
+		return "`kentongan serve --help` and deploy/example.env explain every variable; each is also a flag"
+	}
+	return client.HintOf(err)
 }

@@ -26,6 +26,7 @@ type catalogueFile struct {
 	DrillWords  map[Language]drillWords           `json:"drill_words"`
 	Rounds      map[string]map[Language]roundText `json:"rounds"`
 	Words       map[Language]words                `json:"words"`
+	HelpReport  map[Language]Text                 `json:"help_report"`
 	AnswerBacks map[string]map[Language]string    `json:"answer_backs"`
 }
 
@@ -111,6 +112,9 @@ func (c *Catalogue) check() error {
 				return fmt.Errorf("round %q is incomplete in %q", k, lang)
 			}
 		}
+		if r := m.HelpReport[lang]; r.Title == "" || r.Body == "" || r.SMS == "" {
+			return fmt.Errorf("the report of a call for help is incomplete in %q", lang)
+		}
 		for k, back := range m.AnswerBacks {
 			if back[lang] == "" {
 				return fmt.Errorf("answer %q is missing in %q", k, lang)
@@ -137,6 +141,10 @@ func (c *Catalogue) Templates() []TemplateInfo {
 	}
 	return infos
 }
+
+// HelpReport is what the duty list is told when somebody asks for help by SMS
+// outside of an announcement. It names nobody: who it is stands in the inbox.
+func (c *Catalogue) HelpReport() map[Language]Text { return maps.Clone(c.messages.HelpReport) }
 
 // Optional lists the blanks of a template that may stay empty, in order.
 func (c *Catalogue) Optional(key string) []string {

@@ -9,7 +9,14 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"kentongan/internal/announcement"
 	"kentongan/internal/channel/webpush"
@@ -27,7 +34,7 @@ type Config struct {
 	RedisURL string `name:"redis-url" env:"KENTONGAN_REDIS_URL" help:"Your own Redis 7.0 or newer. Empty: redis-server from the PATH as a child, else memory."`
 	Replicas int    `name:"replicas" env:"KENTONGAN_REPLICAS" default:"1" help:"Replicas of each stream; 3 on a NATS cluster."`
 
-	SMSProvider      string `name:"sms-provider" env:"KENTONGAN_SMS_PROVIDER" default:"none" enum:"twilio,sandbox,none" help:"twilio, sandbox or none."`
+	SMSProvider      string `name:"sms-provider" env:"KENTONGAN_SMS_PROVIDER" default:"none" help:"twilio, sandbox or none."`
 	SMSTwoWay        bool   `name:"sms-two-way" env:"KENTONGAN_SMS_TWO_WAY" help:"Whether replies by SMS come back. Leave off for Indonesian sender names: they cannot be replied to."`
 	SMSRate          int    `name:"sms-rate" env:"KENTONGAN_SMS_RATE" default:"0" help:"Messages a second that the sender may hand over; 0: as fast as the provider takes them."`
 	TwilioAccountSID string `name:"twilio-account-sid" env:"KENTONGAN_TWILIO_ACCOUNT_SID" help:"Twilio account SID."`
@@ -53,11 +60,25 @@ type Config struct {
 func (c *Config) subscriptionID(endpoint string) string { return webpush.SubscriptionID(endpoint) }
 
 // secrets can be read from a file named by NAME_FILE.
-var secrets = []string{"KENTONGAN_TWILIO_AUTH_TOKEN", "KENTONGAN_BOOTSTRAP_TOKEN", "KENTONGAN_REDIS_URL", "KENTONGAN_NATS_URL"}
+var secrets = []string{"KENTONGAN_TWILIO_AUTH_TOKEN", "KENTONGAN_BOOTSTRAP_TOKEN", "KENTONGAN_REDIS_URL", "KENTONGAN_NATS_URL", "KENTONGAN_TOKEN"}
 
-// ReadSecretFiles puts the content of every NAME_FILE into NAME, before the
-// configuration is read.
-func ReadSecretFiles() error {
+// PrepareEnvironment puts the content of every NAME_FILE into NAME, and takes
+// away variables without a value: an example file lists every name, and an
+// empty one means its default. Call it before the configuration is read.
+func PrepareEnvironment() error {
+	for _, pair := range os.Environ() {
+		if name, value, _ := strings.Cut(pair, "="); strings.HasPrefix(name, "KENTONGAN_") && strings.TrimSpace(value) == "" {
+			if err := os.Unsetenv(name); err != nil {
+				return fmt.Errorf("read %s: %w", name, err)
+			}
+		}
+	}
+	for _, pair := range os.Environ() {
+		name, _, _ := strings.Cut(pair, "=")
+		if base, ok := strings.CutSuffix(name, "_FILE"); ok && strings.HasPrefix(name, "KENTONGAN_") && !slices.Contains(secrets, base) {
+			return fmt.Errorf("%s: only secrets are read from a file: %s", name, strings.Join(secrets, ", "))
+		}
+	}
 	for _, name := range secrets {
 		path := os.Getenv(name + "_FILE")
 		if path == "" {
@@ -66,60 +87,212 @@ func ReadSecretFiles() error {
 		if os.Getenv(name) != "" {
 			return fmt.Errorf("%s and %s_FILE are both set: keep one", name, name)
 		}
-		b, err := os.ReadFile(path)
+		b, err := os.ReadFile(path) //nolint:gosec // the operator named it
 		if err != nil {
 			return fmt.Errorf("read %s_FILE: %w", name, err)
 		}
-		if err := os.Setenv(name, strings.TrimSpace(string(b))); err != nil {
-			return err
+		value := strings.TrimSpace(string(b))
+		if value == "" {
+			return fmt.Errorf("read %s_FILE: %s is empty", name, path)
+		}
+		if err := os.Setenv(name, value); err != nil {
+			return fmt.Errorf("read %s_FILE: %w", name, err)
 		}
 	}
 	return nil
 }
 
+// Unknown returns the variables of the environment that look like ours and mean
+// nothing: a misspelt one would be silent otherwise. It is no error, because an
+// orchestrator sets names of its own (Kubernetes: KENTONGAN_SERVICE_HOST).
+func Unknown() []string {
+	known := slices.Clone(secrets)
+	for f := range reflect.TypeFor[Config]().Fields() {
+		known = append(known, f.Tag.Get("env"))
+	}
+	var out []string
+	for _, pair := range os.Environ() {
+		name, _, _ := strings.Cut(pair, "=")
+		rest, ours := strings.CutPrefix(name, "KENTONGAN_")
+		if ours && !slices.Contains(known, strings.TrimSuffix(name, "_FILE")) && !strings.HasPrefix(rest, "SERVICE_") && !strings.HasPrefix(rest, "PORT") {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// ConfigError lists everything an operator has to mend before anything starts.
+type ConfigError []error
+
+func (e ConfigError) Error() string {
+	lines := make([]string, len(e))
+	for i, err := range e {
+		lines[i] = err.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Unwrap returns the faults.
+func (e ConfigError) Unwrap() []error { return e }
+
 // Complete fills in what follows from the rest and refuses what would break a
-// promise, naming the variable as the operator typed it.
+// promise, naming the variable as the operator typed it. No value of a secret,
+// nor of an address that may hold a password, is repeated.
 func (c *Config) Complete() error {
-	var bad []error
+	var bad ConfigError
+	refuse := func(variable, format string, args ...any) {
+		bad = append(bad, fmt.Errorf(variable+": "+format, args...))
+	}
 	if c.Sandbox {
+		if _, _, err := net.SplitHostPort(c.SandboxListen); err != nil {
+			refuse("KENTONGAN_SANDBOX_LISTEN", "%w", err)
+		}
 		c.applySandbox()
 	}
-	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
-		bad = append(bad, fmt.Errorf("KENTONGAN_LISTEN: %w", err))
+	c.completeAddresses(refuse)
+	if strings.TrimSpace(c.OrgName) == "" || len([]rune(c.OrgName)) > 40 {
+		refuse("KENTONGAN_ORG_NAME", "must have 1 to 40 characters")
+	}
+	if _, err := time.LoadLocation(c.Zone); err != nil {
+		refuse("KENTONGAN_ZONE", "%q is not a time zone such as Asia/Jakarta", c.Zone)
+	}
+	c.checkServers(refuse)
+	c.checkSMS(refuse)
+	c.checkPush(refuse)
+	if c.BootstrapToken != "" && len(c.BootstrapToken) < 16 {
+		refuse("KENTONGAN_BOOTSTRAP_TOKEN", "use at least 16 characters")
+	}
+	if c.InFlight < 1 || c.InFlight > 10_000 {
+		refuse("KENTONGAN_IN_FLIGHT", "must be 1 to 10000")
+	}
+	if len(bad) > 0 {
+		return bad
+	}
+	return nil
+}
+
+type refusal func(variable, format string, args ...any)
+
+func (c *Config) completeAddresses(refuse refusal) {
+	host, port, err := net.SplitHostPort(c.Listen)
+	if n, perr := strconv.Atoi(port); err != nil || perr != nil || n < 0 || n > 65535 {
+		refuse("KENTONGAN_LISTEN", "%q is not an address and port such as 127.0.0.1:8080", c.Listen)
+		return
 	}
 	if c.PublicURL == "" {
-		c.PublicURL = "http://" + c.Listen
+		if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+			if !c.Sandbox {
+				refuse("KENTONGAN_PUBLIC_URL", "needed with KENTONGAN_LISTEN=%s: links and webhook signatures are made from it", c.Listen)
+				return
+			}
+			host = "localhost" // the sandbox has nobody outside
+		}
+		c.PublicURL = "http://" + net.JoinHostPort(host, port)
 	}
 	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
-	if u, err := url.Parse(c.PublicURL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		bad = append(bad, errors.New("KENTONGAN_PUBLIC_URL: must be an http or https address"))
+	u, err := url.Parse(c.PublicURL)
+	switch {
+	case err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https":
+		refuse("KENTONGAN_PUBLIC_URL", "must be an http or https address")
+	case u.Path != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil:
+		refuse("KENTONGAN_PUBLIC_URL", "must be scheme and host only: %s://%s", u.Scheme, u.Host)
 	}
-	if strings.TrimSpace(c.OrgName) == "" || len([]rune(c.OrgName)) > 40 {
-		bad = append(bad, errors.New("KENTONGAN_ORG_NAME: must have 1 to 40 characters"))
+}
+
+// checkNATSURL says what is wrong with an address, without repeating it: it may
+// hold a password.
+func checkNATSURL(address string) error {
+	if address == "" {
+		return nil
 	}
-	if c.SMSProvider != "none" {
-		for name, v := range map[string]string{"KENTONGAN_TWILIO_ACCOUNT_SID": c.TwilioAccountSID, "KENTONGAN_TWILIO_AUTH_TOKEN": c.TwilioAuthToken, "KENTONGAN_TWILIO_FROM": c.TwilioFrom} {
-			if v == "" {
-				bad = append(bad, fmt.Errorf("%s: needed with KENTONGAN_SMS_PROVIDER=%s", name, c.SMSProvider))
+	for one := range strings.SplitSeq(address, ",") {
+		u, err := url.Parse(strings.TrimSpace(one))
+		if err != nil || u.Hostname() == "" || !slices.Contains([]string{"nats", "tls", "ws", "wss"}, u.Scheme) {
+			return errors.New("must be nats://host:4222 or tls://host:4222, several with commas between")
+		}
+	}
+	return nil
+}
+
+func (c *Config) checkServers(refuse refusal) {
+	if err := checkNATSURL(c.NATSURL); err != nil {
+		refuse("KENTONGAN_NATS_URL", "%w", err)
+	}
+	if c.RedisURL != "" {
+		if _, err := redis.ParseURL(c.RedisURL); err != nil {
+			refuse("KENTONGAN_REDIS_URL", "must be redis://host:6379/0, rediss:// or unix://")
+		}
+	}
+	switch {
+	case c.Replicas < 0 || c.Replicas > 5:
+		refuse("KENTONGAN_REPLICAS", "must be 1 to 5")
+	case c.Replicas > 1 && c.NATSURL == "":
+		refuse("KENTONGAN_REPLICAS", "more than 1 needs a NATS cluster: set KENTONGAN_NATS_URL")
+	}
+}
+
+var (
+	accountShape = regexp.MustCompile(`^AC[0-9a-fA-F]{32}$`)
+	// A number, a messaging service, or a registered name or short code.
+	senderShape = regexp.MustCompile(`^(\+[1-9][0-9]{6,14}|MG[0-9a-fA-F]{32}|[A-Za-z0-9 ]{3,11})$`)
+)
+
+func (c *Config) checkSMS(refuse refusal) {
+	credentials := []struct{ name, value string }{
+		{"KENTONGAN_TWILIO_ACCOUNT_SID", c.TwilioAccountSID}, {"KENTONGAN_TWILIO_AUTH_TOKEN", c.TwilioAuthToken}, {"KENTONGAN_TWILIO_FROM", c.TwilioFrom},
+	}
+	if c.SMSRate < 0 {
+		refuse("KENTONGAN_SMS_RATE", "must be 0 or more")
+	}
+	switch c.SMSProvider {
+	case "none":
+		for _, one := range credentials {
+			if one.value != "" {
+				// Half a configuration would be silent exactly when it is needed.
+				refuse("KENTONGAN_SMS_PROVIDER", "is none, but %s is set: set it to twilio, or empty the other", one.name)
+				return
 			}
 		}
+		return
+	case "twilio", "sandbox":
+	default:
+		refuse("KENTONGAN_SMS_PROVIDER", "must be twilio, sandbox or none, not %q", c.SMSProvider)
+		return
 	}
-	if api, err := url.Parse(c.TwilioAPIURL); c.SMSProvider == "sandbox" && (err != nil || api.Hostname() == "" || strings.HasSuffix("."+api.Hostname(), ".twilio.com")) {
-		// Sample people may have the numbers of real ones.
-		bad = append(bad, errors.New("KENTONGAN_TWILIO_API_URL: KENTONGAN_SMS_PROVIDER=sandbox needs the address of a sandbox, never the real provider"))
-	}
-	if c.PushSubject != "" {
-		if err := webpush.CheckSubject(c.PushSubject); err != nil {
-			bad = append(bad, fmt.Errorf("KENTONGAN_PUSH_SUBJECT: %w", err))
+	for _, one := range credentials {
+		if one.value == "" {
+			refuse(one.name, "needed with KENTONGAN_SMS_PROVIDER=%s", c.SMSProvider)
 		}
 	}
-	if c.BootstrapToken != "" && len(c.BootstrapToken) < 16 {
-		bad = append(bad, errors.New("KENTONGAN_BOOTSTRAP_TOKEN: use at least 16 characters"))
+	if c.TwilioAccountSID != "" && !accountShape.MatchString(c.TwilioAccountSID) {
+		refuse("KENTONGAN_TWILIO_ACCOUNT_SID", "must be AC and 32 hexadecimal digits")
 	}
-	if c.InFlight < 1 {
-		bad = append(bad, errors.New("KENTONGAN_IN_FLIGHT: must be at least 1"))
+	if c.TwilioFrom != "" && !senderShape.MatchString(c.TwilioFrom) {
+		refuse("KENTONGAN_TWILIO_FROM", "must be a number such as +15005550006, a messaging service (MG...), or a name of at most 11 letters and digits")
 	}
-	return errors.Join(bad...)
+	api, err := url.Parse(c.TwilioAPIURL)
+	switch {
+	case err != nil || api.Hostname() == "" || api.Scheme != "http" && api.Scheme != "https":
+		refuse("KENTONGAN_TWILIO_API_URL", "must be an http or https address")
+	case c.SMSProvider == "sandbox" && strings.HasSuffix("."+strings.ToLower(strings.TrimRight(api.Hostname(), ".")), ".twilio.com"):
+		// Sample people may have the numbers of real ones.
+		refuse("KENTONGAN_TWILIO_API_URL", "KENTONGAN_SMS_PROVIDER=sandbox needs the address of a sandbox, never the real provider")
+	}
+}
+
+func (c *Config) checkPush(refuse refusal) {
+	if c.PushSubject != "" {
+		if err := webpush.CheckSubject(c.PushSubject); err != nil {
+			refuse("KENTONGAN_PUSH_SUBJECT", "%w", err)
+		}
+	} else if len(c.PushHosts) > 0 {
+		refuse("KENTONGAN_PUSH_SUBJECT", "needed with KENTONGAN_PUSH_HOSTS")
+	}
+	for _, host := range c.PushHosts {
+		if name := strings.TrimPrefix(host, "."); name == "" || strings.ContainsAny(name, "/@ *?") || strings.Contains(name, "://") {
+			refuse("KENTONGAN_PUSH_HOSTS", "%q is not a host such as fcm.googleapis.com, nor .push.apple.com for its sub-domains", host)
+		}
+	}
 }
 
 // applySandbox points every provider at the stand-ins.

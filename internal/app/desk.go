@@ -34,6 +34,7 @@ type desk struct {
 	hub       *inapp.Hub
 	now       func() time.Time
 	log       *slog.Logger
+	inbox     *inbox
 	replies   *replyLimit
 }
 
@@ -70,6 +71,7 @@ func (d *desk) complete(draft web.Draft) (*announcement.Announcement, *directory
 		if err != nil {
 			bad = append(bad, asFieldErrors(err, "template")...)
 			text = map[announcement.Language]announcement.Text{"id": {Title: "-", Body: "-"}} // so that the rest is checked too
+			severity, answers = announcement.Info, announcement.Safety
 		}
 		a.Text = text
 		if a.Severity == "" {

@@ -116,10 +116,11 @@ func (d *desk) hear(ctx context.Context, in sms.Inbound) (string, error) {
 		return d.hearStranger(ctx, in)
 	}
 	reply := sms.Parse(in.Body, d.question(people))
-	switch in.OptOut {
-	case "STOP":
+	stopped := d.directory.Contact(people[0].person.ID).SMSStopped
+	switch {
+	case in.OptOut == "STOP": // the provider has stopped already, whatever we think of the word
 		reply.Class = sms.ClassStop
-	case "START":
+	case in.OptOut == "START" && stopped: // "YES" opts in again; from anybody else it is an answer
 		reply.Class = sms.ClassStart
 	}
 	ref := shorten(in.SID)
@@ -149,7 +150,7 @@ func (d *desk) hear(ctx context.Context, in sms.Inbound) (string, error) {
 	case sms.ClassWho:
 		return say("who", nil), d.heard(ctx, people, reply, in, ref)
 	}
-	if d.directory.Contact(people[0].person.ID).SMSStopped {
+	if stopped {
 		say = func(string, *tracker.View) string { return "" } // after STOP only START is answered; help is still recorded
 	}
 	return d.hearAnswer(ctx, people, reply, in, ref, say)
@@ -160,7 +161,6 @@ func (d *desk) hearAnswer(ctx context.Context, people []listener, reply sms.Repl
 	answer := map[sms.Class]announcement.Answer{sms.ClassHelp: announcement.NeedHelp, sms.ClassSafe: announcement.Safe,
 		sms.ClassAck: announcement.Safe, sms.ClassOffSite: announcement.NotOnSite}[reply.Class]
 	var targets []tracker.Place
-	var owner = map[tracker.Place]directory.Person{}
 	late := false
 	ask := ""
 	if len(people) > 1 {
@@ -180,10 +180,8 @@ func (d *desk) hearAnswer(ctx context.Context, people []listener, reply sms.Repl
 		case answer == 0:
 		case len(open) == 0 && len(l.places) > 0:
 			targets, late = append(targets, l.places[0]), true
-			owner[l.places[0]] = l.person
 		case len(open) == 1 && (reply.Letter == "" || strings.EqualFold(d.letter(open[0].ID), reply.Letter)):
 			targets = append(targets, open[0])
-			owner[open[0]] = l.person
 		default:
 			chosen := d.withLetter(l.places, reply.Letter)
 			switch {
@@ -195,9 +193,6 @@ func (d *desk) hearAnswer(ctx context.Context, people []listener, reply sms.Repl
 			case len(open) > 0:
 				ask = "ask_which"
 			}
-			for _, p := range targets {
-				owner[p] = l.person
-			}
 		}
 	}
 	if answer == 0 || len(targets) == 0 {
@@ -208,12 +203,20 @@ func (d *desk) hearAnswer(ctx context.Context, people []listener, reply sms.Repl
 		words = in.Body
 	}
 	var last *tracker.View
+	reality := false // help was asked for in a drill, and meant
 	for _, p := range targets {
 		v, ok := d.tracker.View(p.ID)
 		if !ok {
 			return "", web.ErrNotYet
 		}
 		last = &v
+		if answer == announcement.NeedHelp && v.Announcement.Mode == announcement.Drill {
+			real, err := d.realInDrill(ctx, p, in, ref)
+			if err != nil {
+				return "", err
+			}
+			reality = reality || real
+		}
 		note, err := d.keepNote(ctx, p.ID, words)
 		if err != nil {
 			return "", err
@@ -227,7 +230,25 @@ func (d *desk) hearAnswer(ctx context.Context, people []listener, reply sms.Repl
 			return "", fmt.Errorf("%w: %w", web.ErrNotYet, err)
 		}
 	}
+	if reality {
+		return say("help_ok", nil), nil
+	}
 	return say(answerKey(answer, reply, late, last), last), nil
+}
+
+// realInDrill reports whether somebody who asks for help in a drill means it:
+// they wrote SOS, as drill texts tell them to, or ask again. Then the duty list
+// is called for real.
+func (d *desk) realInDrill(ctx context.Context, p tracker.Place, in sms.Inbound, ref string) (bool, error) {
+	details, err := d.tracker.Details(ctx, p.ID, []int{p.Number})
+	if err != nil {
+		return false, fmt.Errorf("%w: %w", web.ErrNotYet, err)
+	}
+	again := details[0].State == announcement.NeedsHelp && details[0].Ref != ref
+	if !again && !strings.Contains(strings.ToLower(in.Body), "sos") && !strings.ContainsAny(in.Body, "🆘🚨") {
+		return false, nil
+	}
+	return true, d.askForHelp(ctx, in)
 }
 
 func answerKey(answer announcement.Answer, reply sms.Reply, late bool, v *tracker.View) string {
@@ -266,12 +287,16 @@ func (d *desk) hearOther(ctx context.Context, people []listener, reply sms.Reply
 			}
 		}
 	}
+	if reply.Class == sms.ClassHelp { // they are asked nothing now, or this was no answer to it
+		if err := d.askForHelp(ctx, in); err != nil {
+			return "", err
+		}
+		return say("help_ok", newest), nil
+	}
 	if err := d.heard(ctx, people, reply, in, ref); err != nil {
 		return "", err
 	}
 	switch {
-	case reply.Class == sms.ClassHelp:
-		return say("help_ok", newest), nil
 	case newest == nil:
 		return say("no_open", nil), nil
 	case ask == "shared_phone" || ask == "ask_which":
@@ -324,30 +349,30 @@ func (d *desk) heard(ctx context.Context, people []listener, reply sms.Reply, in
 		}
 		return nil
 	}
-	return d.file(ctx, in)
+	return d.inbox.file(ctx, in, reply.Class, d.now().UTC())
 }
 
-// file keeps a text that belongs to no announcement.
-func (d *desk) file(ctx context.Context, in sms.Inbound) error {
-	err := d.vault.Create(ctx, "inbox."+shorten(in.SID), []byte(in.From+"\n"+in.Body))
-	if err != nil && !errors.Is(err, ledger.ErrAlready) {
-		return fmt.Errorf("%w: %w", web.ErrNotYet, err)
-	}
-	return nil
-}
-
-// hearStranger files a text from a number that nobody has.
+// hearStranger files a text from a number that nobody has. Such a number is
+// answered once a day; short codes, names and our own number never are.
 func (d *desk) hearStranger(ctx context.Context, in sms.Inbound) (string, error) {
-	if err := d.file(ctx, in); err != nil {
+	if in.From == d.config.TwilioFrom {
+		return "", nil
+	}
+	reply := sms.Parse(in.Body, announcement.Safety)
+	key, take := "unregistered", func(ctx context.Context, in sms.Inbound) error {
+		return d.inbox.file(ctx, in, reply.Class, d.now().UTC())
+	}
+	if reply.Class == sms.ClassHelp {
+		key, take = "unregistered_help", d.askForHelp
+	}
+	if err := take(ctx, in); err != nil {
 		return "", err
 	}
 	if !strings.HasPrefix(in.From, "+") || len(in.From) < 8 {
-		return "", nil // short codes and names are never answered
+		return "", nil
 	}
-	reply := sms.Parse(in.Body, announcement.Safety)
-	key := "unregistered"
-	if reply.Class == sms.ClassHelp {
-		key = "unregistered_help"
+	if !d.replies.firstToday(in.From, key, d.now()) {
+		return "", nil
 	}
 	return d.answerBack(in.From, in.Body, reply.Class == sms.ClassHelp, key, announcement.Indonesian, d.backFields(nil, announcement.Indonesian)), nil
 }
@@ -416,13 +441,29 @@ func (d *desk) answerBack(from, body string, help bool, key string, lang announc
 // answer-back a minute and six an hour per number, one for the same text within
 // ten seconds. A call for help is always answered, up to six an hour.
 type replyLimit struct {
-	mu   sync.Mutex
-	past map[string][]time.Time
-	last map[string]string
+	mu    sync.Mutex
+	past  map[string][]time.Time
+	last  map[string]string
+	daily map[string]time.Time // of strangers
 }
 
 func newReplyLimit() *replyLimit {
-	return &replyLimit{past: map[string][]time.Time{}, last: map[string]string{}}
+	return &replyLimit{past: map[string][]time.Time{}, last: map[string]string{}, daily: map[string]time.Time{}}
+}
+
+// firstToday reports whether this kind of answer is the number's first in 24 hours.
+func (r *replyLimit) firstToday(from, kind string, now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.daily) > 100_000 {
+		clear(r.daily)
+	}
+	key := kind + from
+	if at, ok := r.daily[key]; ok && now.Sub(at) < 24*time.Hour {
+		return false
+	}
+	r.daily[key] = now
+	return true
 }
 
 func (r *replyLimit) allow(from, body string, help bool, now time.Time) bool {

@@ -123,8 +123,12 @@ func (h *House) furnish(ctx context.Context, secret *keys, store tracker.Store, 
 		},
 	})
 	h.links = newLinks(secret.Links, h.tracker)
+	box, err := openInbox(ctx, h.vault)
+	if err != nil {
+		return err
+	}
 	h.desk = &desk{config: c, ledger: h.ledger, vault: h.vault, directory: h.directory, tracker: h.tracker, catalogue: catalogue,
-		links: h.links, hub: h.hub, now: h.now, log: log, replies: newReplyLimit()}
+		links: h.links, hub: h.hub, now: h.now, log: log, inbox: box, replies: newReplyLimit()}
 
 	senders, err := h.openChannels(secret, providers)
 	if err != nil {
@@ -143,7 +147,7 @@ func (h *House) furnish(ctx context.Context, secret *keys, store tracker.Store, 
 	}
 	h.server, err = web.New(web.Options{Desk: h.desk, Phone: h.desk, People: &people{directory: h.directory, links: h.links, sample: c.SMSProvider == "sandbox"},
 		Hooks: h.desk, Access: guard, Health: health{h}, Metrics: metrics, PublicURL: c.PublicURL, Org: c.OrgName, Secret: secret.Cookie,
-		Now: h.now, Log: log, Version: h.Version, SandboxURL: phones})
+		Verify: h.verify, Now: h.now, Log: log, Version: h.Version, SandboxURL: phones})
 	if err != nil {
 		return fmt.Errorf("open pages: %w", err)
 	}
@@ -152,7 +156,7 @@ func (h *House) furnish(ctx context.Context, secret *keys, store tracker.Store, 
 
 // openLedger opens NATS and what is kept there.
 func (h *House) openLedger(ctx context.Context, secret *keys) (*nats.Conn, error) {
-	nc, closeNATS, err := openNATS(h.config, h.log)
+	nc, closeNATS, err := openNATS(ctx, h.config, h.log)
 	if err != nil {
 		return nil, err
 	}

@@ -1,10 +1,13 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -12,8 +15,8 @@ import (
 )
 
 // openNATS connects to the operator's NATS, or starts a real nats-server in
-// this process that syncs every write to disk before it answers.
-func openNATS(c *Config, log *slog.Logger) (*nats.Conn, func(), error) {
+// this process.
+func openNATS(ctx context.Context, c *Config, log *slog.Logger) (*nats.Conn, func(), error) {
 	options := []nats.Option{
 		nats.Name("kentongan"), nats.MaxReconnects(-1), nats.ReconnectWait(500 * time.Millisecond),
 		nats.RetryOnFailedConnect(true), nats.Timeout(5 * time.Second),
@@ -27,19 +30,60 @@ func openNATS(c *Config, log *slog.Logger) (*nats.Conn, func(), error) {
 	if c.NATSURL != "" {
 		nc, err := nats.Connect(c.NATSURL, options...)
 		if err != nil {
-			return nil, nil, fmt.Errorf("connect to NATS: %w", err)
+			return nil, nil, fmt.Errorf("KENTONGAN_NATS_URL: %w", err)
 		}
 		for deadline := time.Now().Add(30 * time.Second); !nc.IsConnected(); time.Sleep(50 * time.Millisecond) {
-			if time.Now().After(deadline) {
+			if time.Now().After(deadline) || ctx.Err() != nil {
+				err := errors.Join(nc.LastError(), ctx.Err())
 				nc.Close()
-				return nil, nil, errors.New("NATS at KENTONGAN_NATS_URL does not answer within 30 s")
+				if err == nil {
+					err = errors.New("nobody answers")
+				}
+				return nil, nil, fmt.Errorf("KENTONGAN_NATS_URL: not connected within 30 s: %w", err)
 			}
 		}
 		return nc, nc.Close, nil
 	}
+	unlock, err := lockFolder(c.Data)
+	if err != nil {
+		return nil, nil, err
+	}
+	nc, stop, err := embedNATS(c.Data, options)
+	if err != nil {
+		unlock()
+		return nil, nil, err
+	}
+	return nc, func() { stop(); unlock() }, nil
+}
+
+// errInUse says that another process has the data folder.
+var errInUse = errors.New("the data folder is in use by another kentongan")
+
+// lockFolder takes the data folder for this process: two servers on one store
+// would destroy it. The kernel gives the lock back with the process, however it
+// ends.
+func lockFolder(folder string) (unlock func(), err error) {
+	path := filepath.Join(folder, "lock")
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // the operator's data folder
+	if err != nil {
+		return nil, fmt.Errorf("KENTONGAN_DATA: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = f.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, fmt.Errorf("KENTONGAN_DATA=%s: %w", folder, errInUse)
+		}
+		return nil, fmt.Errorf("KENTONGAN_DATA: lock %s: %w", path, err)
+	}
+	return func() { _ = f.Close() }, nil
+}
+
+// embedNATS starts nats-server in this process. It syncs every write to disk
+// before it answers.
+func embedNATS(data string, options []nats.Option) (*nats.Conn, func(), error) {
 	s, err := server.NewServer(&server.Options{
 		ServerName: "kentongan", DontListen: true, JetStream: true, NoSigs: true, MaxPayload: maxPayload,
-		StoreDir: filepath.Join(c.Data, "nats"), SyncAlways: true,
+		StoreDir: filepath.Join(data, "nats"), SyncAlways: true,
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("start embedded NATS: %w", err)
@@ -47,7 +91,7 @@ func openNATS(c *Config, log *slog.Logger) (*nats.Conn, func(), error) {
 	s.Start()
 	if !s.ReadyForConnections(30 * time.Second) {
 		s.Shutdown()
-		return nil, nil, errors.New("embedded NATS did not start within 30 s: is another server using this data folder?")
+		return nil, nil, errors.New("embedded NATS did not start within 30 s")
 	}
 	nc, err := nats.Connect("", append(options, nats.InProcessServer(s))...)
 	if err != nil {

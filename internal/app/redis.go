@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -22,7 +23,7 @@ func openWorkingState(ctx context.Context, c *Config, log *slog.Logger) (tracker
 	if c.RedisURL != "" {
 		o, err := redis.ParseURL(c.RedisURL)
 		if err != nil {
-			return nil, "", nil, fmt.Errorf("KENTONGAN_REDIS_URL: %w", err)
+			return nil, "", nil, errors.New("KENTONGAN_REDIS_URL: must be redis://host:6379/0, rediss:// or unix://") // the cause may repeat the password
 		}
 		client := redis.NewClient(o)
 		if err := tracker.CheckRedis(ctx, client); err != nil {

@@ -102,6 +102,14 @@ func (d *desk) entry(ctx context.Context, v tracker.View, seq uint64, f announce
 		name := d.name(v.Roster.Recipients[n].Person)
 		e.Person, e.Name = name.Number, name.Name
 	}
+	switch { // what a person wrote, where they wrote something
+	case f.Answered != nil && f.Answered.Note != "":
+		e.Reason = d.words(ctx, f.Announcement, f.Answered.Note)
+	case f.Vouched != nil && f.Vouched.Note != "":
+		e.Reason = d.words(ctx, f.Announcement, f.Vouched.Note)
+	case f.Heard != nil && f.Heard.Note != "":
+		e.Reason = d.words(ctx, f.Announcement, f.Heard.Note)
+	}
 	if f.Decided != nil && len(f.Decided.To) > 0 {
 		e.Reason = strings.TrimSpace(e.Reason + " " + callReasons(f.Decided.To))
 		e.Count = len(f.Decided.To)

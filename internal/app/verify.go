@@ -4,49 +4,82 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"net/http"
 	"os"
+	"path/filepath"
 	"time"
 
+	"kentongan/internal/client"
 	"kentongan/internal/ledger"
+	"kentongan/internal/web"
 )
 
-// VerifyLedger is the command `ledger verify`. It opens the ledger itself: of a
-// running embedded server, stop it first or verify on your own NATS.
+// VerifyLedger is the command `ledger verify`. It reads the ledger where it can
+// be read: on the operator's NATS, in the data folder, or, while a server has
+// that folder, through the server.
 type VerifyLedger struct {
+	client.Connection
 	Data    string `name:"data" env:"KENTONGAN_DATA" default:"data" help:"Data folder."`
 	NATSURL string `name:"nats-url" env:"KENTONGAN_NATS_URL" help:"Your own NATS."`
 }
 
 // Run prints what was found; any fault is an error.
 func (v *VerifyLedger) Run(ctx context.Context) error {
-	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	if v.NATSURL == "" {
-		if _, err := os.Stat(v.Data); err != nil {
-			return fmt.Errorf("KENTONGAN_DATA: %w", err)
-		}
-	}
-	nc, closeNATS, err := openNATS(&Config{Data: v.Data, NATSURL: v.NATSURL}, log)
+	report, err := v.read(ctx)
 	if err != nil {
 		return err
 	}
-	defer closeNATS()
-	l, err := ledger.OpenJetStream(ctx, nc, ledger.Options{Now: time.Now, Log: log, Replicas: 1})
+	return printReport(os.Stdout, report)
+}
+
+func printReport(w io.Writer, r web.LedgerReport) error {
+	fmt.Fprintf(w, "%d records, %d facts, %d announcements\n", r.Records, r.Facts, r.Announcements)
+	for _, fault := range r.Faults {
+		fmt.Fprintln(w, "fault:", fault)
+	}
+	if len(r.Faults) > 0 {
+		return &client.Failure{Err: fmt.Errorf("the ledger has %d faults", len(r.Faults)), Hint: "keep the data folder or the NATS volume as it is, and compare it with the last backup"}
+	}
+	fmt.Fprintln(w, "the ledger is whole")
+	return nil
+}
+
+func (v *VerifyLedger) read(ctx context.Context) (report web.LedgerReport, err error) {
+	if v.NATSURL == "" {
+		if _, err := os.Stat(filepath.Join(v.Data, "nats")); err != nil {
+			return report, &client.Failure{Err: fmt.Errorf("there is no ledger in KENTONGAN_DATA=%s: %w", v.Data, err), Hint: "give the data folder of the server with --data, or your own NATS with --nats-url"}
+		}
+	}
+	if err := checkNATSURL(v.NATSURL); err != nil {
+		return report, fmt.Errorf("KENTONGAN_NATS_URL: %w", err)
+	}
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	nc, closeNATS, err := openNATS(ctx, &Config{Data: v.Data, NATSURL: v.NATSURL}, log)
+	if errors.Is(err, errInUse) {
+		err = v.Client().Call(ctx, http.MethodPost, "/api/v1/ledger:verify", "", nil, &report)
+		return report, err
+	}
 	if err != nil {
-		return fmt.Errorf("open ledger: %w", err)
+		return report, err
+	}
+	defer closeNATS()
+	l, err := ledger.ReadJetStream(ctx, nc, ledger.Options{Now: time.Now, Log: log})
+	if err != nil {
+		return report, err
 	}
 	defer l.Close()
-	report, err := ledger.Verify(ctx, l)
+	return verify(ctx, l)
+}
+
+// verify is the same for a server that runs.
+func (h *House) verify(ctx context.Context) (web.LedgerReport, error) { return verify(ctx, h.ledger) }
+
+func verify(ctx context.Context, l ledger.Ledger) (web.LedgerReport, error) {
+	r, err := ledger.Verify(ctx, l)
 	if err != nil {
-		return fmt.Errorf("verify ledger: %w", err)
+		return web.LedgerReport{}, fmt.Errorf("verify ledger: %w", err)
 	}
-	fmt.Printf("%d records, %d facts, %d announcements\n", report.Records, report.Facts, report.Announcements)
-	for _, fault := range report.Faults {
-		fmt.Println("fault:", fault)
-	}
-	if len(report.Faults) > 0 {
-		return errors.New("the ledger has faults")
-	}
-	fmt.Println("the ledger is whole")
-	return nil
+	return web.LedgerReport{Records: r.Records, Facts: r.Facts, Announcements: r.Announcements, Faults: append([]string{}, r.Faults...)}, nil
 }

@@ -69,6 +69,30 @@ func OpenJetStream(ctx context.Context, nc *nats.Conn, o Options) (*JetStream, e
 	if err != nil {
 		return nil, fmt.Errorf("open ledger: %w", err)
 	}
+	return newJetStream(js, stream, o), nil
+}
+
+// ErrNone says that a server holds no ledger.
+var ErrNone = errors.New("there is no ledger on this NATS server")
+
+// ReadJetStream returns the ledger that is there, and changes nothing of its
+// stream: who only looks must not create one, nor take away its replicas.
+func ReadJetStream(ctx context.Context, nc *nats.Conn, o Options) (*JetStream, error) {
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return nil, fmt.Errorf("open ledger: %w", err)
+	}
+	stream, err := js.Stream(ctx, streamName)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil, ErrNone
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open ledger: %w", err)
+	}
+	return newJetStream(js, stream, o), nil
+}
+
+func newJetStream(js jetstream.JetStream, stream jetstream.Stream, o Options) *JetStream {
 	l := &JetStream{js: js, stream: stream, now: o.Now, log: o.Log}
 	if l.now == nil {
 		l.now = time.Now
@@ -77,7 +101,7 @@ func OpenJetStream(ctx context.Context, nc *nats.Conn, o Options) (*JetStream, e
 		l.log = slog.Default()
 	}
 	l.batch = newBatcher(l.writePacked)
-	return l, nil
+	return l
 }
 
 // oldestServer is the oldest nats-server whose replication fixes we rely on:

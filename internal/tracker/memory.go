@@ -115,7 +115,7 @@ func (f *fold) apply(a []string) {
 		if a[2] == "2" && (len(was) < 2 || was[1] != "2") {
 			f.fields[a[1]+":h"] = a[6]
 		}
-		f.fields[a[1]+":o"] = strings.Join([]string{said, a[2], late, a[7], a[8], a[9]}, unit)
+		f.fields[a[1]+":o"] = strings.Join([]string{said, a[2], late, a[7], a[8], a[9], a[4]}, unit)
 		f.reckon(n, a[1], a[5])
 	case "vouch": // number answer said ref at by actor how note cause
 		if f.refs[a[4]] {

@@ -124,6 +124,7 @@ type Detail struct {
 	AnsweredAt time.Time           // their first own answer, kept for ever
 	Since      time.Time           // of the state; when the announcement opened if nothing happened
 	Via        announcement.Via
+	Ref        string // names the press that stands
 	Late       bool
 	FromWords  bool
 	Note       string
@@ -194,8 +195,8 @@ func decode(v []string) Detail {
 		d.Answer, d.VouchedBy, d.VouchActor = announcement.Answer(number(f[1])), announcement.PersonID(f[2]), announcement.Actor(f[3])
 		d.How, d.Note = announcement.How(f[4]), f[5]
 	}
-	if f := strings.Split(v[2], unit); len(f) == 6 {
-		d.Answer, d.Late, d.Via = announcement.Answer(number(f[1])), f[2] == "1", announcement.Via(f[3])
+	if f := strings.Split(v[2], unit); len(f) == 7 {
+		d.Ref, d.Answer, d.Late, d.Via = f[6], announcement.Answer(number(f[1])), f[2] == "1", announcement.Via(f[3])
 		d.FromWords, d.Note = f[4] == "1", f[5]
 	}
 	if f := strings.Split(v[4], unit); len(f) == 4 {

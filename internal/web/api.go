@@ -95,6 +95,8 @@ type enrolReply struct {
 	}
 }
 
+type ledgerReply struct{ Body LedgerReport }
+
 type listReply struct {
 	Body struct {
 		Announcements []Summary `json:"announcements"`
@@ -146,6 +148,9 @@ func (s *Server) routeAPI(mux *http.ServeMux) {
 	tokens := op("POST", "/tokens", "create-token", "Create an API token")
 	tokens.DefaultStatus = http.StatusCreated
 	huma.Register(api, tokens, s.apiToken)
+	if s.Verify != nil {
+		huma.Register(api, op("POST", "/ledger:verify", "verify-ledger", "Read the whole ledger and say whether it is whole"), s.apiVerify)
+	}
 }
 
 // authorize lets known tokens in, and viewers look but not touch.
@@ -281,6 +286,14 @@ func (s *Server) apiToken(ctx context.Context, in *tokenRequest) (*tokenReply, e
 	out := new(tokenReply)
 	out.Body.Token = bearer
 	return out, nil
+}
+
+func (s *Server) apiVerify(ctx context.Context, _ *struct{}) (*ledgerReply, error) {
+	report, err := s.Verify(ctx)
+	if err != nil {
+		return nil, s.problem("verify", err)
+	}
+	return &ledgerReply{Body: report}, nil
 }
 
 func cell(e RowError) string { return fmt.Sprintf("body.rows[%d].%s", e.Row, e.Field) }

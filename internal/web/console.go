@@ -93,6 +93,7 @@ type homeView struct {
 	page
 	Open, Closed []Summary
 	Ready        Readiness
+	Texts        []Text
 }
 
 // bar is the coloured bar of the six states.
@@ -130,7 +131,7 @@ func (s *Server) home(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, "list", err)
 		return
 	}
-	v := homeView{page: s.page(r, "Alerts"), Ready: s.Desk.Readiness(r.Context())}
+	v := homeView{page: s.page(r, "Alerts"), Ready: s.Desk.Readiness(r.Context()), Texts: s.Desk.Inbox(r.Context())}
 	for _, sum := range list {
 		if sum.Status == announcement.StatusClosed {
 			v.Closed = append(v.Closed, sum)

@@ -278,6 +278,22 @@ type RowError struct {
 	Reason string `json:"reason"`
 }
 
+// LedgerReport is what reading the whole ledger found.
+type LedgerReport struct {
+	Records       int      `json:"records"`
+	Facts         int      `json:"facts"`
+	Announcements int      `json:"announcements"`
+	Faults        []string `json:"faults"` // positions and ids; empty when the ledger is whole
+}
+
+// LedgerReport is what reading the whole ledger found.
+type LedgerReport struct {
+	Records       int      `json:"records"`
+	Facts         int      `json:"facts"`
+	Announcements int      `json:"announcements"`
+	Faults        []string `json:"faults"` // positions and ids; empty when the ledger is whole
+}
+
 // Principal is who is asking.
 type Principal struct {
 	Actor announcement.Actor
@@ -315,10 +331,25 @@ type Desk interface {
 	// waiting; the channel is closed when ctx ends or the node stops.
 	Changes(ctx context.Context, id announcement.ID) <-chan struct{}
 
+	// Inbox lists the texts that belong to no announcement and wait for a person:
+	// calls for help first.
+	Inbox(ctx context.Context) []Text
+	HandleText(ctx context.Context, p Principal, id string) error
+
 	Templates() []Template
 	Sitelist() []Choice
 	Departments() []Choice
 	Readiness(ctx context.Context) Readiness
+}
+
+// Text is an SMS that waits for a person.
+type Text struct {
+	ID    string
+	At    time.Time
+	From  string // E.164, or what the sender claims to be
+	Names []Name // whose number it is; empty for a stranger
+	Body  string
+	Help  bool // may be a call for help
 }
 
 // Choice is a site or a department with its number of active people.

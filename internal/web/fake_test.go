@@ -232,6 +232,15 @@ func (h *house) Message(context.Context, HookRequest) ([]byte, error) {
 	return []byte("<Response/>"), h.hookErr
 }
 func (h *house) Status(context.Context, HookRequest) error { return h.hookErr }
+func (h *house) Inbox(context.Context) []Text {
+	return []Text{{ID: "t1", At: noon, From: "+628111", Body: "tolong, terjebak di lift", Help: true}, {ID: "t2", At: noon, From: "+628112", Names: []Name{{Name: "Siti"}}, Body: "halo"}}
+}
+func (h *house) HandleText(_ context.Context, _ Principal, id string) error {
+	if id != "t1" {
+		return ErrNotFound
+	}
+	return nil
+}
 func (h *house) Principal(ctx context.Context, actor announcement.Actor) (Principal, error) {
 	return h.Authenticate(ctx, strings.TrimPrefix(string(actor), "token:"))
 }

@@ -36,6 +36,7 @@ type Options struct {
 	Access  Access
 	Health  Health
 	Metrics http.Handler
+	Verify  func(context.Context) (LedgerReport, error) // reads the whole ledger; nil: the API does not offer it
 
 	PublicURL  string // as phones reach it; https makes cookies Secure
 	Org        string
@@ -95,6 +96,7 @@ func (s *Server) routes() http.Handler {
 	s.routeCompose(pages)
 	s.routeBoard(pages)
 	s.routePeople(pages)
+	s.routeInbox(pages)
 	pages.HandleFunc("GET /static/{name}", s.static)
 	pages.HandleFunc("/", s.unknownPage)
 

@@ -109,7 +109,7 @@ function apply.answer(a) -- number answer said ref at cause via from_words note
   end
   if answer == '2' and was[2] ~= '2' then put(n .. ':h', a[7]) end
   local late = redis.call('HGET', KEYS[1], 'closed') and '1' or '0'
-  put(n .. ':o', table.concat({said, answer, late, a[8], a[9], a[10]}, '\31'))
+  put(n .. ':o', table.concat({said, answer, late, a[8], a[9], a[10], a[5]}, '\31'))
   reckon(n, a[6])
 end
 function apply.vouch(a) -- number answer said ref at by actor how note cause

@@ -1,0 +1,94 @@
+package app
+
+import (
+	"testing"
+	"time"
+
+	"kentongan/internal/announcement"
+	"kentongan/internal/sandbox"
+)
+
+// Stranger gives a phone to somebody whom the directory does not know.
+func (h *rehearsal) Stranger(mobile string) handset {
+	h.t.Helper()
+	h.beyond("POST", "/sandbox/phones", []sandbox.Person{{Number: mobile, Name: "Somebody", Mobile: mobile}}, nil)
+	return handset{h, employee{name: mobile, mobile: mobile}}
+}
+
+func TestHelpOutsideOfAnAlertCallsTheDutyList(t *testing.T) {
+	rehearse(t, crew, func(h *rehearsal) {
+		siti := h.Phone("siti")
+		siti.Reply("tolong, terjebak di lift")
+		siti.ExpectSMS("HELP request recorded")
+		h.Phone("chief").ExpectSMS("HELP asked for by SMS")
+		h.Phone("budi").ExpectNothing()
+		box := h.house.desk.Inbox(t.Context())
+		if len(box) != 1 || !box[0].Help || len(box[0].Names) != 1 || box[0].Names[0].Name != "siti" || box[0].Body != "tolong, terjebak di lift" {
+			t.Fatalf("inbox: got %+v, want siti's call for help", box)
+		}
+
+		h.After(2*time.Minute + 30*time.Second) // nobody on duty has answered
+		h.Phone("chief").ExpectSMS("We have no answer from you", "HELP asked for by SMS")
+		h.Phone("chief").Reply("1")
+		h.Phone("chief").ExpectSMS("Recorded, thank you")
+		siti.Reply("masih terjebak, tolong") // the same ten minutes: filed, the duty list knows
+		h.After(30 * time.Minute)
+		h.Phone("chief").ExpectNothing()
+		if box := h.house.desk.Inbox(t.Context()); len(box) != 2 {
+			t.Errorf("inbox: got %d texts, want both", len(box))
+		}
+	})
+}
+
+func TestStrangersAreFiledAndAnsweredOnceADay(t *testing.T) {
+	rehearse(t, "chief", func(h *rehearsal) {
+		stranger := h.Stranger("+628999000111")
+		stranger.Reply("halo, apa kabar")
+		stranger.ExpectSMS("belum terdaftar")
+		h.After(time.Hour)
+		stranger.Reply("halo?")
+		stranger.ExpectNothing()
+		h.Phone("chief").ExpectNothing()
+		stranger.Reply("tolong, kebakaran di gudang")
+		stranger.ExpectSMS("diteruskan ke petugas")
+		h.Phone("chief").ExpectSMS("HELP asked for by SMS")
+		if box := h.house.desk.Inbox(t.Context()); len(box) != 3 || !box[0].Help || len(box[0].Names) != 0 {
+			t.Errorf("inbox: got %+v, want three texts of a stranger, help first", box)
+		}
+	})
+}
+
+func TestSOSInADrillIsReal(t *testing.T) {
+	rehearse(t, crew, func(h *rehearsal) {
+		drill := h.Announce("Fire in hall 3", to("siti"), asDrill)
+		siti := h.Phone("siti")
+		siti.ExpectSMS("DRILL")
+		siti.Reply("2")
+		siti.ExpectSMS("This is a DRILL", "Reply SOS")
+		h.ExpectState(drill, "siti", announcement.NeedsHelp)
+		h.Phone("chief").ExpectSMS("DRILL", "siti NEEDS HELP")
+		h.Phone("chief").ExpectNothing()
+
+		h.After(time.Minute)
+		siti.Reply("SOS")
+		siti.ExpectSMS("HELP request recorded")
+		h.Phone("chief").ExpectSMS("HELP asked for by SMS") // not marked as a drill
+	})
+}
+
+func TestYesIsAnAnswerUnlessItOptsInAgain(t *testing.T) {
+	rehearse(t, crew, func(h *rehearsal) {
+		fire := h.Announce("Fire in hall 3", to("siti"))
+		siti := h.Phone("siti")
+		siti.ExpectSMS("Fire in hall 3")
+		siti.Reply("yes") // seen: "yes" to safe or help is no answer
+		siti.ExpectSMS("are you safe?")
+		h.ExpectState(fire, "siti", announcement.HasOpened)
+		h.After(2 * time.Minute)
+		siti.Reply("STOP")
+		h.After(2 * time.Minute)
+		siti.Reply("YES")
+		siti.ExpectSMS("Emergency SMS is on again")
+		h.ExpectState(fire, "siti", announcement.HasOpened)
+	})
+}
