@@ -12,8 +12,9 @@ import (
 
 // links knows the personal links of messages: one recipient of one
 // announcement each, or one manager's tree in it. A token is made from a key
-// and so need not be stored; its 8 base58 characters keep an SMS in one segment,
-// and guessing is bounded by the limit on failed tries. It signs nobody in.
+// and so need not be stored. Its 8 base58 characters (47 bits) keep an SMS in one
+// segment; whoever tries unknown ones is slowed down. It signs nobody in, and
+// all it can do is answer for one person in one announcement.
 type links struct {
 	key     []byte
 	tracker *tracker.Tracker

@@ -250,6 +250,9 @@ func (s *Server) failPhone(w http.ResponseWriter, r *http.Request, step string, 
 	status, _ := statusOf(err)
 	t := trouble{page: s.page(r, ""), Status: status}
 	switch {
+	case (status == http.StatusNotFound || status == http.StatusForbidden) && s.misses.tooMany(r, s.Now()):
+		w.Header().Set("Retry-After", "60")
+		t.Status, t.Message = http.StatusTooManyRequests, t.T("Too many links that are not known. Wait a minute, or use the link of the newest message.")
 	case status == http.StatusNotFound || status == http.StatusForbidden:
 		t.Status, t.Message = http.StatusNotFound, t.T("This link is not known or has expired. Ask your manager, or use the link of the newest message.")
 	case status == http.StatusUnprocessableEntity:

@@ -102,6 +102,20 @@ func TestUnknownTokenTellsNothing(t *testing.T) {
 	}
 }
 
+func TestGuessersAreSlowedDownAndNobodyElse(t *testing.T) {
+	srv := newServer(t, newHouse())
+	codes := map[int]int{}
+	for range 2 * missesAllowed {
+		codes[call(t, srv, "GET", "/r/AAAAAAAA", "").Code]++
+	}
+	if codes[404] != missesAllowed || codes[429] != missesAllowed {
+		t.Errorf("got %v, want %d times 404 and then 429", codes, missesAllowed)
+	}
+	if w := call(t, srv, "POST", "/r/"+goodToken, "a=1&k=c1"); w.Code != 200 {
+		t.Errorf("a real answer from the same address: got %d, want 200", w.Code)
+	}
+}
+
 func TestAnswerPageStates(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

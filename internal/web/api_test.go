@@ -102,6 +102,7 @@ func TestHooksAndHealth(t *testing.T) {
 		status             int
 	}{
 		{"message", "POST", "/hooks/twilio/message", nil, true, 200},
+		{"wrong method", "GET", "/hooks/twilio/message", nil, true, 405},
 		{"status", "POST", "/hooks/twilio/status", nil, true, 204},
 		{"forged", "POST", "/hooks/twilio/message", ErrSignature, true, 403},
 		{"not yet", "POST", "/hooks/twilio/message", ErrNotYet, true, 503},

@@ -7,6 +7,12 @@ import (
 )
 
 func (s *Server) routeHooks(mux *http.ServeMux) {
+	// Without this the catch-all page would answer, and nobody would see that a
+	// webhook was set up with the wrong method.
+	mux.HandleFunc("/hooks/twilio/{what}", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Allow", http.MethodPost)
+		http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
+	})
 	mux.HandleFunc("POST /hooks/twilio/message", func(w http.ResponseWriter, r *http.Request) {
 		req, ok := readHook(w, r)
 		if !ok {

@@ -51,6 +51,7 @@ type Options struct {
 type Server struct {
 	Options
 	seal    seal
+	misses  misses
 	views   *views
 	secure  bool
 	handler http.Handler
