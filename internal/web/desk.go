@@ -286,14 +286,6 @@ type LedgerReport struct {
 	Faults        []string `json:"faults"` // positions and ids; empty when the ledger is whole
 }
 
-// LedgerReport is what reading the whole ledger found.
-type LedgerReport struct {
-	Records       int      `json:"records"`
-	Facts         int      `json:"facts"`
-	Announcements int      `json:"announcements"`
-	Faults        []string `json:"faults"` // positions and ids; empty when the ledger is whole
-}
-
 // Principal is who is asking.
 type Principal struct {
 	Actor announcement.Actor
