@@ -116,10 +116,12 @@ func (s *Server) routeAPI(mux *http.ServeMux) {
 	c.Info.Description = "Announce to people, and know who has answered."
 	c.OpenAPIPath, c.DocsPath, c.SchemasPath = "/api/openapi", "", ""
 	c.CreateHooks = nil // no $schema links in answers
+	c.Formats = map[string]huma.Format{"application/json": strictJSON, "json": strictJSON}
 	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"bearer": {Type: "http", Scheme: "bearer"}}
 	c.Security = []map[string][]string{{"bearer": {}}}
 	// Durations travel as text ("90s").
 	c.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[announcement.Duration](), reflect.TypeFor[string]())
+	mux.HandleFunc("/api/", s.unknownCall(mux))
 	api := humago.New(mux, c)
 	api.UseMiddleware(s.authorize(api))
 

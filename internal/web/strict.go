@@ -1,0 +1,96 @@
+package web
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// maxDepth bounds how deep JSON may be nested; the deepest real request has six
+// levels, one more for each exception of an exception.
+const maxDepth = 32
+
+var errDeep = fmt.Errorf("is nested deeper than %d levels", maxDepth)
+
+// strictJSON is how the API reads bodies. A name that stands twice is refused:
+// programs disagree on which of the two counts, and "live" must never pass for
+// "drill" on the way.
+var strictJSON = huma.Format{
+	Marshal: huma.DefaultJSONFormat.Marshal,
+	Unmarshal: func(data []byte, v any) error {
+		if err := checkJSON(data); err != nil {
+			return err
+		}
+		return json.Unmarshal(data, v)
+	},
+}
+
+// checkJSON reports the first name that stands twice in an object, or nesting
+// beyond measure. Every other fault is left to the decoder.
+func checkJSON(data []byte) error {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber()
+	type level struct {
+		names map[string]bool // nil in an array
+		value bool            // a value comes next, not a name
+	}
+	var at []level
+	for {
+		token, err := d.Token()
+		if err != nil {
+			return nil // the end, or a fault that the decoder names better
+		}
+		top := len(at) - 1
+		if delim, ok := token.(json.Delim); ok && (delim == '}' || delim == ']') {
+			at = at[:top]
+			continue
+		}
+		if top >= 0 && at[top].names != nil && !at[top].value {
+			name, _ := token.(string)
+			if at[top].names[name] {
+				return fmt.Errorf("%q stands twice", name)
+			}
+			at[top].names[name], at[top].value = true, true
+			continue
+		}
+		if top >= 0 {
+			at[top].value = false
+		}
+		if delim, ok := token.(json.Delim); ok {
+			if len(at) == maxDepth {
+				return errDeep
+			}
+			next := level{}
+			if delim == '{' {
+				next.names = map[string]bool{}
+			}
+			at = append(at, next)
+		}
+	}
+}
+
+// unknownCall answers under /api/ what no call is made for, as a problem and not
+// as a page: its readers are programs.
+func (s *Server) unknownCall(mux *http.ServeMux) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		p := &huma.ErrorModel{Status: http.StatusNotFound, Title: http.StatusText(http.StatusNotFound), Detail: "There is no such call. All of them are in /api/openapi.json."}
+		for _, method := range []string{http.MethodGet, http.MethodPost} {
+			other := r.Clone(r.Context())
+			other.Method = method
+			if _, pattern := mux.Handler(other); method != r.Method && pattern != "/api/" {
+				w.Header().Set("Allow", method)
+				p.Status, p.Title, p.Detail = http.StatusMethodNotAllowed, http.StatusText(http.StatusMethodNotAllowed), "This call is made with "+method+"."
+				break
+			}
+		}
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.WriteHeader(p.Status)
+		if err := json.NewEncoder(w).Encode(p); err != nil && !errors.Is(err, r.Context().Err()) {
+			s.Log.Warn("problem not sent", "step", "api", "reason", err)
+		}
+	}
+}
