@@ -137,18 +137,41 @@ func (w wires) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !ok {
 		return nil, fmt.Errorf("nobody is at %s", r.URL.Host)
 	}
-	in := r.Clone(r.Context())
+	in := *r
 	in.RequestURI, in.Host, in.RemoteAddr = r.URL.RequestURI(), r.URL.Host, "192.0.2.1:4711"
 	if in.Body == nil {
 		in.Body = http.NoBody
 	}
 	defer in.Body.Close()
-	out := httptest.NewRecorder()
-	to.ServeHTTP(out, in)
+	out := &answer{header: http.Header{}}
+	to.ServeHTTP(out, &in)
 	if err := r.Context().Err(); err != nil {
 		return nil, err
 	}
-	return out.Result(), nil
+	out.WriteHeader(http.StatusOK)
+	return &http.Response{Status: fmt.Sprint(out.status, " ", http.StatusText(out.status)), StatusCode: out.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: out.header, Body: io.NopCloser(&out.body), ContentLength: int64(out.body.Len()), Request: r}, nil
+}
+
+// answer takes what a handler writes, at less cost than httptest's recorder:
+// an hour has 15,000 requests.
+type answer struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (a *answer) Header() http.Header { return a.header }
+
+func (a *answer) WriteHeader(status int) {
+	if a.status == 0 {
+		a.status = status
+	}
+}
+
+func (a *answer) Write(b []byte) (int, error) {
+	a.WriteHeader(http.StatusOK)
+	return a.body.Write(b)
 }
 
 // employ brings people in through the API and gives each a phone.

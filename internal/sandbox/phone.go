@@ -234,12 +234,14 @@ func (s *Sandbox) listPhones(w http.ResponseWriter, _ *http.Request) {
 func (s *Sandbox) showLog(w http.ResponseWriter, r *http.Request) {
 	after, _ := strconv.ParseUint(r.FormValue("after"), 10, 64)
 	who := r.FormValue("phone")
+	entries := []Entry{}
 	s.mu.Lock()
-	entries := s.log.all()
+	for e := range s.log.each {
+		if e.Seq > after && (who == "" || e.Phone == who || e.Mobile == who) {
+			entries = append(entries, *e)
+		}
+	}
 	s.mu.Unlock()
-	entries = slices.DeleteFunc(entries, func(e Entry) bool {
-		return e.Seq <= after || who != "" && e.Phone != who && e.Mobile != who
-	})
 	writeJSON(w, http.StatusOK, entries)
 }
 

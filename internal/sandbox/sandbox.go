@@ -204,6 +204,15 @@ func (r *ring[T]) all() []T {
 	return append(append(make([]T, 0, len(r.items)), r.items[r.start:]...), r.items[:r.start]...)
 }
 
+// each yields the values in place, oldest first.
+func (r *ring[T]) each(yield func(*T) bool) {
+	for i := range r.items {
+		if !yield(&r.items[(r.start+i)%len(r.items)]) {
+			return
+		}
+	}
+}
+
 func (r *ring[T]) clear() { r.items, r.start = nil, 0 }
 
 const hexDigits = "0123456789abcdef"
