@@ -145,7 +145,7 @@ func (c *Config) Complete() error {
 	}
 	if c.Sandbox {
 		if _, _, err := net.SplitHostPort(c.SandboxListen); err != nil {
-			refuse("KENTONGAN_SANDBOX_LISTEN", "%w", err)
+			return ConfigError{fmt.Errorf("KENTONGAN_SANDBOX_LISTEN: %w", err)} // the rest follows from it
 		}
 		c.applySandbox()
 	}

@@ -117,6 +117,7 @@ func (h *House) furnish(ctx context.Context, secret *keys, store tracker.Store, 
 	h.tracker = tracker.New(tracker.Options{
 		Ledger: h.ledger, Store: store, Now: h.now, Log: log, OnRecord: h.wake,
 		Active: func(p announcement.PersonID) bool { who, ok := h.directory.Person(p); return ok && who.Active },
+		Left:   func(p announcement.PersonID) bool { who, ok := h.directory.Person(p); return ok && !who.Active },
 		Reachable: func(p announcement.PersonID) bool {
 			to, _, ok := h.directory.ContactPoints(p)
 			return ok && (to.Mobile != "" || len(to.Subscriptions) > 0)
@@ -167,7 +168,11 @@ func (h *House) openLedger(ctx context.Context, secret *keys) (*nats.Conn, error
 	}
 	h.ledger = js
 	h.closers = append(h.closers, func() { _ = js.Close() })
-	if h.vault, err = ledger.OpenVault(ctx, nc, [32]byte(secret.Vault), h.config.Replicas); err != nil {
+	h.vault, err = ledger.OpenVault(ctx, nc, [32]byte(secret.Vault), h.config.Replicas)
+	if errors.Is(err, ledger.ErrSealed) {
+		return nil, fmt.Errorf("KENTONGAN_DATA=%s: its keys.json is not the one that the people on this NATS were sealed with; restore it from the backup, and give every node the same: %w", h.config.Data, err)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("open vault: %w", err)
 	}
 	return nc, nil

@@ -12,6 +12,7 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // openNATS connects to the operator's NATS, or starts a real nats-server in
@@ -42,6 +43,10 @@ func openNATS(ctx context.Context, c *Config, log *slog.Logger) (*nats.Conn, fun
 				return nil, nil, fmt.Errorf("KENTONGAN_NATS_URL: not connected within 30 s: %w", err)
 			}
 		}
+		if err := checkJetStream(ctx, nc); err != nil {
+			nc.Close()
+			return nil, nil, fmt.Errorf("KENTONGAN_NATS_URL: %w", err)
+		}
 		return nc, nc.Close, nil
 	}
 	unlock, err := lockFolder(c.Data)
@@ -54,6 +59,23 @@ func openNATS(ctx context.Context, c *Config, log *slog.Logger) (*nats.Conn, fun
 		return nil, nil, err
 	}
 	return nc, func() { stop(); unlock() }, nil
+}
+
+func checkJetStream(ctx context.Context, nc *nats.Conn) error {
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	_, err = js.AccountInfo(ctx)
+	if errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount) {
+		return errors.New("this NATS has no JetStream: start it with deploy/nats.conf")
+	}
+	if err != nil {
+		return fmt.Errorf("ask for JetStream: %w", err)
+	}
+	return nil
 }
 
 // errInUse says that another process has the data folder.

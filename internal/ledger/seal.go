@@ -12,9 +12,9 @@ import (
 // can follow one day.
 const sealVersion = 1
 
-// errSealed says that a value was sealed with another key, under another name,
+// ErrSealed says that a value was sealed with another key, under another name,
 // or was tampered with; GCM cannot tell which.
-var errSealed = errors.New("value does not open with this key")
+var ErrSealed = errors.New("value does not open with this key")
 
 // sealer encrypts the values of the vault: AES-256-GCM with a random nonce of
 // 96 bits (NIST SP 800-38D §8.2.2: sound for 2^32 values under one key), bound
@@ -36,11 +36,11 @@ func (s sealer) seal(name string, value []byte) []byte {
 
 func (s sealer) open(name string, sealed []byte) ([]byte, error) {
 	if len(sealed) == 0 || sealed[0] != sealVersion {
-		return nil, errSealed
+		return nil, ErrSealed
 	}
 	value, err := s.aead.Open([]byte{}, nil, sealed[1:], []byte(name))
 	if err != nil {
-		return nil, errSealed
+		return nil, ErrSealed
 	}
 	return value, nil
 }
