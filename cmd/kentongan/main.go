@@ -127,5 +127,11 @@ func hintOf(err error) string {
 	if errors.As(err, &config) {
 		return "`kentongan serve --help` and deploy/example.env explain every variable; each is also a flag"
 	}
+	switch {
+	case errors.Is(err, app.ErrInUse):
+		return "stop the other one, or choose another folder with --data"
+	case errors.Is(err, syscall.EADDRINUSE):
+		return "stop the program that has this address, or choose another with --listen (and --sandbox-listen)"
+	}
 	return client.HintOf(err)
 }

@@ -262,8 +262,8 @@ func TestDataFolderHasOneServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := openNATS(t.Context(), &Config{Data: folder}, slog.New(slog.DiscardHandler)); !errors.Is(err, errInUse) {
-		t.Errorf("got %v, want %v", err, errInUse)
+	if _, _, err := openNATS(t.Context(), &Config{Data: folder}, slog.New(slog.DiscardHandler)); !errors.Is(err, ErrInUse) {
+		t.Errorf("got %v, want %v", err, ErrInUse)
 	}
 	if _, err := os.Stat(filepath.Join(folder, "nats")); !errors.Is(err, os.ErrNotExist) {
 		t.Error("a second server touched the store")

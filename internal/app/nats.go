@@ -78,8 +78,8 @@ func checkJetStream(ctx context.Context, nc *nats.Conn) error {
 	return nil
 }
 
-// errInUse says that another process has the data folder.
-var errInUse = errors.New("the data folder is in use by another kentongan")
+// ErrInUse says that another process has the data folder.
+var ErrInUse = errors.New("the data folder is in use by another kentongan")
 
 // lockFolder takes the data folder for this process: two servers on one store
 // would destroy it. The kernel gives the lock back with the process, however it
@@ -93,7 +93,7 @@ func lockFolder(folder string) (unlock func(), err error) {
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("KENTONGAN_DATA=%s: %w", folder, errInUse)
+			return nil, fmt.Errorf("KENTONGAN_DATA=%s: %w", folder, ErrInUse)
 		}
 		return nil, fmt.Errorf("KENTONGAN_DATA: lock %s: %w", path, err)
 	}

@@ -57,7 +57,7 @@ func (v *VerifyLedger) read(ctx context.Context) (report web.LedgerReport, err e
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	nc, closeNATS, err := openNATS(ctx, &Config{Data: v.Data, NATSURL: v.NATSURL}, log)
-	if errors.Is(err, errInUse) {
+	if errors.Is(err, ErrInUse) {
 		err = v.Client().Call(ctx, http.MethodPost, "/api/v1/ledger:verify", "", nil, &report)
 		return report, err
 	}

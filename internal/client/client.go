@@ -107,7 +107,10 @@ func (p *Problem) hint() string {
 	case http.StatusServiceUnavailable:
 		return "nothing is done twice: try again; the server's /readyz says what is missing"
 	}
-	return ""
+	if p.Status >= 500 {
+		return "the log of the server says why"
+	}
+	return "nothing was sent or changed: mend this and try again"
 }
 
 // HintOf returns what to do about err, or "".

@@ -236,12 +236,12 @@ type Announce struct {
 	File       string            `help:"JSON file with the announcement, - for standard input." short:"f"`
 	Mode       string            `help:"live or drill; there is no default." enum:"live,drill,"  default:""`
 	Template   string            `help:"Prepared announcement, such as fire."`
-	Field      map[string]string `help:"Blank of the template: --field site=\"Pabrik A\"."`
+	Field      map[string]string `help:"Blank of the template: --field site=\"Pabrik A\"." mapsep:"none" placeholder:"NAME=VALUE"`
 	All        bool              `help:"To everybody."`
-	Site       []string          `help:"To a site."`
-	Department []string          `help:"To a department."`
-	Under      []string          `help:"To a manager's whole tree, by employee number."`
-	Person     []string          `help:"To a person, by employee number."`
+	Site       []string          `help:"To a site; may be repeated." sep:"none"`
+	Department []string          `help:"To a department; may be repeated." sep:"none"`
+	Under      []string          `help:"To a manager's whole tree, by employee number; may be repeated." sep:"none"`
+	Person     []string          `help:"To a person, by employee number; may be repeated." sep:"none"`
 	Key        string            `help:"Idempotency-Key: the same key sends once."`
 }
 
