@@ -68,6 +68,24 @@ func TestManagerWhoLeftIsPassedBy(t *testing.T) {
 	})
 }
 
+func TestWhoLeftIsNoLongerAsked(t *testing.T) {
+	rehearse(t, crew, func(h *rehearsal) {
+		fire := h.Announce("Fire in hall 3", to("siti", "agus"), steps(time.Hour, step(5*time.Minute, announcement.CallManager)))
+		h.Phone("siti").ExpectSMS("Fire in hall 3")
+		h.Phone("agus").ExpectSMS("Fire in hall 3")
+		h.Phone("agus").Tap(announcement.Safe)
+		h.Leaves("siti")
+		h.After(time.Minute)
+		h.ExpectClosed(fire, announcement.AsAccounted)
+		h.ExpectReason(fire, "left_the_company")
+		if c := h.summary(fire).Counts; c.Recipients != 1 || c.Confirmed != 1 || c.Excused != 1 {
+			t.Errorf("got %+v, want one recipient, confirmed, and one excused", c)
+		}
+		h.After(time.Hour)
+		h.NothingElse()
+	})
+}
+
 func TestLateAnswerIsRecordedAndThanked(t *testing.T) {
 	rehearse(t, crew, func(h *rehearsal) {
 		fire := h.Announce("Fire in hall 3", to("siti", "agus"))

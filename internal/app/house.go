@@ -117,6 +117,7 @@ func (h *House) furnish(ctx context.Context, secret *keys, store tracker.Store, 
 	h.tracker = tracker.New(tracker.Options{
 		Ledger: h.ledger, Store: store, Now: h.now, Log: log, OnRecord: h.wake,
 		Active: func(p announcement.PersonID) bool { who, ok := h.directory.Person(p); return ok && who.Active },
+		Left:   func(p announcement.PersonID) bool { who, ok := h.directory.Person(p); return ok && !who.Active },
 		Reachable: func(p announcement.PersonID) bool {
 			to, _, ok := h.directory.ContactPoints(p)
 			return ok && (to.Mobile != "" || len(to.Subscriptions) > 0)

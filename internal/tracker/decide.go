@@ -17,6 +17,7 @@ const (
 	whyCycle              = "reporting_cycle"
 	whyDuty               = "duty_step"
 	whyHelp               = "asked_for_help"
+	whyLeft               = "left_the_company"
 )
 
 // Situation is all that a decision depends on, so that it can be tested without

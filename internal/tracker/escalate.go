@@ -100,6 +100,9 @@ func (t *Tracker) attend(ctx context.Context, id announcement.ID) error {
 		_, err := t.mend(ctx, id, e)
 		return err
 	}
+	if err := t.excuse(ctx, id, e, excuseEvery); err != nil {
+		return err
+	}
 	if dirty {
 		_, err := t.closeIfOver(ctx, id)
 		if err != nil {
@@ -110,6 +113,36 @@ func (t *Tracker) attend(ctx context.Context, id announcement.ID) error {
 		return err
 	}
 	return nil
+}
+
+// excuseEvery is how often it is asked who of the silent has left.
+const excuseEvery = 30 * time.Second
+
+// excuse takes those who have left the company out of the outstanding, so that
+// nobody chases them, unless that was looked at less than every ago.
+func (t *Tracker) excuse(ctx context.Context, id announcement.ID, e *entry, every time.Duration) error {
+	now := t.o.Now()
+	t.mu.Lock()
+	due := now.Sub(e.looked) >= every
+	if due {
+		e.looked = now
+	}
+	t.mu.Unlock()
+	if !due {
+		return nil
+	}
+	s, err := t.situation(ctx, id)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for n, r := range s.Roster.Recipients {
+		if s.Outstanding(n) && t.o.Left(r.Person) {
+			errs = append(errs, t.once(ctx, strconv.Itoa(n), announcement.Fact{Announcement: id, Kind: announcement.KindExcused, Reason: whyLeft,
+				Excused: &announcement.Excused{Number: n}}))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // next returns when to look at an open announcement again.
@@ -155,6 +188,12 @@ func (t *Tracker) evaluate(ctx context.Context, id announcement.ID) error {
 	}
 	at, step, left := e.due()
 	t.mu.RUnlock()
+	if err := t.excuse(ctx, id, e, 0); err != nil {
+		return err
+	}
+	if err := t.CatchUp(ctx); err != nil {
+		return err
+	}
 	if over, err := t.closeIfOver(ctx, id); over || err != nil {
 		return err
 	}
@@ -242,6 +281,9 @@ func (t *Tracker) callHelp(ctx context.Context, r ledger.Record, i, n int) error
 		return err
 	}
 	details, err := t.Details(ctx, r.Announcement, []int{n})
+	if err == nil && details[0].Rebuilding {
+		err = ErrLost // nobody's call for help is dropped because the state is incomplete
+	}
 	if err != nil {
 		return err
 	}

@@ -218,16 +218,18 @@ func (m *MemoryStore) Snapshot(_ context.Context, id announcement.ID) (Snapshot,
 	return s, nil
 }
 
-func (m *MemoryStore) Fields(_ context.Context, id announcement.ID, names []string) ([]string, error) {
+func (m *MemoryStore) Fields(_ context.Context, id announcement.ID, names []string) ([]string, uint64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	out := make([]string, len(names))
-	if f := m.folds[id]; f != nil {
-		for i, name := range names {
-			out[i] = f.fields[name]
-		}
+	f := m.folds[id]
+	if f == nil {
+		return out, 0, nil
 	}
-	return out, nil
+	for i, name := range names {
+		out[i] = f.fields[name]
+	}
+	return out, f.applied, nil
 }
 
 func (m *MemoryStore) Peek(_ context.Context, id announcement.ID, n int) (Peek, error) {

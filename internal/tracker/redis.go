@@ -124,23 +124,24 @@ func position(v any) uint64 {
 	return n
 }
 
-func (s *RedisStore) Fields(ctx context.Context, id announcement.ID, names []string) ([]string, error) {
+// Fields reads in one transaction, as Peek and Settled do: somebody may empty
+// Redis between two commands.
+func (s *RedisStore) Fields(ctx context.Context, id announcement.ID, names []string) ([]string, uint64, error) {
 	out := make([]string, len(names))
-	if len(names) == 0 {
-		return out, nil
+	pipe := s.c.TxPipeline()
+	meta := pipe.HMGet(ctx, keys(id)[0], "applied")
+	fields := pipe.HMGet(ctx, keys(id)[1], append(names, "")...) // Redis wants at least one
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, 0, fmt.Errorf("read details: %w", err)
 	}
-	vs, err := s.c.HMGet(ctx, keys(id)[1], names...).Result()
-	if err != nil {
-		return nil, fmt.Errorf("read details: %w", err)
+	for i := range out {
+		out[i], _ = fields.Val()[i].(string)
 	}
-	for i, v := range vs {
-		out[i], _ = v.(string)
-	}
-	return out, nil
+	return out, position(meta.Val()[0]), nil
 }
 
 func (s *RedisStore) Peek(ctx context.Context, id announcement.ID, n int) (Peek, error) {
-	pipe := s.c.Pipeline()
+	pipe := s.c.TxPipeline()
 	meta := pipe.HMGet(ctx, keys(id)[0], "applied", "closed")
 	bits := make([]*redis.IntCmd, 0, 5)
 	for _, name := range []string{bitSafe, bitHelp, bitOffSite, bitExcused, bitCalled} {
@@ -155,7 +156,7 @@ func (s *RedisStore) Peek(ctx context.Context, id announcement.ID, n int) (Peek,
 }
 
 func (s *RedisStore) Settled(ctx context.Context, id announcement.ID, round int64, c announcement.Channel) (Bitmap, uint64, error) {
-	pipe := s.c.Pipeline()
+	pipe := s.c.TxPipeline()
 	meta := pipe.HMGet(ctx, keys(id)[0], "applied")
 	bits := pipe.Get(ctx, fmt.Sprintf("%ssettled:%d:%s", prefix(id), round, c))
 	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {

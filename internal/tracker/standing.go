@@ -68,16 +68,18 @@ func (s *Standing) State(n int) announcement.State {
 	return announcement.NoAnswer
 }
 
-// Excused reports whether recipient n is no longer asked.
-func (s *Standing) Excused(n int) bool { return s.bits[bitExcused].Get(n) }
+// Excused reports whether recipient n is no longer asked, and has not answered
+// all the same: who calls for help is shown, whoever they are.
+func (s *Standing) Excused(n int) bool { return s.bits[bitExcused].Get(n) && !s.answered(n) }
 
 // Outstanding reports whether recipient n has neither answered nor been
 // accounted for.
 func (s *Standing) Outstanding(n int) bool {
-	if n < 0 || n >= s.recipients || s.Excused(n) {
-		return false
-	}
-	return !s.bits[bitHelp].Get(n) && !s.bits[bitSafe].Get(n) && !s.bits[bitOffSite].Get(n)
+	return n >= 0 && n < s.recipients && !s.bits[bitExcused].Get(n) && !s.answered(n)
+}
+
+func (s *Standing) answered(n int) bool {
+	return s.bits[bitHelp].Get(n) || s.bits[bitSafe].Get(n) || s.bits[bitOffSite].Get(n)
 }
 
 // Counts counts everybody.
@@ -136,6 +138,7 @@ type Detail struct {
 	ClaimedAt  time.Time
 	Resolved   bool
 	Ladder     map[announcement.Channel]Rung
+	Rebuilding bool // the state was emptied, and something may be missing
 
 	helpCause string // the fact by which they last came to need help
 }
@@ -171,7 +174,7 @@ func (t *Tracker) Details(ctx context.Context, id announcement.ID, numbers []int
 			names = append(names, at+":l:"+string(c))
 		}
 	}
-	values, err := t.o.Store.Fields(ctx, id, names)
+	values, applied, err := t.o.Store.Fields(ctx, id, names)
 	if err != nil {
 		return nil, err
 	}
@@ -179,6 +182,7 @@ func (t *Tracker) Details(ctx context.Context, id announcement.ID, numbers []int
 	for i, n := range numbers {
 		out[i] = decode(values[i*per : (i+1)*per])
 		out[i].Number, out[i].State = n, standing.State(n)
+		out[i].Rebuilding = standing.Rebuilding || applied < standing.AsOf
 		if out[i].Since.IsZero() {
 			out[i].Since = v.OpenedAt
 		}

@@ -26,8 +26,10 @@ type Store interface {
 	// Snapshot returns the bitmaps and counters at one moment. Applied is 0 when
 	// there is nothing.
 	Snapshot(ctx context.Context, id announcement.ID) (Snapshot, error)
-	// Fields returns details by field name, "" for those that are not there.
-	Fields(ctx context.Context, id announcement.ID, names []string) ([]string, error)
+	// Fields returns details by field name, "" for those that are not there, and
+	// the position applied at that moment: without it, details that were lost
+	// would look like details that never were.
+	Fields(ctx context.Context, id announcement.ID, names []string) (values []string, applied uint64, err error)
 	// Peek says what must be known right before recipient n is called: one round
 	// trip.
 	Peek(ctx context.Context, id announcement.ID, n int) (Peek, error)

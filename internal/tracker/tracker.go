@@ -46,6 +46,7 @@ type Options struct {
 	Now       func() time.Time
 	Log       *slog.Logger
 	Active    func(announcement.PersonID) bool // still employed; nil: everybody
+	Left      func(announcement.PersonID) bool // known to have left; nil: nobody. Somebody unknown has not left
 	Reachable func(announcement.PersonID) bool // has a contact point; nil: everybody
 	OnRecord  func(ledger.Record)              // after it was applied
 	Node      string                           // in logs
@@ -85,6 +86,9 @@ func New(o Options) *Tracker {
 	everybody := func(announcement.PersonID) bool { return true }
 	if o.Active == nil {
 		o.Active = everybody
+	}
+	if o.Left == nil {
+		o.Left = func(announcement.PersonID) bool { return false }
 	}
 	if o.Reachable == nil {
 		o.Reachable = everybody

@@ -37,6 +37,7 @@ type entry struct {
 	pending   announcement.Roster // until committed
 	applied   uint64              // last record of it that the store took
 	dirty     bool                // changed since it was last evaluated
+	looked    time.Time           // when it was last asked who has left
 }
 
 func (e *entry) committed() bool { return e.Status != "" }
