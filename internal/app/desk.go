@@ -411,7 +411,7 @@ func (d *desk) view(ctx context.Context, id announcement.ID) (tracker.View, erro
 		return v, nil
 	}
 	if err := d.tracker.CatchUp(ctx); err != nil {
-		return tracker.View{}, web.ErrNotFound
+		return tracker.View{}, fmt.Errorf("%w: %w", web.ErrNotYet, err) // it may be there: whoever asks must ask again
 	}
 	if v, ok := d.tracker.View(id); ok {
 		return v, nil

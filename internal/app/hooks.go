@@ -47,10 +47,15 @@ func (d *desk) Status(ctx context.Context, r web.HookRequest) error {
 	id, round, number, err := dispatch.ParseSendID(q.Get("d"))
 	rank, failure, ok := sms.ParseStatus(form)
 	if err != nil || !ok || rank == announcement.Accepted {
-		return nil // nothing that we do not know already
+		return nil //nolint:nilerr // nothing that we do not know already
 	}
 	v, err := d.view(ctx, id)
-	if err != nil || number >= len(v.Roster.Recipients)+len(v.Roster.Lines)+len(v.Roster.Duty) {
+	switch {
+	case errors.Is(err, web.ErrNotFound):
+		return nil
+	case err != nil:
+		return err // the provider calls again
+	case number >= len(v.Roster.Recipients)+len(v.Roster.Lines)+len(v.Roster.Duty):
 		return nil
 	}
 	return d.write(ctx, announcement.Fact{Announcement: v.Announcement.ID, Kind: announcement.KindReceipt, At: d.now().UTC(), Actor: announcement.ByNetwork,

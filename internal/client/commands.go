@@ -401,7 +401,7 @@ func (w *Watch) follow(ctx context.Context, pause time.Duration) error {
 	for {
 		err := w.Client().Watch(ctx, path, last, func(e Event) error {
 			var s summary
-			if err := json.Unmarshal(e.Data, &s); err != nil || s.ID == "" {
+			if json.Unmarshal(e.Data, &s) != nil || s.ID == "" {
 				return nil // an event of a newer server
 			}
 			last, known, lost = e.ID, true, false

@@ -13,7 +13,7 @@ import (
 // Why a number cannot be used, in words for the person who has the file open.
 var (
 	ErrNoNumber  = errors.New("is empty")
-	ErrDamaged   = errors.New("Excel has damaged this number. Format the column as Text and export again.")
+	ErrDamaged   = errors.New("Excel has damaged this number. Format the column as Text and export again.") //nolint:staticcheck // it stands alone in a cell of the report
 	ErrLetters   = errors.New("has letters in it; a phone number has only digits")
 	ErrCharacter = errors.New("has a character that no phone number has")
 	ErrTooShort  = errors.New("is too short for a phone number")

@@ -57,7 +57,7 @@ func readSheet(r io.Reader) (sheet, []RowError, error) {
 		row += 1 + emptyLines(text[offset:])
 		offset = cr.InputOffset()
 		if err != nil {
-			return s, append(bad, RowError{Row: row, Reason: "has a quotation mark in the wrong place, so that the file cannot be read from here on"}), nil
+			return s, append(bad, RowError{Row: row, Reason: "has a quotation mark in the wrong place, so that the file cannot be read from here on"}), nil //nolint:nilerr // it is said in the report
 		}
 		for i, c := range cells {
 			cells[i] = clean(c)

@@ -90,7 +90,7 @@ func (s *story) add(f announcement.Fact) string {
 	if !before && f.Kind != announcement.KindHeard && !s.committed {
 		return "comes before committed"
 	}
-	number := -1
+	var number int
 	switch {
 	case f.Announced != nil:
 		s.announced = true

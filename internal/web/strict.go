@@ -42,7 +42,7 @@ func checkJSON(data []byte) error {
 	for {
 		token, err := d.Token()
 		if err != nil {
-			return nil // the end, or a fault that the decoder names better
+			return nil //nolint:nilerr // the end, or a fault that the decoder names better
 		}
 		top := len(at) - 1
 		if delim, ok := token.(json.Delim); ok && (delim == '}' || delim == ']') {
