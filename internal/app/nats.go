@@ -86,7 +86,7 @@ var ErrInUse = errors.New("the data folder is in use by another kentongan")
 // ends.
 func lockFolder(folder string) (unlock func(), err error) {
 	path := filepath.Join(folder, "lock")
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // the operator's data folder
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("KENTONGAN_DATA: %w", err)
 	}

@@ -320,7 +320,7 @@ func (a *Announce) draft() (any, error) {
 func readFile(name string, limit int64) ([]byte, error) {
 	in := os.Stdin
 	if name != "-" {
-		f, err := os.Open(name) //nolint:gosec // the operator named it
+		f, err := os.Open(name)
 		if err != nil {
 			return nil, &Failure{err, "check the path of the file"}
 		}
@@ -400,8 +400,8 @@ func (w *Watch) follow(ctx context.Context, pause time.Duration) error {
 	last, said, known, lost := "", "", false, false
 	for {
 		err := w.Client().Watch(ctx, path, last, func(e Event) error {
-			var s summary
-			if json.Unmarshal(e.Data, &s) != nil || s.ID == "" {
+			s, ok := summaryOf(e)
+			if !ok {
 				return nil // an event of a newer server
 			}
 			last, known, lost = e.ID, true, false
@@ -418,7 +418,7 @@ func (w *Watch) follow(ctx context.Context, pause time.Duration) error {
 		var p *Problem
 		switch {
 		case errors.Is(err, errClosed), ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // it has ended, or the operator has seen enough
 		case err != nil && (!known || errors.As(err, &p) && p.Status < 500):
 			return err
 		}
@@ -432,6 +432,11 @@ func (w *Watch) follow(ctx context.Context, pause time.Duration) error {
 		case <-time.After(pause):
 		}
 	}
+}
+
+func summaryOf(e Event) (s summary, ok bool) {
+	err := json.Unmarshal(e.Data, &s)
+	return s, err == nil && s.ID != ""
 }
 
 // Close ends an announcement.

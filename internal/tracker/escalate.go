@@ -275,7 +275,7 @@ func (t *Tracker) callHelp(ctx context.Context, r ledger.Record, i, n int) error
 	_, v, _, err := t.known(r.Announcement)
 	if errors.Is(err, errUnknown) || err == nil && (n < 0 || n >= len(v.Roster.Recipients)) {
 		t.o.Log.Error("call for help from nobody we know", "announcement", r.Announcement, "recipient", n)
-		return nil //nolint:nilerr // no later try would find them
+		return nil // no later try would find them
 	}
 	if err != nil {
 		return err
@@ -311,8 +311,11 @@ func (t *Tracker) closingWord(ctx context.Context, id announcement.ID, as announ
 		return err
 	}
 	_, v, _, err := t.known(id)
-	if err != nil {
+	if errors.Is(err, errUnknown) {
 		return nil // closed before it was committed: nobody was called
+	}
+	if err != nil {
+		return err
 	}
 	return t.once(ctx, strconv.FormatInt(closingRound, 10), announcement.Fact{Announcement: id, Kind: announcement.KindDecided, Reason: string(as),
 		Decided: &announcement.Decided{Round: closingRound, Message: say, Channels: v.Announcement.Channels, Only: announcement.OnlyCalled}})
