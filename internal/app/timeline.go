@@ -111,7 +111,11 @@ func (d *desk) entry(ctx context.Context, v tracker.View, seq uint64, f announce
 		e.Reason = d.words(ctx, f.Announcement, f.Heard.Note)
 	}
 	if f.Decided != nil && len(f.Decided.To) > 0 {
-		e.Reason = strings.TrimSpace(e.Reason + " " + callReasons(f.Decided.To))
+		why := callReasons(f.Decided.To)
+		if e.Reason != "" && !strings.HasPrefix(why, e.Reason) { // said once is enough
+			why = e.Reason + " " + why
+		}
+		e.Reason = why
 		e.Count = len(f.Decided.To)
 	}
 	return e

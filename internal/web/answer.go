@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"html/template"
 	"net/http"
 	"strconv"
 	"strings"
@@ -39,6 +40,26 @@ func (v answerView) Asks() bool { return !v.Corrected() && (v.Answer == 0 || v.C
 
 // Read reports whether the question is "understood", not "safe".
 func (v answerView) Read() bool { return v.Announcement.Answers == announcement.Read }
+
+// Instruction is the one line that says what to do. It stands above the buttons:
+// acting comes before answering. A prepared message has it in its push message.
+func (v answerView) Instruction() string {
+	if v.Text.PushBody == "" || v.Drill() || strings.Contains(v.Text.PushBody, "{") {
+		return v.Text.Body
+	}
+	return v.Text.PushBody
+}
+
+// AnswerIcon is the picture of the given answer.
+func (v answerView) AnswerIcon() template.HTML {
+	switch v.Answer {
+	case announcement.NeedHelp:
+		return v.Icon("life-buoy")
+	case announcement.NotOnSite:
+		return v.Icon("door-open")
+	}
+	return v.Icon("circle-check")
+}
 
 // Said is the given answer in words.
 func (v answerView) Said() string { return v.T(answerWords(v.Announcement.Answers, v.Answer)) }
@@ -77,17 +98,11 @@ func drillWord(lang announcement.Language, title string) string {
 }
 
 func (s *Server) answerView(r *http.Request, a AnswerPage) answerView {
-	lang := a.Language
-	if asked, ok := known(r.URL.Query().Get("lang")); ok {
-		lang = asked
-		// Title, body and steps hold no personal placeholders.
-		if text, ok := a.Announcement.Text[asked]; ok {
-			a.Text = text
-		}
-	}
 	p := s.page(r, "")
-	if _, ok := known(string(lang)); ok {
-		p.Lang = lang
+	p.Lang = s.readersLanguage(r, a.Language)
+	// Title, body and steps hold no personal placeholders.
+	if text, ok := a.Announcement.Text[p.Lang]; ok {
+		a.Text = text
 	}
 	p.Zone = a.Announcement.Zone
 	v := answerView{page: p, AnswerPage: a, Token: r.PathValue("token"), Band: bandOf(a.Announcement.Mode, a.Announcement.Severity)}

@@ -124,7 +124,7 @@ func TestAnswerPageStates(t *testing.T) {
 		has, lack []string
 	}{
 		{"real", func(*house) {}, []string{"sev-extreme", "<title>Gempa"}, []string{"LATIHAN", "DRILL"}},
-		{"drill", func(h *house) { h.page.Announcement.Mode = announcement.Drill }, []string{`class="sev sev-drill"`, "<title>LATIHAN", "<h1>LATIHAN"}, nil},
+		{"drill", func(h *house) { h.page.Announcement.Mode = announcement.Drill }, []string{`class="sev sev-drill"`, "<title>LATIHAN", "</svg> LATIHAN"}, nil},
 		{"corrected", func(h *house) { h.page.Status, h.page.ClosedAs = announcement.StatusClosed, announcement.AsCorrected }, []string{"PESAN SALAH"}, []string{"<button"}},
 		{"closed", func(h *house) { h.page.Status, h.page.ClosedAs = announcement.StatusClosed, announcement.AsAllClear }, []string{"<button", "tetap dicatat"}, nil},
 		{"read", func(h *house) { h.page.Announcement.Answers = announcement.Read }, []string{"Paham", "Ada kendala"}, []string{"Saya aman"}},

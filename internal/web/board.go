@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -31,6 +32,7 @@ type tile struct {
 	State announcement.State
 	Label string // English
 	Mark  string
+	Icon  string
 	Class string
 	Count int
 	Left  float64 // where its part of the bar begins, percent
@@ -38,12 +40,12 @@ type tile struct {
 }
 
 var tileKinds = []tile{
-	{State: announcement.NeedsHelp, Label: "Need help", Mark: "!", Class: "help"},
-	{State: announcement.NoAnswer, Label: "No answer", Mark: "–", Class: "none"},
-	{State: announcement.Unreachable, Label: "Unreachable", Mark: "x", Class: "unreach"},
-	{State: announcement.HasOpened, Label: "Opened", Mark: "o", Class: "seen"},
-	{State: announcement.Confirmed, Label: "Safe", Mark: "✓", Class: "safe"},
-	{State: announcement.OffSite, Label: "Not on site", Mark: "~", Class: "excused"},
+	{State: announcement.NeedsHelp, Label: "Need help", Mark: "!", Icon: "life-buoy", Class: "help"},
+	{State: announcement.NoAnswer, Label: "No answer", Mark: "–", Icon: "clock", Class: "none"},
+	{State: announcement.Unreachable, Label: "Unreachable", Mark: "x", Icon: "phone-off", Class: "unreach"},
+	{State: announcement.HasOpened, Label: "Opened", Mark: "o", Icon: "eye", Class: "seen"},
+	{State: announcement.Confirmed, Label: "Safe", Mark: "✓", Icon: "circle-check", Class: "safe"},
+	{State: announcement.OffSite, Label: "Not on site", Mark: "~", Icon: "door-open", Class: "excused"},
 }
 
 func tiles(c announcement.Counts) []tile {
@@ -72,20 +74,20 @@ func (p page) Tag(state announcement.State) tile {
 
 // Ladder says in plain words how far the calls to a person have come, and what
 // cannot be known.
-func (p page) Ladder(r Recipient) string {
-	var parts []string
+func (p page) Ladder(r Recipient) []string {
+	var said []string
 	for _, c := range announcement.Channels {
 		l, ok := r.Channels[c]
-		if !ok {
-			continue
+		if !ok || c == announcement.InApp && l.Rank != "shown" {
+			continue // an open page is a bonus: that there is none says nothing
 		}
-		text := p.T(channelWords[c]) + ": " + p.T(rankWords[l.Rank])
+		text := p.T(rankWords[l.Rank])
 		if l.Failure != "" {
-			text += " (" + l.Failure + ")"
+			text = p.word(l.Failure)
 		}
-		parts = append(parts, text)
+		said = append(said, p.ChannelName(c)+": "+text)
 	}
-	return strings.Join(parts, "; ")
+	return said
 }
 
 // ChannelName is a channel in words.
@@ -109,11 +111,16 @@ type boardView struct {
 	Teams     []Team
 	Timeline  []Entry
 	State     announcement.State
+	Team      string // a manager's employee number: only their people are listed
+	TeamName  string
 	Query     string
 	Previous  string
 	Following string
 	Live      bool
 }
+
+// Place is the time zone of the alert, for the clock of the page.
+func (v boardView) Place() string { return v.Summary.Zone }
 
 // Heading is the title with REAL or DRILL, which never look alike.
 func (v boardView) Heading() string { return v.TitleOf(v.Text, v.Mode) }
@@ -138,10 +145,10 @@ func (s *Server) boardView(r *http.Request) (boardView, error) {
 
 func (v *boardView) list(s *Server, r *http.Request, offset int) error {
 	q := r.URL.Query()
-	v.State, v.Query = announcement.State(q.Get("state")), q.Get("q")
+	v.State, v.Query, v.Team = announcement.State(q.Get("state")), strings.TrimSpace(q.Get("q")), q.Get("team")
 	var err error
 	v.People, err = s.Desk.Recipients(r.Context(), v.ID, RecipientFilter{
-		State: v.State, Team: q.Get("team"), Site: q.Get("site"), Search: v.Query, Offset: offset, Limit: rowsPerPage,
+		State: v.State, Team: v.Team, Site: q.Get("site"), Search: v.Query, Offset: offset, Limit: rowsPerPage,
 	})
 	if err != nil {
 		return err
@@ -192,6 +199,15 @@ func (s *Server) boardPeople(w http.ResponseWriter, r *http.Request) {
 	v, err := s.boardView(r)
 	if err == nil {
 		err = v.list(s, r, max(0, offset))
+	}
+	if err == nil && v.Team != "" {
+		if v.Teams, err = s.Desk.Teams(r.Context(), v.ID); err == nil {
+			for _, t := range v.Teams {
+				if t.Number == v.Team {
+					v.TeamName = t.Name.Name
+				}
+			}
+		}
 	}
 	if err != nil {
 		s.fail(w, r, "people of an alert", err)
@@ -254,15 +270,23 @@ func (s *Server) boardMark(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		err = s.Desk.MarkAt(r.Context(), principalOf(r.Context()), announcement.ID(r.PathValue("id")), m)
 	}
-	s.back(w, r, "mark", "/alerts/"+r.PathValue("id")+"/people/"+r.PathValue("n"), err)
+	s.back(w, r, "mark", "/alerts/"+r.PathValue("id")+"/people/"+r.PathValue("n")+"?done=marked", err)
 }
 
 func (s *Server) boardClaim(w http.ResponseWriter, r *http.Request) {
 	n, err := index(r.PathValue("n"))
+	resolved := r.PostFormValue("resolved") == "1"
 	if err == nil {
-		err = s.Desk.ClaimAt(r.Context(), principalOf(r.Context()), announcement.ID(r.PathValue("id")), n, r.PostFormValue("resolved") == "1")
+		err = s.Desk.ClaimAt(r.Context(), principalOf(r.Context()), announcement.ID(r.PathValue("id")), n, resolved)
 	}
-	s.back(w, r, "claim", "/alerts/"+r.PathValue("id"), err)
+	s.back(w, r, "claim", "/alerts/"+r.PathValue("id")+"?done="+claimed(resolved), err)
+}
+
+func claimed(resolved bool) string {
+	if resolved {
+		return "resolved"
+	}
+	return "claimed"
 }
 
 // back ends a form: to the page that shows what came of it, or the reason why
@@ -281,7 +305,11 @@ type closeView struct {
 }
 
 func (s *Server) closePage(w http.ResponseWriter, r *http.Request) {
-	v := closeView{As: announcement.ClosedAs(r.URL.Query().Get("as"))}
+	s.showClose(w, r, announcement.ClosedAs(r.URL.Query().Get("as")), nil)
+}
+
+func (s *Server) showClose(w http.ResponseWriter, r *http.Request, as announcement.ClosedAs, errs announcement.FieldErrors) {
+	v := closeView{As: as}
 	if v.As != announcement.AsCorrected {
 		v.As = announcement.AsAllClear
 	}
@@ -290,7 +318,11 @@ func (s *Server) closePage(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, "close page", err)
 		return
 	}
-	s.show(w, r, http.StatusOK, "board", "close", v)
+	status := http.StatusOK
+	if v.Errors = errs; errs != nil {
+		status, v.Title = http.StatusUnprocessableEntity, v.T("Error:")+" "+v.Title
+	}
+	s.show(w, r, status, "board", "close", v)
 }
 
 func (s *Server) closeNow(w http.ResponseWriter, r *http.Request) {
@@ -298,16 +330,24 @@ func (s *Server) closeNow(w http.ResponseWriter, r *http.Request) {
 	var err error
 	switch {
 	case as != announcement.AsAllClear && as != announcement.AsCorrected && as != announcement.AsCancelled:
-		err = announcement.FieldErrors{{Field: "as", Why: "Say how it ends."}}
+		err = fault("as", "Say how it ends.")
 	case reason == "":
-		err = announcement.FieldErrors{{Field: "reason", Why: "Say why."}}
+		s.showClose(w, r, as, fault("reason", "Say why."))
+		return
 	default:
 		err = s.Desk.Close(r.Context(), principalOf(r.Context()), announcement.ID(r.PathValue("id")), as, reason)
 	}
-	s.back(w, r, "close", "/alerts/"+r.PathValue("id"), err)
+	if errors.Is(err, ErrClosed) { // somebody was quicker, or this is a second press: the board says how it ended
+		err = nil
+	}
+	s.back(w, r, "close", "/alerts/"+r.PathValue("id")+"?done=closed", err)
 }
 
 func (s *Server) remindNow(w http.ResponseWriter, r *http.Request) {
-	_, err := s.Desk.Remind(r.Context(), principalOf(r.Context()), announcement.ID(r.PathValue("id")), "reminded from the board")
-	s.back(w, r, "remind", "/alerts/"+r.PathValue("id"), err)
+	called, err := s.Desk.Remind(r.Context(), principalOf(r.Context()), announcement.ID(r.PathValue("id")), "reminded from the board")
+	done := "reminded"
+	if called == 0 {
+		done = "nobody"
+	}
+	s.back(w, r, "remind", "/alerts/"+r.PathValue("id")+"?done="+done, err)
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -28,14 +29,15 @@ type composing struct {
 type composeView struct {
 	page
 	composing
+	Step        string
 	State       string // composing, sealed
 	Templates   []Template
 	Template    Template
 	Sites       []Choice
 	Departments []Choice
+	Everyone    int
 	Preview     Preview
 	Counted     bool
-	Typed       string
 }
 
 // Real reports whether this is no drill.
@@ -44,9 +46,13 @@ func (v composeView) Real() bool { return v.Draft.Mode == announcement.Live }
 // MustType reports whether the number of people has to be typed.
 func (v composeView) MustType() bool { return v.Real() || v.Preview.Recipients > smallDrill }
 
-// BandClass is the colour of the confirmation.
-func (v composeView) BandClass() string {
-	return bandOf(v.Draft.Mode, v.Preview.Announcement.Severity)
+// unusual is how many times the largest audience so far makes a person look twice.
+const unusual = 10
+
+// Unusual reports whether far more people are about to be called than ever
+// before with this template.
+func (v composeView) Unusual() bool {
+	return v.Preview.Largest > 0 && v.Preview.Recipients >= unusual*v.Preview.Largest
 }
 
 func (s *Server) composePage(w http.ResponseWriter, r *http.Request) {
@@ -54,8 +60,11 @@ func (s *Server) composePage(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) showStep(w http.ResponseWriter, r *http.Request, step string, c composing, errs announcement.FieldErrors, p *Preview) {
-	v := composeView{page: s.page(r, "New alert"), composing: c, Templates: s.Desk.Templates(), Sites: s.Desk.Sitelist(), Departments: s.Desk.Departments(), Typed: r.PostFormValue("typed")}
+	v := composeView{page: s.page(r, "New alert"), composing: c, Step: step, Templates: s.Desk.Templates(), Sites: s.Desk.Sitelist(), Departments: s.Desk.Departments()}
 	v.Errors = errs
+	if step == "who" {
+		v.Everyone = s.Desk.Readiness(r.Context()).People
+	}
 	for _, t := range v.Templates {
 		if t.Key == c.Draft.Template {
 			v.Template = t
@@ -76,6 +85,9 @@ func (s *Server) showStep(w http.ResponseWriter, r *http.Request, step string, c
 		status = http.StatusUnprocessableEntity
 		v.Title = v.T("Error:") + " " + v.Title
 	}
+	// Kept by the browser, so that its Back button shows the step before instead
+	// of asking to send the form again. Nothing on it is about a person.
+	w.Header().Set("Cache-Control", "private, no-cache")
 	s.show(w, r, status, "new", step, v)
 }
 
@@ -88,7 +100,7 @@ func fault(field, why string) announcement.FieldErrors {
 func (s *Server) compose(w http.ResponseWriter, r *http.Request) {
 	var c composing
 	if !s.seal.get("compose", r.PostFormValue("state"), &c) {
-		http.Redirect(w, r, "/new", http.StatusSeeOther)
+		s.showStep(w, r, "choose", composing{Nonce: newNonce()}, fault("mode", "This form was open for too long. Please start again."), nil)
 		return
 	}
 	switch r.PostFormValue("step") {
@@ -96,6 +108,10 @@ func (s *Server) compose(w http.ResponseWriter, r *http.Request) {
 		s.choose(w, r, c)
 	case "write":
 		readWords(r, &c.Draft)
+		if errs := s.unwritten(c.Draft); errs != nil {
+			s.showStep(w, r, "write", c, errs, nil)
+			return
+		}
 		s.showStep(w, r, "who", c, nil, nil)
 	case "count":
 		c.Draft.Audience = readAudience(r)
@@ -107,6 +123,16 @@ func (s *Server) compose(w http.ResponseWriter, r *http.Request) {
 		s.preview(w, r, c, "confirm")
 	case "send":
 		s.send(w, r, c)
+	case "to-write":
+		if r.PostForm.Has("people") { // from the step that asks who
+			c.Draft.Audience = readAudience(r)
+		}
+		s.showStep(w, r, "write", c, nil, nil)
+	case "to-who":
+		s.showStep(w, r, "who", c, nil, nil)
+	case "to-choose":
+		readWords(r, &c.Draft)
+		s.showStep(w, r, "choose", c, nil, nil)
 	default:
 		s.showStep(w, r, "choose", c, nil, nil)
 	}
@@ -131,6 +157,38 @@ func (s *Server) choose(w http.ResponseWriter, r *http.Request, c composing) {
 	s.showStep(w, r, "write", c, nil, nil)
 }
 
+// unwritten says what is missing before anybody is asked for the audience.
+func (s *Server) unwritten(d Draft) announcement.FieldErrors {
+	var errs announcement.FieldErrors
+	if d.Template == "" {
+		if len(d.Text) == 0 {
+			return fault("title.id", "Write a title and a text in at least one language.")
+		}
+		for _, lang := range ownLanguages {
+			if t, ok := d.Text[lang]; ok && t.Title == "" {
+				errs = append(errs, fault("text."+string(lang)+".title", "is empty")...)
+			} else if ok && t.Body == "" {
+				errs = append(errs, fault("text."+string(lang)+".body", "is empty")...)
+			}
+		}
+		return errs
+	}
+	for _, t := range s.Desk.Templates() {
+		if t.Key != d.Template {
+			continue
+		}
+		for _, field := range t.Fields {
+			if d.Fields[field] == "" {
+				errs = append(errs, fault("fields."+field, "is missing")...)
+			}
+		}
+	}
+	return errs
+}
+
+// ownLanguages are those in which a person can write their own text here.
+var ownLanguages = []announcement.Language{announcement.Indonesian, announcement.English}
+
 // readWords reads the blanks of a template, or a person's own text.
 func readWords(r *http.Request, d *Draft) {
 	if d.Template != "" {
@@ -144,7 +202,7 @@ func readWords(r *http.Request, d *Draft) {
 	}
 	d.Severity, d.Answers = announcement.Severity(r.PostFormValue("severity")), announcement.Answers(r.PostFormValue("answers"))
 	d.Text = map[announcement.Language]announcement.Text{}
-	for _, lang := range []announcement.Language{announcement.Indonesian, announcement.English} {
+	for _, lang := range ownLanguages {
 		t := announcement.Text{Title: strings.TrimSpace(r.PostFormValue("title." + string(lang))), Body: strings.TrimSpace(r.PostFormValue("body." + string(lang)))}
 		if t.Title != "" || t.Body != "" {
 			d.Text[lang] = t
@@ -178,9 +236,11 @@ func (s *Server) preview(w http.ResponseWriter, r *http.Request, c composing, st
 		errs = fault("audience", "Nobody matches.")
 	}
 	if errs != nil {
-		back := "write"
-		if strings.HasPrefix(errs[0].Field, "audience") {
-			back = "who"
+		back := "who"
+		for _, e := range errs {
+			if !strings.HasPrefix(e.Field, "audience") {
+				back = "write"
+			}
 		}
 		s.showStep(w, r, back, c, errs, nil)
 		return
@@ -196,19 +256,40 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, c composing) {
 		return
 	}
 	v := composeView{composing: c, Preview: p}
-	typed, _ := strconv.Atoi(strings.NewReplacer(",", "", ".", "", " ", "").Replace(r.PostFormValue("typed")))
+	said := strings.TrimSpace(r.PostFormValue("typed"))
+	typed, err := strconv.Atoi(strings.NewReplacer(",", "", ".", "", " ", "").Replace(said))
+	if err != nil {
+		typed = -1
+	}
 	pg := s.page(r, "")
 	switch {
 	case p.Recipients != c.People:
 		s.showStep(w, r, "confirm", c, fault("typed", pg.T("The number of people changed from %s to %s. Please check again.", pg.N(c.People), pg.N(p.Recipients))), &p)
 		return
+	case v.MustType() && said == "":
+		s.showStep(w, r, "confirm", c, fault("typed", "Type the number of people."), &p)
+		return
 	case v.MustType() && typed != p.Recipients:
-		s.showStep(w, r, "confirm", c, fault("typed", pg.T("You typed %s. This alert goes to %s people.", pg.N(typed), pg.N(p.Recipients))), &p)
+		s.showStep(w, r, "confirm", c, fault("typed", pg.T("You typed %s. This alert goes to %s people.", short(said), pg.N(p.Recipients))), &p)
 		return
 	case !v.MustType() && r.PostFormValue("drill") != "1":
 		s.showStep(w, r, "confirm", c, fault("drill", "Tick that you understand this is a drill."), &p)
 		return
 	}
-	sum, _, err := s.Desk.Announce(r.Context(), principalOf(r.Context()), c.Draft, c.Nonce)
-	s.back(w, r, "announce", "/alerts/"+string(sum.ID), err)
+	sum, repeated, err := s.Desk.Announce(r.Context(), principalOf(r.Context()), c.Draft, c.Nonce)
+	if errors.Is(err, ErrReused) {
+		s.showStep(w, r, "confirm", c, fault("typed", "This form has sent an alert already. Look at the open alerts; for another one, begin with New alert."), &p)
+		return
+	}
+	done := "?done=sent"
+	if repeated {
+		done = "?done=sent-before"
+	}
+	s.back(w, r, "announce", "/alerts/"+string(sum.ID)+done, err)
+}
+
+// short is the beginning of what somebody typed, for a message about it.
+func short(text string) string {
+	r := []rune(text)
+	return string(r[:min(len(r), 20)])
 }

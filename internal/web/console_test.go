@@ -16,7 +16,7 @@ func TestPagesAreMade(t *testing.T) {
 	srv := newServer(t, h)
 	for path, want := range map[string]string{
 		"/": "New alert", "/new": "REAL emergency", "/people": "CSV", "/inbox": "terjebak", "/signin": "Access token",
-		"/alerts/a1": "Remind 346", "/alerts/a1/people?state=need_help": "Agus", "/alerts/a1/people/4": "How do you know?",
+		"/alerts/a1": "346</span> without answer", "/alerts/a1/people?state=need_help": "Agus", "/alerts/a1/people/4": "How do you know?",
 		"/alerts/a1/close?as=corrected": "sent in error", "/t/" + goodToken: "Agus", "/e/code1": "<form", "/me": "Siti",
 		"/sw.js": "showNotification", "/app.webmanifest": "start_url", "/static/app.css": "--extreme", "/static/icon-192.png": "PNG",
 	} {
@@ -69,7 +69,7 @@ func TestComposeSendsOnceAndCounts(t *testing.T) {
 	if code, _ := step("step=choose"); code != 422 {
 		t.Fatalf("no choice: got %d, want 422", code)
 	}
-	for _, fields := range []string{"step=choose&mode=live&template=fire", "step=write&f.site=A", "step=who&all=1", "step=preview"} {
+	for _, fields := range []string{"step=choose&mode=live&template=fire", "step=write&f.site=A&f.muster=B", "step=who&all=1", "step=preview"} {
 		if code, text := step(fields); code != 200 {
 			t.Fatalf("%s: got %d %s, want 200", fields, code, text)
 		}

@@ -356,7 +356,8 @@ type Template struct {
 	Severity announcement.Severity
 	Answers  announcement.Answers
 	Name     map[announcement.Language]string // "Fire", "Kebakaran"
-	Fields   []string                         // blanks to fill, in order: site, muster, place, …
+	Fields   []string                         // blanks to fill, in order: site, muster, …
+	Optional []string                         // blanks that may stay empty: place, …
 	Icon     string
 }
 

@@ -17,7 +17,7 @@ func (s *Server) inboxPage(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) handleText(w http.ResponseWriter, r *http.Request) {
-	s.back(w, r, "handle text", "/inbox", s.Desk.HandleText(r.Context(), principalOf(r.Context()), r.PathValue("id")))
+	s.back(w, r, "handle text", "/inbox?done=handled", s.Desk.HandleText(r.Context(), principalOf(r.Context()), r.PathValue("id")))
 }
 
 // Asking is how many of the waiting texts may be calls for help.

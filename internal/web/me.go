@@ -55,13 +55,9 @@ func (s *Server) me(w http.ResponseWriter, r *http.Request) {
 		s.failPhone(w, r, "me", err)
 		return
 	}
-	v := meView{page: s.page(r, "My alerts"), MePage: m}
-	if _, asked := known(r.URL.Query().Get("lang")); !asked {
-		if lang, ok := known(string(m.Language)); ok {
-			v.page.Lang = lang
-			v.Title = v.T("My alerts")
-		}
-	}
+	v := meView{page: s.page(r, ""), MePage: m}
+	v.page.Lang = s.readersLanguage(r, m.Language)
+	v.Title = v.T("My alerts")
 	s.show(w, r, http.StatusOK, "me", "me", v)
 }
 
@@ -118,3 +114,14 @@ func (s *Server) quiet(w http.ResponseWriter, step string, err error) {
 	}
 	http.Error(w, detail, status)
 }
+
+// Heading is an alert's title, marked when it is a drill.
+func (v meView) Heading(a MyAnnouncement) string {
+	if a.Mode == announcement.Drill {
+		return drillWord(v.page.Lang, a.Title)
+	}
+	return a.Title
+}
+
+// Said is what the person answered, in words.
+func (v meView) Said(a MyAnnouncement) string { return v.T(answerWords(a.Answers, a.Answer)) }

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strconv"
 
@@ -12,11 +13,16 @@ func (s *Server) routeTeam(mux *http.ServeMux) {
 	mux.HandleFunc("GET /t/{token}", s.teamPage)
 	mux.HandleFunc("GET /t/{token}/events", s.teamEvents)
 	mux.HandleFunc("POST /t/{token}/mark", s.teamMark)
-	mux.HandleFunc("POST /t/{token}/claim", s.teamAct(func(ctx context.Context, r *http.Request, n int) error {
-		return s.Phone.TeamClaim(ctx, r.PathValue("token"), n, r.PostFormValue("resolved") == "1")
+	mux.HandleFunc("POST /t/{token}/claim", s.teamAct(func(ctx context.Context, r *http.Request, n int) (string, error) {
+		resolved := r.PostFormValue("resolved") == "1"
+		return claimed(resolved), s.Phone.TeamClaim(ctx, r.PathValue("token"), n, resolved)
 	}))
-	mux.HandleFunc("POST /t/{token}/remind", s.teamAct(func(ctx context.Context, r *http.Request, n int) error {
-		return s.Phone.TeamRemind(ctx, r.PathValue("token"), n)
+	mux.HandleFunc("POST /t/{token}/remind", s.teamAct(func(ctx context.Context, r *http.Request, n int) (string, error) {
+		err := s.Phone.TeamRemind(ctx, r.PathValue("token"), n)
+		if errors.Is(err, ErrConflict) {
+			return "too-soon", nil
+		}
+		return "called", err
 	}))
 }
 
@@ -27,6 +33,25 @@ type teamView struct {
 	Band      string
 	Nonce     string
 	Accounted int
+}
+
+// States lists the groups in the order in which people need to see them.
+func (v teamView) States() []announcement.State { return announcement.States }
+
+// Open reports whether the alert still calls people.
+func (v teamView) Open() bool { return v.Status != announcement.StatusClosed }
+
+// Waits reports whether somebody is still waited for.
+func (v teamView) Waits() bool { return v.Counts.Outstanding() > 0 }
+
+// Settled reports whether nothing is left to do for those in a state.
+func (v teamView) Settled(state announcement.State) bool {
+	return state == announcement.Confirmed || state == announcement.OffSite
+}
+
+// Silent reports whether those in a state have not answered.
+func (v teamView) Silent(state announcement.State) bool {
+	return state == announcement.NoAnswer || state == announcement.HasOpened || state == announcement.Unreachable
 }
 
 // In lists the manager's people who are in one state.
@@ -47,10 +72,10 @@ func (s *Server) teamPage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p := s.page(r, "")
-	if _, asked := known(r.URL.Query().Get("lang")); !asked {
-		if lang, ok := known(string(t.Language)); ok {
-			p.Lang = lang
-		}
+	p.Lang = s.readersLanguage(r, t.Language)
+	p.Notice = p.T(notices[r.URL.Query().Get("done")])
+	if text, ok := t.Announcement.Text[p.Lang]; ok {
+		t.Text = text
 	}
 	p.Zone = t.Announcement.Zone
 	v := teamView{page: p, TeamPage: t, Token: r.PathValue("token"), Band: bandOf(t.Announcement.Mode, t.Announcement.Severity), Nonce: newNonce()}
@@ -62,13 +87,14 @@ func (s *Server) teamPage(w http.ResponseWriter, r *http.Request) {
 	s.show(w, r, http.StatusOK, "team", "team", v)
 }
 
-func (s *Server) teamAct(act func(context.Context, *http.Request, int) error) http.HandlerFunc {
+func (s *Server) teamAct(act func(context.Context, *http.Request, int) (done string, err error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		n, err := index(r.PostFormValue("n"))
+		done := ""
 		if err == nil {
-			err = act(r.Context(), r, n)
+			done, err = act(r.Context(), r, n)
 		}
-		s.backToTeam(w, r, err)
+		s.backToTeam(w, r, done, err)
 	}
 }
 
@@ -82,29 +108,29 @@ func (s *Server) teamMark(w http.ResponseWriter, r *http.Request) {
 	for _, text := range r.PostForm["n"] {
 		n, err := strconv.Atoi(text)
 		if err != nil {
-			s.backToTeam(w, r, ErrNotFound)
+			s.backToTeam(w, r, "", ErrNotFound)
 			return
 		}
 		m, err := readMark(r, n)
 		if err != nil {
-			s.backToTeam(w, r, err)
+			s.backToTeam(w, r, "", err)
 			return
 		}
 		marks = append(marks, m)
 	}
 	if len(marks) == 0 {
-		s.backToTeam(w, r, errNoAnswer)
+		s.backToTeam(w, r, "tick", nil)
 		return
 	}
-	s.backToTeam(w, r, s.Phone.TeamMark(r.Context(), r.PathValue("token"), marks))
+	s.backToTeam(w, r, "marked", s.Phone.TeamMark(r.Context(), r.PathValue("token"), marks))
 }
 
-func (s *Server) backToTeam(w http.ResponseWriter, r *http.Request, err error) {
+func (s *Server) backToTeam(w http.ResponseWriter, r *http.Request, done string, err error) {
 	if err != nil {
 		s.failPhone(w, r, "team", err)
 		return
 	}
-	http.Redirect(w, r, "/t/"+r.PathValue("token"), http.StatusSeeOther)
+	http.Redirect(w, r, "/t/"+r.PathValue("token")+"?done="+done, http.StatusSeeOther)
 }
 
 func (s *Server) teamEvents(w http.ResponseWriter, r *http.Request) {
@@ -119,3 +145,12 @@ func (s *Server) teamEvents(w http.ResponseWriter, r *http.Request) {
 		return event{Name: "counts", Data: t.Counts}, err
 	})
 }
+
+// onePerson is one of the manager's people, with the page around them.
+type onePerson struct {
+	teamView
+	Person Recipient
+}
+
+// One is one person for their card.
+func (v teamView) One(r Recipient) onePerson { return onePerson{v, r} }

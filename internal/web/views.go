@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"kentongan/internal/announcement"
@@ -20,6 +22,7 @@ import (
 type views struct {
 	pages     map[string]*template.Template
 	words     *vocabulary
+	icons     map[string]template.HTML
 	assets    map[string]asset // by path below static/
 	policy    string           // Content-Security-Policy
 	answerCSS template.CSS
@@ -56,6 +59,11 @@ func loadViews() (*views, error) {
 	if v.assets, err = loadAssets(); err != nil {
 		return nil, err
 	}
+	drawings, err := read("web/icons.txt")
+	if err != nil {
+		return nil, err
+	}
+	v.icons = loadIcons(drawings)
 	v.answerCSS, v.answerJS = template.CSS(css), template.JS(js)
 	v.policy = "default-src 'none'; script-src 'self' " + hashSource(js) + "; style-src 'self' " + hashSource(css) +
 		"; img-src 'self' data:; connect-src 'self'; manifest-src 'self'; worker-src 'self'" +
@@ -108,12 +116,14 @@ type page struct {
 	JS    template.JS
 
 	Errors  announcement.FieldErrors
-	Notice  string
+	Notice  string // what has just been done
 	Sandbox string
 	Who     string // who has signed in to the console; empty on all other pages
 	Sends   bool   // they may send and change, not only look
+	Leaves  bool   // they signed in, so they can sign out
 	query   url.Values
 	words   *vocabulary
+	icons   map[string]template.HTML
 	assets  map[string]asset
 }
 
@@ -121,11 +131,12 @@ func (s *Server) page(r *http.Request, title string) page {
 	lang := s.language(r)
 	p := page{
 		Lang: lang, House: s.Org, Path: r.URL.Path, Now: s.Now(), CSS: s.views.answerCSS, JS: s.views.answerJS,
-		Sandbox: s.SandboxURL, query: r.URL.Query(), words: s.views.words, assets: s.views.assets,
+		Sandbox: s.SandboxURL, query: r.URL.Query(), words: s.views.words, icons: s.views.icons, assets: s.views.assets,
 	}
 	who := principalOf(r.Context())
-	p.Who, p.Sends = who.Name, who.Role == Sender
+	p.Who, p.Sends, p.Leaves = who.Name, who.Role == Sender, !s.Access.OpenConsole()
 	p.Title = p.T(title)
+	p.Notice = p.T(notices[p.query.Get("done")])
 	return p
 }
 
@@ -142,10 +153,39 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request, status int, name, 
 	if r.URL.Query().Has("lang") {
 		http.SetCookie(w, &http.Cookie{Name: "lang", Value: string(s.language(r)), Path: "/", MaxAge: 365 * 24 * 3600, SameSite: http.SameSiteLaxMode, Secure: s.secure, HttpOnly: true})
 	}
-	w.WriteHeader(status)
-	if r.Method != http.MethodHead {
-		_, _ = w.Write(out.Bytes())
+	writePage(w, r, status, out.Bytes())
+}
+
+// smallPage is a page that fits in one packet anyway.
+const smallPage = 1400 // bytes
+
+var compressors = sync.Pool{New: func() any {
+	z, _ := gzip.NewWriterLevel(nil, gzip.BestSpeed) // fails only on a level that does not exist
+	return z
+}}
+
+// writePage sends a page, compressed where the browser can read that: in a
+// crowded cell every packet counts. Nothing a stranger chooses stands on a page
+// beside a secret, so its size tells them nothing.
+func writePage(w http.ResponseWriter, r *http.Request, status int, html []byte) {
+	w.Header().Add("Vary", "Accept-Encoding")
+	if len(html) <= smallPage || !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+		w.WriteHeader(status)
+		if r.Method != http.MethodHead {
+			_, _ = w.Write(html)
+		}
+		return
 	}
+	w.Header().Set("Content-Encoding", "gzip")
+	w.WriteHeader(status)
+	if r.Method == http.MethodHead {
+		return
+	}
+	z := compressors.Get().(*gzip.Writer)
+	defer compressors.Put(z)
+	z.Reset(w)
+	_, _ = z.Write(html)
+	_ = z.Close()
 }
 
 type trouble struct {

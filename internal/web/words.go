@@ -130,8 +130,13 @@ var codeWords = map[string]string{
 	"saw": "saw them", "phone": "spoke by phone", "colleague": "told by a colleague", "roster": "leave or shift roster", "manager": "by a manager",
 	"all_clear": "all clear", "corrected": "sent in error", "cancelled": "cancelled", "expired": "ended by itself", "accounted": "everybody is accounted for",
 	"no_contact_point": "no number and no device", "sms_stopped": "stopped SMS", "wrong_number": "the number is wrong", "no_mobile": "no mobile number",
-	"line_manager": "line manager", "manager_outstanding": "the manager has not answered", "manager_left": "the manager has left",
-	"manager_unreachable": "the manager cannot be reached", "no_manager": "no manager", "manager_reminds": "reminded by the manager", "duty": "duty team", "loop": "reporting loop",
+	"line_manager": "line manager", "managers_manager": "the manager's manager", "manager_outstanding": "the manager has not answered", "manager_left": "the manager has left",
+	"manager_unreachable": "the manager cannot be reached", "no_manager": "no manager", "manager_reminds": "reminded by the manager", "duty": "duty team", "duty_step": "duty team",
+	"loop": "reporting loop", "reporting_cycle": "reporting loop", "asked_for_help": "asked for help", "every_channel_failed": "every channel failed",
+	"inapp": "open page", "temporary": "not now, tried again", "rate_limited": "too fast for the provider", "ambiguous": "the provider did not say", "rejected": "refused by the provider",
+	"gone": "the device is no more", "invalid_number": "the number does not work", "opted_out": "stopped SMS", "blocked": "blocked by the carrier", "unauthorized": "our access is wrong",
+	"misconfigured": "not set up at the provider", "too_large": "too long", "sample_person": "a made-up person", "landline": "a landline", "none": "off", "sandbox": "practice", "twilio": "Twilio",
+	"stop": "stop of SMS", "start": "start of SMS again", "who": "question who this is", "free_text": "free text", "unclear": "unclear", "seen": "seen, no answer", "ack": "understood",
 }
 
 // N writes a number of people as the reader's language does.
@@ -204,15 +209,29 @@ func (p page) LanguageName(l announcement.Language) string {
 	case announcement.English:
 		return "English"
 	}
+	if name, ok := languageNames[l]; ok {
+		return p.T(name)
+	}
 	return string(l)
+}
+
+// languageNames are languages that people read and these pages do not speak.
+var languageNames = map[announcement.Language]string{
+	"ban": "Balinese", "bug": "Buginese", "fil": "Filipino", "hi": "Hindi", "ja": "Japanese", "jv": "Javanese", "ko": "Korean", "mad": "Madurese",
+	"min": "Minangkabau", "ms": "Malay", "su": "Sundanese", "ta": "Tamil", "th": "Thai", "tl": "Tagalog", "vi": "Vietnamese", "zh": "Chinese",
 }
 
 // Fault returns what is wrong with a field, or nothing.
 func (p page) Fault(field string) string {
 	for _, f := range p.Errors {
-		if f.Field == field || strings.HasPrefix(f.Field, field+".") {
-			return p.Say(f.Why)
+		rest, ok := strings.CutPrefix(f.Field, field)
+		if !ok || rest != "" && rest[0] != '.' && rest[0] != '[' {
+			continue
 		}
+		if f.Value != "" {
+			return "“" + f.Value + "” " + p.Say(f.Why)
+		}
+		return p.Say(f.Why)
 	}
 	return ""
 }
@@ -228,16 +247,11 @@ func location(zone string) *time.Location {
 	return time.FixedZone("WIB", 7*60*60)
 }
 
-// language chooses the language of a page: ?lang=, then the cookie, then what
-// the browser asks for, then Indonesian.
+// language chooses the language of a page: what this browser was told, then
+// what it asks for, then Indonesian.
 func (s *Server) language(r *http.Request) announcement.Language {
-	if l, ok := known(r.URL.Query().Get("lang")); ok {
+	if l, ok := told(r); ok {
 		return l
-	}
-	if c, err := r.Cookie("lang"); err == nil {
-		if l, ok := known(c.Value); ok {
-			return l
-		}
 	}
 	for part := range strings.SplitSeq(r.Header.Get("Accept-Language"), ",") {
 		tag, _, _ := strings.Cut(strings.TrimSpace(part), ";")
@@ -247,6 +261,30 @@ func (s *Server) language(r *http.Request) announcement.Language {
 		}
 	}
 	return announcement.Indonesian
+}
+
+// readersLanguage is the language of a page for a known person: what this browser
+// was told, then the person's own, whatever the browser is set to.
+func (s *Server) readersLanguage(r *http.Request, own announcement.Language) announcement.Language {
+	if l, ok := told(r); ok {
+		return l
+	}
+	if l, ok := known(string(own)); ok {
+		return l
+	}
+	return s.language(r)
+}
+
+// told is the language that somebody chose on a page of this browser: just now,
+// or before.
+func told(r *http.Request) (announcement.Language, bool) {
+	if l, ok := known(r.URL.Query().Get("lang")); ok {
+		return l, true
+	}
+	if c, err := r.Cookie("lang"); err == nil {
+		return known(c.Value)
+	}
+	return "", false
 }
 
 func known(tag string) (announcement.Language, bool) {

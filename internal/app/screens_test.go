@@ -1,0 +1,255 @@
+package app_test
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"kentongan/internal/app/apptest"
+	"kentongan/internal/sandbox"
+)
+
+// screens is where the pictures go; nothing in it is kept in the repository.
+const screens = "../../.artefacts/screens"
+
+// widths are a cheap phone's and a laptop's.
+var widths = []int{360, 1280}
+
+// damagedPeople has one fault of each common kind.
+const damagedPeople = `employee_id,display_name,mobile_phone,manager_id,site,locale,department,job_title,active
+E1,Rina Wulandari,6.28E+12,,Pabrik Cikande,id-ID,Kantor,Kepala pabrik,true
+E2,Budi Santoso,0812 345,E99,Pabrik Cikande,id-ID,Produksi A,Kepala regu,true
+E3,,+6281200000003,E2,Pabrik Cikande,id-ID,Produksi A,Operator,true
+E3,Agus Wijaya,+6281200000004,E2,Pabrik Cikande,xx-klingon,Gudang,Operator,true
+E5,Dewi Lestari,+6281200000005,E6,Pabrik Cikande,id-ID,Produksi A,Operator,true
+E6,Joko,+6281200000006,E5,Pabrik Cikande,id-ID,Gudang,Operator,mungkin
+`
+
+// TestScreens takes a picture of every page, narrow and wide, light and dark, in
+// both languages, and holds that none is wider than its screen.
+func TestScreens(t *testing.T) {
+	p := openPlant(t)
+	if err := os.MkdirAll(screens, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	visitor := p.browser.Tab("id", 1280, 900)
+	p.both(visitor, "signin", p.API.URL+"/signin")
+	visitor.Fill("#token", "kt_salah")
+	visitor.Go("main button")
+	p.picture(visitor, "signin-wrong", "en")
+
+	hr := p.signIn("id", 1280, 900)
+	p.both(hr, "home-calm", p.API.URL+"/")
+	p.importScreens(hr)
+	p.composeScreens(hr)
+	p.alertScreens(hr)
+	hr.NoFaults()
+}
+
+// picture saves what a tab shows, at every width and in both colour schemes.
+func (p *plant) picture(tab *apptest.Tab, name, lang string) {
+	p.t.Helper()
+	for _, width := range widths {
+		tab.Screen(width, 800)
+		if wide := apptest.Eval[int](tab, "document.documentElement.scrollWidth"); wide > width {
+			p.t.Errorf("%s in %s is %d px wide on a screen of %d px", name, lang, wide, width)
+		}
+		for _, dark := range []bool{false, true} {
+			tab.Dark(dark)
+			file := fmt.Sprintf("%s.%s.%d.%s.png", name, lang, width, map[bool]string{true: "dark", false: "light"}[dark])
+			if err := os.WriteFile(filepath.Join(screens, file), tab.Picture(), 0o600); err != nil {
+				p.t.Fatal(err)
+			}
+		}
+	}
+}
+
+// both takes the pictures of an address in Indonesian and in English.
+func (p *plant) both(tab *apptest.Tab, name, address string) {
+	p.t.Helper()
+	mark := "?"
+	if strings.Contains(address, "?") {
+		mark = "&"
+	}
+	for _, lang := range []string{"id", "en"} {
+		tab.Open(address + mark + "lang=" + lang)
+		p.picture(tab, name, lang)
+	}
+}
+
+func (p *plant) importScreens(hr *apptest.Tab) {
+	p.t.Helper()
+	for name, text := range map[string]string{"damaged": damagedPeople, "good": smallCompany + "E10,Sari,081234567890,E9,Pabrik Cikande,id,Kantor,Staf,true\n"} {
+		file := filepath.Join(p.t.TempDir(), name+".csv")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			p.t.Fatal(err)
+		}
+		for _, lang := range []string{"id", "en"} {
+			hr.Open(p.API.URL + "/people?lang=" + lang)
+			if name == "damaged" {
+				p.picture(hr, "people", lang)
+			}
+			hr.Choose("#file", file)
+			hr.Go("form[enctype] button")
+			p.picture(hr, "people-"+name, lang)
+		}
+	}
+}
+
+func (p *plant) composeScreens(hr *apptest.Tab) {
+	p.t.Helper()
+	for _, lang := range []string{"id", "en"} {
+		hr.Open(p.API.URL + "/new?lang=" + lang)
+		p.picture(hr, "new-1-choose", lang)
+		hr.Go("[value=choose]")
+		p.picture(hr, "new-1-choose-wrong", lang)
+		for _, mode := range []string{"live", "drill"} {
+			hr.Open(p.API.URL + "/new")
+			hr.Press("[name=mode][value=" + mode + "]")
+			hr.Press("[name=template][value=fire]")
+			hr.Go("[value=choose]")
+			p.picture(hr, "new-2-write-"+mode, lang)
+			hr.Fill(`[name="f.site"]`, "Pabrik Cikande")
+			hr.Fill(`[name="f.muster"]`, "Lapangan parkir B")
+			hr.Go("[value=write]")
+			p.picture(hr, "new-3-who-"+mode, lang)
+			hr.Press("[name=all]")
+			hr.Go("[value=count]")
+			p.picture(hr, "new-3-who-counted-"+mode, lang)
+			hr.Go("[value=who]")
+			p.picture(hr, "new-4-preview-"+mode, lang)
+			hr.Go("[value=preview]")
+			p.picture(hr, "new-5-confirm-"+mode, lang)
+			hr.Go("[value=send]")
+			p.picture(hr, "new-5-confirm-wrong-"+mode, lang)
+		}
+		hr.Open(p.API.URL + "/new")
+		hr.Press("[name=mode][value=live]")
+		hr.Press("[name=template][value=own]")
+		hr.Go("[value=choose]")
+		p.picture(hr, "new-2-write-own", lang)
+	}
+}
+
+// announceBy sends a prepared announcement to everybody and returns its id and
+// the tokens of those who got it.
+func (p *plant) announceBy(mode, template string, fields string) (id string, tokens map[string]string) {
+	p.t.Helper()
+	before := uint64(0)
+	for _, e := range p.Log() {
+		before = max(before, e.Seq)
+	}
+	var s summary
+	body := fmt.Sprintf(`{"mode": %q, "template": %q, "fields": %s, "audience": {"all": true}, "channels": ["webpush", "sms", "inapp"]}`, mode, template, fields)
+	if err := p.API.Call(p.t.Context(), http.MethodPost, "/api/v1/announcements", "application/json", strings.NewReader(body), &s); err != nil {
+		p.t.Fatal(err)
+	}
+	tokens = map[string]string{}
+	apptest.Eventually(p.t, pageWait, "everybody to be called", func() (bool, string) {
+		for _, e := range p.Log() {
+			if e.Seq > before && e.Token != "" {
+				tokens[e.Phone] = e.Token
+			}
+		}
+		return len(tokens) == 8, fmt.Sprint(tokens)
+	})
+	return s.ID, tokens
+}
+
+func (p *plant) say(number string, answer int, token, text string) {
+	via := "link"
+	if text != "" {
+		via = "sms"
+	}
+	p.Act(sandbox.Act{Number: number, Via: via, Answer: answer, Token: token, Text: text})
+}
+
+func (p *plant) closeAs(hr *apptest.Tab, id, as, why string) {
+	hr.Open(p.API.URL + "/alerts/" + id + "/close?as=" + as)
+	hr.Fill("#reason", why)
+	hr.Go("main form button")
+}
+
+func (p *plant) alertScreens(hr *apptest.Tab) {
+	p.t.Helper()
+	place := `{"site": "Pabrik Cikande", "muster": "Lapangan parkir B"}`
+	phone := p.browser.Tab("id", 360, 740)
+	page := func(name, token string) { p.both(phone, name, p.API.URL+"/r/"+token) }
+
+	// A fire in which every state occurs.
+	id, tokens := p.announceBy("live", "fire", place)
+	board := p.API.URL + "/alerts/" + id
+	p.both(hr, "board-first-seconds", board)
+	page("answer", tokens["E7"]) // looking at it makes E7 "opened"
+	p.say("E3", 1, tokens["E3"], "")
+	p.say("E2", 1, tokens["E2"], "")
+	p.say("E6", 3, tokens["E6"], "")
+	p.say("E4", 2, tokens["E4"], "2 kaki luka, lantai 3")
+	apptest.Eventually(p.t, pageWait, "the answers to count", func() (bool, string) {
+		var s summary
+		err := p.API.Call(p.t.Context(), http.MethodGet, "/api/v1/announcements/"+id, "", nil, &s)
+		return err == nil && s.Counts.NeedHelp == 1 && s.Counts.Confirmed == 2 && s.Counts.NotOnSite == 1, fmt.Sprintf("%+v, %v", s, err)
+	})
+	page("answer-safe", tokens["E3"])
+	page("answer-change", tokens["E3"]+"?change=1")
+	page("answer-help", tokens["E4"])
+	p.both(hr, "board", board)
+	p.both(hr, "board-people", board+"/people?state=no_answer")
+	p.both(hr, "board-people-nobody", board+"/people?q=zzz")
+	for _, who := range p.recipients(id) {
+		if who.State == "need_help" {
+			p.both(hr, "board-person", fmt.Sprintf("%s/people/%d", board, who.Index))
+		}
+	}
+	p.both(hr, "close-all-clear", board+"/close?as=all_clear")
+	p.both(hr, "close-corrected", board+"/close?as=corrected")
+	p.both(phone, "team", p.link("E2", "/t/"))
+
+	// The employee's own page, and what becomes of a wrong link.
+	var enrol struct{ Path string }
+	if err := p.API.Call(p.t.Context(), http.MethodPost, "/api/v1/people/E9/enrol", "", nil, &enrol); err != nil {
+		p.t.Fatal(err)
+	}
+	p.both(phone, "enrol", p.API.URL+enrol.Path)
+	phone.Go("main button")
+	p.both(phone, "me", p.API.URL+"/me")
+	p.both(phone, "trouble-phone", p.API.URL+"/r/AAAAAAAA")
+	p.both(hr, "trouble-console", p.API.URL+"/alerts/nothing")
+
+	p.closeAs(hr, id, "all_clear", "Api padam, gedung sudah diperiksa.")
+	p.both(hr, "board-closed", board)
+	page("answer-closed", tokens["E5"])
+	p.both(phone, "me-calm", p.API.URL+"/me")
+
+	drill, tokens := p.announceBy("drill", "earthquake", place)
+	page("answer-drill", tokens["E7"])
+	p.both(hr, "board-drill", p.API.URL+"/alerts/"+drill)
+	p.both(hr, "close-drill", p.API.URL+"/alerts/"+drill+"/close?as=all_clear")
+
+	wrong, tokens := p.announceBy("live", "flood", `{"site": "Pabrik Cikande"}`)
+	p.both(hr, "home", p.API.URL+"/")
+	p.closeAs(hr, wrong, "corrected", "Salah tekan, seharusnya latihan.")
+	page("answer-corrected", tokens["E7"])
+	p.both(hr, "board-corrected", p.API.URL+"/alerts/"+wrong)
+
+	_, tokens = p.announceBy("live", "closure", `{"site": "Pabrik Cikande", "date": "25 November", "reason": "banjir di jalan masuk", "pay_rule": "tetap dibayar", "next": "18.00"}`)
+	page("answer-read", tokens["E7"])
+	phone.NoFaults()
+
+	phones := p.browser.Tab("en", 1280, 900)
+	phones.Open(p.Outside.URL + "/phones")
+	p.picture(phones, "phones", "en")
+	phones.NoFaults()
+}
+
+func (p *plant) recipients(id string) []recipient {
+	p.t.Helper()
+	var page struct{ Recipients []recipient }
+	if err := p.API.Call(p.t.Context(), http.MethodGet, "/api/v1/announcements/"+id+"/recipients", "", nil, &page); err != nil {
+		p.t.Fatal(err)
+	}
+	return page.Recipients
+}

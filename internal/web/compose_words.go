@@ -1,0 +1,182 @@
+package web
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"kentongan/internal/announcement"
+)
+
+// Picked reports whether a box was ticked before.
+func (v composeView) Picked(chosen []string, name string) bool { return slices.Contains(chosen, name) }
+
+// Join writes employee numbers back into their field.
+func (v composeView) Join(numbers []string) string { return strings.Join(numbers, " ") }
+
+// OwnWords reports whether the sender went back from writing their own text.
+func (v composeView) OwnWords() bool { return v.Draft.Mode != "" && v.Draft.Template == "" }
+
+// Severity is how serious the draft is, as far as it is known at this step.
+func (v composeView) Severity() announcement.Severity {
+	for _, s := range []announcement.Severity{v.Preview.Announcement.Severity, v.Draft.Severity, v.Template.Severity} {
+		if s != "" {
+			return s
+		}
+	}
+	return announcement.Extreme // the first choice of one's own text
+}
+
+// BandClass is the colour of the band above the form.
+func (v composeView) BandClass() string { return bandOf(v.Draft.Mode, v.Severity()) }
+
+// Subject is what the draft is about.
+func (v composeView) Subject() string {
+	name := v.T("My own text")
+	if v.Template.Key != "" {
+		name = v.Template.Name[v.Lang]
+	}
+	for _, place := range []string{v.Draft.Fields["site"], v.Own(v.Lang).Title} {
+		if place != "" {
+			return name + ": " + place
+		}
+	}
+	return name
+}
+
+// Own is the sender's own text in a language.
+func (v composeView) Own(lang announcement.Language) announcement.Text { return v.Draft.Text[lang] }
+
+// step is one of the steps above the form.
+type step struct {
+	Name      string
+	Now, Done bool
+}
+
+// Steps are the steps of an alert.
+func (v composeView) Steps() []step {
+	all := []step{{Name: "Choose"}, {Name: "Write"}, {Name: "Who"}, {Name: "Look"}, {Name: "Send"}}
+	now := slices.Index([]string{"choose", "write", "who", "preview", "confirm"}, v.Step)
+	for i := range all {
+		all[i].Now, all[i].Done = i == now, i < now
+	}
+	return all
+}
+
+// blank is a blank of a prepared text.
+type blank struct {
+	Key, Label, Example, Value string
+	Must                    bool
+}
+
+// fieldWords name the blanks of the prepared texts: a label, and an example as it
+// would stand there.
+var fieldWords = map[string][2]string{
+	"site": {"Site", ""}, "muster": {"Assembly point", "Lapangan parkir B"}, "place": {"Exact place", "Gedung 2, lantai 3"},
+	"event": {"What happened", "ledakan di gudang"}, "date": {"From which day", "Senin 25 November"}, "reason": {"Reason", "banjir di jalan masuk"},
+	"pay_rule": {"Pay", "tetap dibayar"}, "next": {"Time of the next update", "18.00"},
+}
+
+// Blanks are the blanks of the chosen text with what was filled in.
+func (v composeView) Blanks() []blank {
+	var out []blank
+	add := func(key string, must bool) {
+		words, ok := fieldWords[key]
+		if !ok {
+			words[0] = key
+		}
+		out = append(out, blank{Key: key, Label: words[0], Example: words[1], Value: v.Draft.Fields[key], Must: must})
+	}
+	for _, key := range v.Template.Fields {
+		add(key, true)
+	}
+	for _, key := range v.Template.Optional {
+		add(key, false)
+	}
+	return out
+}
+
+// option is one line of a list to choose from.
+type option struct {
+	Value, Label string
+	On           bool
+}
+
+func options(on string, pairs ...string) []option {
+	var out []option
+	for i := 0; i+1 < len(pairs); i += 2 {
+		out = append(out, option{pairs[i], pairs[i+1], pairs[i] == on})
+	}
+	return out
+}
+
+// Severities are the degrees of one's own text.
+func (v composeView) Severities() []option {
+	return options(string(v.Draft.Severity), "extreme", "Life in danger now", "severe", "Danger is likely", "moderate", "Work is affected", "info", "Good to know")
+}
+
+// Questions are what one's own text can ask.
+func (v composeView) Questions() []option {
+	return options(string(v.Draft.Answers), "safety", "Are you safe?", "read", "Have you understood this?")
+}
+
+// ownText is the sender's own text in one language.
+type ownText struct {
+	Lang        announcement.Language
+	Title, Body string
+}
+
+// Texts are the sender's own texts, also those not written yet.
+func (v composeView) Texts() []ownText {
+	out := make([]ownText, len(ownLanguages))
+	for i, lang := range ownLanguages {
+		t := v.Own(lang)
+		out[i] = ownText{lang, t.Title, t.Body}
+	}
+	return out
+}
+
+// message is what people get, in one language.
+type message struct {
+	Lang announcement.Language
+	Push [2]string
+	SMS  SMSPreview
+}
+
+// Messages is what people get, Indonesian first.
+func (v composeView) Messages() []message {
+	var out []message
+	for _, lang := range slices.SortedFunc(maps.Keys(v.Preview.Push), indonesianFirst) {
+		out = append(out, message{lang, v.Preview.Push[lang], v.Preview.SMS[lang]})
+	}
+	return out
+}
+
+func indonesianFirst(a, b announcement.Language) int {
+	switch {
+	case a == b:
+		return 0
+	case a == announcement.Indonesian:
+		return -1
+	case b == announcement.Indonesian:
+		return 1
+	}
+	return strings.Compare(string(a), string(b))
+}
+
+// Tongues says how many people read which language.
+func (v composeView) Tongues() []string {
+	var out []string
+	for _, lang := range slices.SortedFunc(maps.Keys(v.Preview.Languages), indonesianFirst) {
+		out = append(out, v.LanguageName(lang)+" "+v.N(v.Preview.Languages[lang]))
+	}
+	return out
+}
+
+// shownUnreached is how many names the preview lists.
+const shownUnreached = 200
+
+// Unreached are those whom nothing reaches, as many as a page lists.
+func (v composeView) Unreached() []Name {
+	return v.Preview.Unreachable[:min(len(v.Preview.Unreachable), shownUnreached)]
+}

@@ -1,0 +1,84 @@
+package web
+
+import (
+	"fmt"
+	"html/template"
+	"strings"
+
+	"kentongan/internal/announcement"
+)
+
+// notices say what has just been done, after the redirect that ended a form.
+var notices = map[string]string{
+	"sent":        "The alert is on its way.",
+	"sent-before": "This alert was sent already. It goes out once.",
+	"reminded":    "Everybody without an answer is being called again.",
+	"nobody":      "Everybody has answered: nobody is called again.",
+	"claimed":     "The others now see who handles this.",
+	"resolved":    "Recorded as resolved.",
+	"marked":      "Recorded.",
+	"closed":      "Closed. Everybody who was called is being told.",
+	"called":      "They are being called again.",
+	"too-soon":    "They were called again less than 5 minutes ago.",
+	"tick":        "Tick the people first.",
+	"handled":     "Marked as handled.",
+}
+
+// fieldNames say what a field of a form is called on the page.
+var fieldNames = map[string]string{
+	"audience": "People", "sites": "Sites", "departments": "Departments", "under": "Managers and all their people", "people": "Named people",
+	"except": "Not these", "title": "Title", "body": "Text", "text": "Text", "severity": "How serious?", "answers": "Question",
+}
+
+// Anchor is the id of the field that an error is about: "audience.people[0]" is
+// about the field of named people.
+func (p page) Anchor(field string) string {
+	field, _, _ = strings.Cut(field, "[")
+	parts := strings.Split(field, ".")
+	switch parts[0] {
+	case "fields":
+		return "f." + parts[len(parts)-1]
+	case "text":
+		if len(parts) == 3 {
+			return parts[2] + "." + parts[1]
+		}
+	case "audience":
+		return map[string]string{"sites": "site", "departments": "department", "under": "under", "people": "people", "except": "except"}[parts[min(1, len(parts)-1)]]
+	}
+	return field
+}
+
+// FaultOf is one line of the summary of errors: which field, what stood there,
+// and what is wrong with it.
+func (p page) FaultOf(f *announcement.FieldError) string {
+	why := p.Say(f.Why)
+	if strings.HasSuffix(f.Why, ".") { // a sentence that needs no more
+		return why
+	}
+	if f.Value != "" {
+		why = "“" + f.Value + "” " + why
+	}
+	field, _, _ := strings.Cut(f.Field, "[")
+	parts := strings.Split(field, ".")
+	name := parts[len(parts)-1]
+	if len(parts) > 1 && parts[1] == "except" {
+		name = "except"
+	}
+	if words, ok := fieldWords[name]; ok && parts[0] == "fields" {
+		return p.T(words[0]) + ": " + why
+	}
+	if word, ok := fieldNames[name]; ok {
+		return p.T(word) + ": " + why
+	}
+	return why
+}
+
+// H is T for a sentence whose blanks hold HTML.
+func (p page) H(english string, args ...any) template.HTML {
+	return template.HTML(fmt.Sprintf(template.HTMLEscapeString(p.T(english)), args...)) // #nosec G203 -- the sentence is escaped, the blanks are made by Num and N
+}
+
+// Num is a number that a script keeps up to date.
+func (p page) Num(key string, n int) template.HTML {
+	return template.HTML(`<span class="num" data-n="` + template.HTMLEscapeString(key) + `">` + p.N(n) + `</span>`) // #nosec G203
+}
