@@ -15,6 +15,7 @@ package announcement
 import (
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -328,6 +329,14 @@ func checkText(add func(field, value, why string), field, s string, limit int) {
 	case strings.ContainsFunc(s, forbidden):
 		add(field, "", "contains a control or direction character; type it again as plain text")
 	}
+}
+
+// CheckWords reports why words cannot be said to people, nil when they can.
+func CheckWords(s string) error {
+	if strings.ContainsFunc(s, forbidden) {
+		return errors.New("contains a control or direction character; type it again as plain text")
+	}
+	return nil
 }
 
 // forbidden are characters that hide, reorder or break a message: controls

@@ -268,6 +268,7 @@ const (
 	SayHelp       MessageKind = "help_to_manager"
 	SayCorrection MessageKind = "correction"
 	SayAllClear   MessageKind = "all_clear"
+	SayUpdate     MessageKind = "update" // something new, in the sender's own words
 )
 
 // Decided is a round of calls. Recipients means the round goes to recipients
@@ -280,7 +281,29 @@ type Decided struct {
 	Only     Only        `json:"only,omitempty"`
 	To       []Call      `json:"to,omitempty"`
 	About    int         `json:"about,omitempty"` // SayHelp: the number of the recipient who needs help
+
+	Words map[Language]string `json:"words,omitempty"` // SayUpdate: what is new
 }
+
+// Say returns the words of an update for a reader of lang: that language, else
+// English for a reader who is not Indonesian, else Indonesian, else any.
+func (d Decided) Say(lang Language) string {
+	for _, l := range []Language{lang, English, Indonesian} {
+		if w := d.Words[l]; w != "" {
+			return w
+		}
+	}
+	for _, w := range d.Words {
+		return w
+	}
+	return ""
+}
+
+// Limits of an update in characters: what fits an SMS beside the rest, and a push.
+const (
+	MaxUpdateSMS = 60
+	MaxUpdate    = 100
+)
 
 // Round is a decided round with everything needed to carry it out. Round 0 is
 // made from the announcement: SayAlert to OnlyOutstanding at the time of commit.

@@ -21,6 +21,7 @@ type Saying struct {
 	Letter   string // names this announcement among several open ones ("B"); empty if it is the only one
 	Count    int    // people who are outstanding, for a digest
 	Name     string // who needs help
+	Words    string // what is new, for an update
 	Now      time.Time
 	Expires  time.Time
 }
@@ -114,7 +115,7 @@ func (s speech) blanks() map[string]string {
 	}
 	return map[string]string{
 		"subject": strings.TrimRight(s.subject, ".:"), "time": FormatTime(at, s.lang, s.a.Zone), "n": strconv.Itoa(s.k.Count),
-		"name": plain(s.k.Name), "ask": s.words.Ask[s.a.Answers], "org": s.k.Org,
+		"name": plain(s.k.Name), "words": plain(s.k.Words), "ask": s.words.Ask[s.a.Answers], "org": s.k.Org,
 	}
 }
 

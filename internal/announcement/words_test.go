@@ -23,7 +23,7 @@ var (
 	modes = []announcement.Mode{announcement.Live, announcement.Drill}
 	kinds = []announcement.MessageKind{
 		announcement.SayAlert, announcement.SayReminder, announcement.SayDigest,
-		announcement.SayHelp, announcement.SayCorrection, announcement.SayAllClear,
+		announcement.SayHelp, announcement.SayCorrection, announcement.SayAllClear, announcement.SayUpdate,
 	}
 	drillWord = regexp.MustCompile(`(?i)latihan|drill`)
 )
@@ -66,7 +66,7 @@ func filled(t testing.TB, c *announcement.Catalogue, info announcement.TemplateI
 func saying(kind announcement.MessageKind, lang announcement.Language, twoWay bool) announcement.Saying {
 	return announcement.Saying{
 		Kind: kind, Language: lang, Org: "PT SinarAbc", Link: "https://siaga.example/r/7Kq2mX9b", Token: "7Kq2mX9b",
-		TwoWay: twoWay, Count: 128, Name: "Nur Aisyah P", Now: noon.Add(20 * time.Minute), Expires: noon.Add(time.Hour),
+		TwoWay: twoWay, Count: 128, Name: "Nur Aisyah P", Words: "Pakai gerbang barat. Gerbang timur ditutup sampai jam 16.00.", Now: noon.Add(20 * time.Minute), Expires: noon.Add(time.Hour),
 	}
 }
 

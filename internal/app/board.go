@@ -57,13 +57,11 @@ func (d *desk) Preview(_ context.Context, draft web.Draft) (web.Preview, error) 
 	for _, person := range resolved.Roster.Duty {
 		p.Duty = append(p.Duty, d.name(person))
 	}
-	seen := 0
-	for _, id := range d.tracker.IDs() {
-		v, ok := d.tracker.View(id)
-		if ok && v.Announcement.Template == draft.Template && v.Announcement.Mode == draft.Mode && seen < 5 {
-			p.Largest = max(p.Largest, len(v.Roster.Recipients))
-			seen++
-		}
+	d.compare(&p, draft, resolved)
+	d.judgeProviders(&p, resolved)
+	d.reckonCost(&p, resolved)
+	if a.Severity == announcement.Moderate || a.Severity == announcement.Info {
+		p.Quiet = quietUntil(a.At, a.Zone)
 	}
 	return p, nil
 }

@@ -45,10 +45,13 @@ type Config struct {
 	PushSubject string   `name:"push-subject" env:"KENTONGAN_PUSH_SUBJECT" help:"Contact for push services: an e-mail address or an https URL. Empty: web push is off."`
 	PushHosts   []string `name:"push-hosts" env:"KENTONGAN_PUSH_HOSTS" help:"Hosts of push services, comma separated; a leading dot allows sub-domains. Empty: the known ones."`
 
-	BootstrapToken string `name:"bootstrap-token" env:"KENTONGAN_BOOTSTRAP_TOKEN" help:"First sender token, for scripts (secret)."`
-	Duty           string `name:"duty" env:"KENTONGAN_DUTY" help:"Employee numbers of the duty list, comma separated. Empty: whoever has no manager."`
-	Zone           string `name:"zone" env:"KENTONGAN_ZONE" default:"Asia/Jakarta" help:"Time zone in which times are shown."`
-	InFlight       int    `name:"in-flight" env:"KENTONGAN_IN_FLIGHT" default:"32" help:"Most calls under way at once; also the most messages that a crash can repeat."`
+	BootstrapToken string        `name:"bootstrap-token" env:"KENTONGAN_BOOTSTRAP_TOKEN" help:"First sender token, for scripts (secret)."`
+	Duty           string        `name:"duty" env:"KENTONGAN_DUTY" help:"Employee numbers of the duty list, comma separated. Empty: whoever has no manager."`
+	Zone           string        `name:"zone" env:"KENTONGAN_ZONE" default:"Asia/Jakarta" help:"Time zone in which times are shown."`
+	Countdown      time.Duration `name:"countdown" env:"KENTONGAN_COUNTDOWN" default:"10s" help:"How long a confirmed alert of the console can still be cancelled before it goes out: 0s to 30s. The API sends at once."`
+	SMSPrice       int           `name:"sms-price" env:"KENTONGAN_SMS_PRICE" default:"0" help:"Price of one SMS segment in whole units of the currency, for the cost shown before sending. 0: not shown."`
+	Currency       string        `name:"currency" env:"KENTONGAN_CURRENCY" default:"Rp" help:"Currency that stands before a price."`
+	InFlight       int           `name:"in-flight" env:"KENTONGAN_IN_FLIGHT" default:"32" help:"Most calls under way at once; also the most messages that a crash can repeat."`
 
 	Sandbox       bool   `name:"sandbox" help:"Run with sample people, a stand-in for the SMS provider and the push services, and a page of phones."`
 	SandboxListen string `name:"sandbox-listen" env:"KENTONGAN_SANDBOX_LISTEN" default:"127.0.0.1:8081" help:"Address of the stand-ins and the page of phones."`
@@ -161,6 +164,12 @@ func (c *Config) Complete() error {
 	c.checkPush(refuse)
 	if c.BootstrapToken != "" && len(c.BootstrapToken) < 16 {
 		refuse("KENTONGAN_BOOTSTRAP_TOKEN", "use at least 16 characters")
+	}
+	if c.Countdown < 0 || c.Countdown > 30*time.Second {
+		refuse("KENTONGAN_COUNTDOWN", "must be 0s to 30s")
+	}
+	if c.SMSPrice < 0 {
+		refuse("KENTONGAN_SMS_PRICE", "must be 0 or more")
 	}
 	if c.InFlight < 1 || c.InFlight > 10_000 {
 		refuse("KENTONGAN_IN_FLIGHT", "must be 1 to 10000")

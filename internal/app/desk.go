@@ -24,18 +24,20 @@ import (
 // desk is where requests from people meet the house: it validates, resolves
 // and writes facts, and reads where things stand. It holds no state of its own.
 type desk struct {
-	config    *Config
-	ledger    ledger.Ledger
-	vault     ledger.Vault
-	directory *directory.Directory
-	tracker   *tracker.Tracker
-	catalogue *announcement.Catalogue
-	links     *links
-	hub       *inapp.Hub
-	now       func() time.Time
-	log       *slog.Logger
-	inbox     *inbox
-	replies   *replyLimit
+	config     *Config
+	ledger     ledger.Ledger
+	vault      ledger.Vault
+	directory  *directory.Directory
+	tracker    *tracker.Tracker
+	catalogue  *announcement.Catalogue
+	links      *links
+	hub        *inapp.Hub
+	now        func() time.Time
+	log        *slog.Logger
+	inbox      *inbox
+	countdowns *countdowns
+	providers  *providers
+	replies    *replyLimit
 }
 
 // topics of the hub: an announcement, and a person.
@@ -288,24 +290,12 @@ func (d *desk) Remind(ctx context.Context, p web.Principal, id announcement.ID, 
 	if err != nil {
 		return 0, err
 	}
-	round := int64(announcement.FirstExtraRound)
-	for _, r := range v.Rounds {
-		if r.Round >= round && r.Round < announcement.HelpRound(0, 0) {
-			round = r.Round + 1
-		}
+	err = d.extraRound(ctx, v, announcement.Fact{Announcement: id, Kind: announcement.KindDecided, Actor: p.Actor, Reason: note,
+		Decided: &announcement.Decided{Message: announcement.SayReminder, Channels: v.Announcement.Channels, Only: announcement.OnlyOutstanding}})
+	if err != nil {
+		return 0, err
 	}
-	for ; ; round++ {
-		_, err := d.ledger.Once(ctx, fmt.Sprint(round), announcement.Fact{Announcement: id, Kind: announcement.KindDecided, At: d.now().UTC(),
-			Actor: p.Actor, Reason: note, Decided: &announcement.Decided{Round: round, Message: announcement.SayReminder,
-				Channels: v.Announcement.Channels, Only: announcement.OnlyOutstanding}})
-		if errors.Is(err, ledger.ErrAlready) {
-			continue // another person reminded at this moment
-		}
-		if err != nil {
-			return 0, fmt.Errorf("%w: %w", web.ErrNotYet, err)
-		}
-		return outstanding, d.caughtUp(ctx)
-	}
+	return outstanding, d.caughtUp(ctx)
 }
 
 // MarkAt accounts for somebody from the console.

@@ -128,14 +128,22 @@ func (h *House) furnish(ctx context.Context, secret *keys, store tracker.Store, 
 	if err != nil {
 		return err
 	}
+	counting, err := openCountdowns(ctx, h.vault)
+	if err != nil {
+		return err
+	}
 	h.desk = &desk{config: c, ledger: h.ledger, vault: h.vault, directory: h.directory, tracker: h.tracker, catalogue: catalogue,
-		links: h.links, hub: h.hub, now: h.now, log: log, inbox: box, replies: newReplyLimit()}
+		links: h.links, hub: h.hub, now: h.now, log: log, inbox: box, countdowns: counting, providers: newProviders(h.now), replies: newReplyLimit()}
 
 	senders, err := h.openChannels(secret, providers)
 	if err != nil {
 		return err
 	}
-	metrics, sent := newMetrics(h)
+	metrics, count := newMetrics(h)
+	sent := func(c announcement.Channel, r announcement.Rank, reason string) {
+		count(c, r, reason)
+		h.desk.providers.note(c, r, reason)
+	}
 	h.dispatcher = dispatch.New(dispatch.Options{Ledger: h.ledger, Queue: queue, Tracker: h.tracker, People: h.directory, Composer: composer{h.desk},
 		Senders: senders, InFlight: c.InFlight, Now: h.now, Log: log, OnSent: sent})
 	guard, err := openAccess(ctx, h.vault, c.BootstrapToken, c.Sandbox)
@@ -289,6 +297,7 @@ func (h *House) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return named("tracker", h.tracker.Run(ctx)) })
 	group.Go(func() error { return named("dispatch", h.dispatcher.Run(ctx)) })
+	group.Go(func() error { return named("countdown", h.desk.runCountdowns(ctx)) })
 	h.serve(ctx, group, h.listener, h.server.Handler())
 	if h.sandbox != nil {
 		h.serve(ctx, group, h.sandboxOn, h.sandbox)

@@ -22,7 +22,7 @@ func TestHelpOutsideOfAnAlertCallsTheDutyList(t *testing.T) {
 		siti.ExpectSMS("HELP request recorded")
 		h.Phone("chief").ExpectSMS("HELP asked for by SMS")
 		h.Phone("budi").ExpectNothing()
-		box := h.house.desk.Inbox(t.Context())
+		box := h.house.desk.Inbox(h.t.Context())
 		if len(box) != 1 || !box[0].Help || len(box[0].Names) != 1 || box[0].Names[0].Name != "siti" || box[0].Body != "tolong, terjebak di lift" {
 			t.Fatalf("inbox: got %+v, want siti's call for help", box)
 		}
@@ -34,7 +34,7 @@ func TestHelpOutsideOfAnAlertCallsTheDutyList(t *testing.T) {
 		siti.Reply("masih terjebak, tolong") // the same ten minutes: filed, the duty list knows
 		h.After(30 * time.Minute)
 		h.Phone("chief").ExpectNothing()
-		if box := h.house.desk.Inbox(t.Context()); len(box) != 2 {
+		if box := h.house.desk.Inbox(h.t.Context()); len(box) != 2 {
 			t.Errorf("inbox: got %d texts, want both", len(box))
 		}
 	})
@@ -52,7 +52,7 @@ func TestStrangersAreFiledAndAnsweredOnceADay(t *testing.T) {
 		stranger.Reply("tolong, kebakaran di gudang")
 		stranger.ExpectSMS("diteruskan ke petugas")
 		h.Phone("chief").ExpectSMS("HELP asked for by SMS")
-		if box := h.house.desk.Inbox(t.Context()); len(box) != 3 || !box[0].Help || len(box[0].Names) != 0 {
+		if box := h.house.desk.Inbox(h.t.Context()); len(box) != 3 || !box[0].Help || len(box[0].Names) != 0 {
 			t.Errorf("inbox: got %+v, want three texts of a stranger, help first", box)
 		}
 	})

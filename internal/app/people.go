@@ -57,6 +57,7 @@ func (c composer) Compose(r announcement.Round, n int, lang announcement.Languag
 	person := r.Target(n)
 	switch number, isRecipient := c.numberOf(r, n, person); {
 	case isRecipient:
+		s.Words = r.Decided.Say(lang)
 		s.Token = c.links.answerToken(a.ID, number)
 		s.Link = c.config.PublicURL + "/r/" + s.Token
 		open := 0

@@ -51,6 +51,14 @@ func (d *desk) answerPage(ctx context.Context, v tracker.View, n int) (web.Answe
 		Status: v.Status, ClosedAs: v.ClosedAs, ClosedAt: v.ClosedAt, Emergency: emergency, Org: d.config.OrgName,
 		Nonce: string(announcement.NewID()),
 	}
+	for i, r := range v.Rounds {
+		switch r.Message {
+		case announcement.SayUpdate:
+			p.Update, p.UpdatedAt = r.Say(lang), v.RoundsAt[i]
+		case announcement.SayAllClear:
+			p.ClearAt = v.RoundsAt[i]
+		}
+	}
 	if d.config.SMSTwoWay && !strings.HasPrefix(d.config.TwilioFrom, "MG") {
 		p.SMSNumber = d.config.TwilioFrom
 	}

@@ -96,6 +96,7 @@ func newRehearsal(t *testing.T, log *slog.Logger) *rehearsal {
 	running, ctx := errgroup.WithContext(ctx)
 	running.Go(func() error { return named("tracker", house.tracker.Run(ctx)) })
 	running.Go(func() error { return named("dispatch", house.dispatcher.Run(ctx)) })
+	running.Go(func() error { return named("countdown", house.desk.runCountdowns(ctx)) })
 	running.Go(func() error { return box.Run(ctx) })
 	t.Cleanup(func() {
 		stop()
@@ -304,19 +305,24 @@ func step(after time.Duration, whom announcement.Whom) announcement.Step {
 // Announce sends an announcement and lets it arrive. The story's clock starts again.
 func (h *rehearsal) Announce(title string, choices ...choice) announcement.ID {
 	h.t.Helper()
+	h.mark = time.Now()
+	var s web.Summary
+	if err := h.api.JSON(h.t.Context(), http.MethodPost, "/api/v1/announcements", h.draft(title, choices...), &s); err != nil {
+		h.t.Fatal(err)
+	}
+	h.After(0)
+	return s.ID
+}
+
+// draft is what HR fills in.
+func (h *rehearsal) draft(title string, choices ...choice) web.Draft {
 	d := web.Draft{Mode: announcement.Live, Severity: announcement.Extreme, Answers: announcement.Safety, Audience: announcement.Audience{All: true},
 		Text: map[announcement.Language]announcement.Text{announcement.English: {Title: title, Body: "Leave by the east gate."},
 			announcement.Indonesian: {Title: title, Body: "Keluar lewat gerbang timur."}}}
 	for _, choose := range choices {
 		choose(&d)
 	}
-	h.mark = time.Now()
-	var s web.Summary
-	if err := h.api.JSON(h.t.Context(), http.MethodPost, "/api/v1/announcements", d, &s); err != nil {
-		h.t.Fatal(err)
-	}
-	h.After(0)
-	return s.ID
+	return d
 }
 
 // Close ends an announcement, as a person in HR does.

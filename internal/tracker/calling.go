@@ -22,7 +22,7 @@ func (t *Tracker) Round(_ context.Context, id announcement.ID, round int64) (ann
 	}
 	for i, d := range e.Rounds {
 		if d.Round == round {
-			out.Decided, out.At = d, e.decidedAt[i]
+			out.Decided, out.At = d, e.RoundsAt[i]
 			return out, nil
 		}
 	}

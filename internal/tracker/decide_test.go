@@ -127,7 +127,7 @@ func TestDueKeepsDistances(t *testing.T) {
 	} {
 		if row.fired > 0 {
 			e.Rounds = append(e.Rounds, announcement.Decided{Step: len(e.Rounds) + 1})
-			e.decidedAt = append(e.decidedAt, start.Add(row.fired))
+			e.RoundsAt = append(e.RoundsAt, start.Add(row.fired))
 		}
 		if at, _, ok := e.due(); !ok || at.Sub(start) != row.want {
 			t.Errorf("%s: due after %v, want %v", row.name, at.Sub(start), row.want)

@@ -14,6 +14,11 @@ import (
 // every reminder that a person asks for and below every call for help.
 const closingRound = int64(1) << 31
 
+// AllClearRound is the round of an all clear that is said while those who have
+// not answered are still asked: one per announcement, so that closing it later
+// does not say it again.
+const AllClearRound = closingRound
+
 // tick looks at the timers until ctx ends.
 func (t *Tracker) tick(ctx context.Context) error {
 	ticker := time.NewTicker(t.o.Tick)
@@ -211,6 +216,37 @@ func (t *Tracker) evaluate(ctx context.Context, id announcement.ID) error {
 	t.o.Log.Info("step taken", "announcement", id, "step", step, "reason", string(s.Announcement.Policy.Steps[step-1].Whom))
 	return t.once(ctx, strconv.FormatInt(d.Round, 10), announcement.Fact{Announcement: id, Kind: announcement.KindDecided,
 		Reason: "step_" + string(s.Announcement.Policy.Steps[step-1].Whom), Decided: &d})
+}
+
+// ErrNoStep says that every step which calls somebody else was taken.
+var ErrNoStep = errors.New("no step of the escalation is left")
+
+// Escalate takes the next step that calls managers or the duty list now, because
+// actor asks for it, and returns how many people it calls.
+func (t *Tracker) Escalate(ctx context.Context, id announcement.ID, actor announcement.Actor) (int, error) {
+	if err := t.CatchUp(ctx); err != nil {
+		return 0, err
+	}
+	s, err := t.situation(ctx, id)
+	if err != nil {
+		return 0, err
+	}
+	for i, step := range s.Announcement.Policy.Steps {
+		t.mu.RLock()
+		taken := !t.entries[id].firedAt(i + 1).IsZero()
+		t.mu.RUnlock()
+		if taken || step.Whom == announcement.CallRecipient {
+			continue
+		}
+		d := Decide(s, i+1)
+		_, err := t.o.Ledger.Once(ctx, strconv.FormatInt(d.Round, 10), announcement.Fact{Announcement: id, Kind: announcement.KindDecided,
+			At: t.o.Now().UTC(), Actor: actor, Reason: "escalated_by_hand", Decided: &d})
+		if errors.Is(err, ledger.ErrAlready) {
+			continue // taken at this moment by the clock or another person
+		}
+		return len(d.To), err
+	}
+	return 0, ErrNoStep
 }
 
 func (t *Tracker) situation(ctx context.Context, id announcement.ID) (Situation, error) {

@@ -72,6 +72,9 @@ func (s *Standing) State(n int) announcement.State {
 // all the same: who calls for help is shown, whoever they are.
 func (s *Standing) Excused(n int) bool { return s.bits[bitExcused].Get(n) && !s.answered(n) }
 
+// Called reports whether recipient n was called on any channel.
+func (s *Standing) Called(n int) bool { return s.bits[bitCalled].Get(n) }
+
 // Outstanding reports whether recipient n has neither answered nor been
 // accounted for.
 func (s *Standing) Outstanding(n int) bool {

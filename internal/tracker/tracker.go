@@ -313,6 +313,7 @@ func (t *Tracker) View(id announcement.ID) (View, bool) {
 	}
 	v := e.View
 	v.Rounds = slices.Clip(v.Rounds)
+	v.RoundsAt = slices.Clip(v.RoundsAt)
 	return v, true
 }
 

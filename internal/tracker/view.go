@@ -24,6 +24,7 @@ type View struct {
 	ClosedAt     time.Time
 	Reason       string // of the close
 	Rounds       []announcement.Decided
+	RoundsAt     []time.Time // when each was decided
 }
 
 // entry is an announcement as this node has followed it.
@@ -32,12 +33,11 @@ type entry struct {
 
 	// The rest is guarded by Tracker.mu.
 	View
-	seq       uint64 // last record of it that was followed
-	decidedAt []time.Time
-	pending   announcement.Roster // until committed
-	applied   uint64              // last record of it that the store took
-	dirty     bool                // changed since it was last evaluated
-	looked    time.Time           // when it was last asked who has left
+	seq     uint64              // last record of it that was followed
+	pending announcement.Roster // until committed
+	applied uint64              // last record of it that the store took
+	dirty   bool                // changed since it was last evaluated
+	looked  time.Time           // when it was last asked who has left
 }
 
 func (e *entry) committed() bool { return e.Status != "" }
@@ -66,7 +66,7 @@ func (e *entry) fold(r ledger.Record) {
 		case announcement.KindDecided:
 			if f.Decided != nil && !slices.ContainsFunc(e.Rounds, func(d announcement.Decided) bool { return d.Round == f.Decided.Round }) {
 				e.Rounds = append(e.Rounds, *f.Decided)
-				e.decidedAt = append(e.decidedAt, f.At)
+				e.RoundsAt = append(e.RoundsAt, f.At)
 			}
 		case announcement.KindClosed:
 			if f.Closed != nil && e.ClosedAs == "" {
@@ -209,7 +209,7 @@ func (e *entry) due() (at time.Time, step int, ok bool) {
 func (e *entry) firedAt(step int) time.Time {
 	for i, d := range e.Rounds {
 		if d.Step == step {
-			return e.decidedAt[i]
+			return e.RoundsAt[i]
 		}
 	}
 	return time.Time{}

@@ -47,7 +47,20 @@ type Preview struct {
 	SMS          map[announcement.Language]SMSPreview
 	Push         map[announcement.Language][2]string // title, body
 	Duty         []Name
-	Largest      int // the largest of the last five audiences with this template, 0 if none
+	Usual        [2]int                          // smallest and largest of the last five audiences with this template, zero if none
+	Repeats      *Repeat                         // the same template went to nearly the same people a moment ago
+	Quiet        *time.Time                      // it is night there and nobody is in danger: when the morning begins
+	Segments     int                             // of the first round's SMS, all together, where a price is set
+	Cost         string                          // of the first round's SMS, "Rp 416.500"; empty when no price is set
+	Failing      map[announcement.Channel]string // channels whose provider fails now, and why
+	OnlyFailing  int                             // people whom nothing else reaches
+}
+
+// Repeat is an announcement that looks like the one about to be sent.
+type Repeat struct {
+	ID    announcement.ID
+	At    time.Time
+	Share int // percent of the people who get it again
 }
 
 // SMSPreview is the SMS as the longest case will be.
@@ -187,7 +200,10 @@ type AnswerPage struct {
 	Answer       announcement.Answer // 0 when none was given
 	AnsweredAt   time.Time           // when this answer was said
 	VouchedBy    string
-	Handler      string // who handles their call for help
+	Update       string // the newest word of the sender, in the person's language
+	UpdatedAt    time.Time
+	ClearAt      time.Time // it is over, and they are asked on; zero if not
+	Handler      string    // who handles their call for help
 	HandledAt    time.Time
 	Emergency    string // number to dial when life is in danger, "112"
 	SMSNumber    string // set only where two-way SMS works
@@ -308,6 +324,12 @@ type Desk interface {
 	// Announce is idempotent by key (empty: no key). It returns once the
 	// recipients are durable. repeated says that key had been used for this draft.
 	Announce(ctx context.Context, p Principal, d Draft, key string) (s Summary, repeated bool, err error)
+	// Prepare accepts an announcement that goes out after the countdown, by itself,
+	// unless it is cancelled before. It is idempotent by key.
+	Prepare(ctx context.Context, p Principal, d Draft, key string) (announcement.ID, error)
+	Countdown(ctx context.Context, id announcement.ID) (Countdown, error)
+	// Cancel takes a prepared announcement back; ErrClosed when it has gone out.
+	Cancel(ctx context.Context, p Principal, id announcement.ID) error
 	List(ctx context.Context) ([]Summary, error) // newest first, open before closed, at most 100; Unreachable left out
 	Summary(ctx context.Context, id announcement.ID) (Summary, error)
 	Recipients(ctx context.Context, id announcement.ID, f RecipientFilter) (RecipientPage, error)
@@ -317,6 +339,15 @@ type Desk interface {
 	Timeline(ctx context.Context, id announcement.ID) ([]Entry, error)
 	Close(ctx context.Context, p Principal, id announcement.ID, as announcement.ClosedAs, reason string) error
 	Remind(ctx context.Context, p Principal, id announcement.ID, reason string) (called int, err error)
+	// Escalate takes the next step that calls managers or the duty list now, and
+	// returns how many of them are called. ErrConflict when no such step is left.
+	Escalate(ctx context.Context, p Principal, id announcement.ID) (called int, err error)
+	// Update tells everybody who was called something new, in each language that
+	// words has; others read English, else Indonesian.
+	Update(ctx context.Context, p Principal, id announcement.ID, words map[announcement.Language]string) (called int, err error)
+	// AllClear tells everybody who was called that it is over. With keepAsking those
+	// who have not answered are still asked and escalated; else it closes.
+	AllClear(ctx context.Context, p Principal, id announcement.ID, keepAsking bool, reason string) error
 	MarkAt(ctx context.Context, p Principal, id announcement.ID, m Mark) error
 	ClaimAt(ctx context.Context, p Principal, id announcement.ID, index int, resolved bool) error
 	// Changes delivers a value each time the announcement changed, at most one
@@ -332,6 +363,24 @@ type Desk interface {
 	Sitelist() []Choice
 	Departments() []Choice
 	Readiness(ctx context.Context) Readiness
+}
+
+// Countdown is an announcement that was confirmed and goes out in a moment. Its
+// status is countdown, open (it has gone out, or does this instant) or draft (it
+// was cancelled, and nobody was called).
+type Countdown struct {
+	ID          announcement.ID
+	Status      announcement.Status
+	Draft       Draft
+	Severity    announcement.Severity
+	Text        map[announcement.Language]announcement.Text
+	People      int // as it was confirmed
+	By          string
+	Due         time.Time
+	Left        time.Duration
+	CancelledBy string
+	CancelledAt time.Time
+	Fault       string // why it could not go out yet; it is tried again
 }
 
 // Text is an SMS that waits for a person.

@@ -232,6 +232,26 @@ func (h *house) Message(context.Context, HookRequest) ([]byte, error) {
 	return []byte("<Response/>"), h.hookErr
 }
 func (h *house) Status(context.Context, HookRequest) error { return h.hookErr }
+func (h *house) Prepare(ctx context.Context, p Principal, d Draft, key string) (announcement.ID, error) {
+	s, _, err := h.Announce(ctx, p, d, key)
+	return s.ID, err
+}
+func (h *house) Countdown(context.Context, announcement.ID) (Countdown, error) {
+	return Countdown{}, ErrNotFound
+}
+func (h *house) Cancel(context.Context, Principal, announcement.ID) error { return ErrNotFound }
+func (h *house) Escalate(context.Context, Principal, announcement.ID) (int, error) {
+	return 3, nil
+}
+func (h *house) Update(context.Context, Principal, announcement.ID, map[announcement.Language]string) (int, error) {
+	return 12, nil
+}
+func (h *house) AllClear(_ context.Context, _ Principal, _ announcement.ID, keepAsking bool, _ string) error {
+	if !keepAsking {
+		h.closedAs = announcement.AsAllClear
+	}
+	return nil
+}
 func (h *house) Inbox(context.Context) []Text {
 	return []Text{{ID: "t1", At: noon, From: "+628111", Body: "tolong, terjebak di lift", Help: true}, {ID: "t2", At: noon, From: "+628112", Names: []Name{{Name: "Siti"}}, Body: "halo"}}
 }

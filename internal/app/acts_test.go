@@ -1,0 +1,172 @@
+package app
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"kentongan/internal/announcement"
+	"kentongan/internal/web"
+)
+
+// hr is who presses the buttons of the console in a story.
+var hr = web.Principal{Actor: announcement.ByConsole, Name: "hr", Role: web.Sender}
+
+// Prepare confirms an announcement on the console: it goes out after the countdown.
+func (h *rehearsal) Prepare(title, key string, choices ...choice) announcement.ID {
+	h.t.Helper()
+	id, err := h.house.desk.Prepare(h.t.Context(), hr, h.draft(title, choices...), key)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return id
+}
+
+func TestCheck27CancelInTheCountdownCallsNobody(t *testing.T) {
+	rehearse(t, crew, func(h *rehearsal) {
+		h.house.config.Countdown = 10 * time.Second
+		id := h.Prepare("Fire in hall 3", "form-1")
+		if again := h.Prepare("Fire in hall 3", "form-1"); again != id {
+			t.Errorf("pressed twice: got %s and %s, want one", id, again)
+		}
+		h.After(7 * time.Second) // two of the ten are left with the time it takes to settle
+		c, err := h.house.desk.Countdown(h.t.Context(), id)
+		if err != nil || c.Status != announcement.StatusCountdown || c.Left <= 0 || c.People != 5 {
+			t.Fatalf("got %+v, %v, want a countdown to 5 people", c, err)
+		}
+		h.NothingElse()
+		if err := h.house.desk.Cancel(h.t.Context(), hr, id); err != nil {
+			t.Fatal(err)
+		}
+		h.After(time.Hour)
+		h.NothingElse()
+		c, _ = h.house.desk.Countdown(h.t.Context(), id)
+		if c.Status != announcement.StatusDraft || c.CancelledBy == "" || c.Draft.Text[announcement.English].Title != "Fire in hall 3" {
+			t.Errorf("got %+v, want a draft that says who cancelled it", c)
+		}
+	})
+}
+
+func TestCountdownEndsByItself(t *testing.T) {
+	rehearse(t, crew, func(h *rehearsal) {
+		h.house.config.Countdown = 5 * time.Second
+		id := h.Prepare("Fire in hall 3", "form-1", to("siti"))
+		h.After(2 * time.Second)
+		h.NothingElse()
+		h.After(4 * time.Second)
+		h.Phone("siti").ExpectSMS("Fire in hall 3")
+		h.ExpectOpen(id)
+		if err := h.house.desk.Cancel(h.t.Context(), hr, id); !errors.Is(err, web.ErrClosed) {
+			t.Errorf("cancel too late: got %v, want closed", err)
+		}
+		h.After(time.Minute)
+		h.NothingElse() // once
+	})
+}
+
+func TestUpdateReachesThoseWhoWereCalled(t *testing.T) {
+	rehearse(t, crew, func(h *rehearsal) {
+		fire := h.Announce("Fire in hall 3", to("siti", "agus"))
+		h.Phone("siti").ExpectSMS("Fire in hall 3")
+		h.Phone("agus").ExpectSMS("Fire in hall 3")
+		h.Phone("siti").Reply("1")
+		h.Phone("siti").ExpectSMS("Recorded SAFE")
+		n, err := h.house.desk.Update(h.t.Context(), hr, fire, map[announcement.Language]string{"en": "Use the west gate.", "id": "Pakai gerbang barat."})
+		if err != nil || n != 2 {
+			t.Fatalf("got %d, %v, want two people told", n, err)
+		}
+		h.settle()
+		h.Phone("siti").ExpectSMS("UPDATE Fire in hall 3", "Use the west gate.")
+		h.Phone("agus").ExpectSMS("UPDATE Fire in hall 3", "Use the west gate.")
+		h.NothingElse()
+		if _, err := h.house.desk.Update(h.t.Context(), hr, fire, map[announcement.Language]string{"en": " "}); err == nil {
+			t.Error("an update without words was sent")
+		}
+	})
+}
+
+func TestEscalateNowTakesTheNextStep(t *testing.T) {
+	rehearse(t, crew, func(h *rehearsal) {
+		fire := h.Announce("Fire in hall 3", to("siti"))
+		h.Phone("siti").ExpectSMS("Fire in hall 3")
+		if n, err := h.house.desk.Escalate(h.t.Context(), hr, fire); err != nil || n != 1 {
+			t.Fatalf("got %d, %v, want one manager called", n, err)
+		}
+		h.settle()
+		h.Phone("budi").ExpectSMS("1 of your team has not answered")
+		h.ExpectReason(fire, "escalated_by_hand")
+		h.After(5*time.Minute + 10*time.Second) // when that step would have come by itself
+		h.Phone("siti").ExpectSMS("We have no answer from you")
+		h.NothingElse()
+	})
+}
+
+func TestAllClearThatKeepsAsking(t *testing.T) {
+	rehearse(t, crew, func(h *rehearsal) {
+		fire := h.Announce("Fire in hall 3", to("siti", "agus"))
+		h.Phone("siti").ExpectSMS("Fire in hall 3")
+		h.Phone("agus").ExpectSMS("Fire in hall 3")
+		h.Phone("siti").Reply("1")
+		h.Phone("siti").ExpectSMS("Recorded SAFE")
+		if err := h.house.desk.AllClear(h.t.Context(), hr, fire, true, "fire is out"); err != nil {
+			t.Fatal(err)
+		}
+		h.settle()
+		h.Phone("siti").ExpectSMS("ALL CLEAR")
+		h.Phone("agus").ExpectSMS("ALL CLEAR")
+		h.ExpectOpen(fire)
+		h.After(3*time.Minute + 10*time.Second)
+		h.Phone("agus").ExpectSMS("We have no answer from you")
+		h.Phone("agus").Reply("1")
+		h.Phone("agus").ExpectSMS("Recorded SAFE")
+		h.After(time.Minute)
+		h.ExpectClosed(fire, announcement.AsAccounted)
+		h.NothingElse() // the all clear is not said again
+	})
+}
+
+func TestPreviewRaisesDoubts(t *testing.T) {
+	rehearse(t, crew, func(h *rehearsal) {
+		fire := func(names ...string) choice {
+			return func(d *web.Draft) {
+				d.Text, d.Template = nil, "fire"
+				d.Fields = map[string]string{"site": "Harbour", "muster": "Lot B"}
+				d.Audience = announcement.Audience{People: names}
+			}
+		}
+		h.house.config.SMSPrice, h.house.config.Currency = 350, "Rp"
+		first := h.Announce("", fire("siti"))
+		p, err := h.house.desk.Preview(h.t.Context(), h.draft("", fire("siti")))
+		if err != nil || p.Repeats == nil || p.Repeats.ID != first || p.Repeats.Share != 100 || p.Usual != [2]int{1, 1} || p.Cost != "Rp 350" {
+			t.Errorf("got %+v, %v, want a repetition to the same person for Rp 350", p, err)
+		}
+		for range failingAfter {
+			h.house.desk.providers.note(announcement.SMS, announcement.Queued, "unauthorized")
+		}
+		p, err = h.house.desk.Preview(h.t.Context(), h.draft("", fire("siti", "agus")))
+		if err != nil || p.OnlyFailing != 2 || p.Failing[announcement.SMS] != "unauthorized" || p.Repeats != nil {
+			t.Errorf("got %+v, %v, want two people whom only a failing SMS reaches", p, err)
+		}
+	})
+}
+
+func TestQuietUntil(t *testing.T) {
+	jakarta := time.FixedZone("WIB", 7*3600)
+	for at, want := range map[string]string{"2026-11-24 20:59": "", "2026-11-24 21:00": "2026-11-25 06:00", "2026-11-25 05:59": "2026-11-25 06:00", "2026-11-25 06:00": ""} {
+		moment, err := time.ParseInLocation("2006-01-02 15:04", at, jakarta)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		if q := quietUntil(moment.UTC(), "Asia/Jakarta"); q != nil {
+			got = q.Format("2006-01-02 15:04")
+		}
+		if got != want {
+			t.Errorf("%s: got %q, want %q", at, got, want)
+		}
+	}
+	if got := []string{money("Rp", 416500), money("Rp", 350), money("Rp", 1000000)}; !slices.Equal(got, []string{"Rp 416.500", "Rp 350", "Rp 1.000.000"}) {
+		t.Errorf("got %v", got)
+	}
+}

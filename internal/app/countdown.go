@@ -1,0 +1,305 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"kentongan/internal/announcement"
+	"kentongan/internal/ledger"
+	"kentongan/internal/web"
+)
+
+// countdowns holds the announcements that a person has confirmed and that go
+// out in a moment, so that the moment can be used to take them back. They are
+// kept in the vault, encrypted: every node follows them, so that a node that
+// dies in the countdown does not keep an alarm from going out.
+//
+// Whether it goes out or is cancelled is decided by who first creates its end:
+// the vault lets exactly one of them.
+type countdowns struct {
+	vault ledger.Vault
+
+	mu     sync.RWMutex
+	all    map[announcement.ID]prepared
+	ends   map[announcement.ID]ending
+	faults map[announcement.ID]fault // of this node's tries
+}
+
+// fault says why an announcement could not go out, and when to try again.
+type fault struct {
+	err   error
+	after time.Time
+}
+
+// prepared is a confirmed draft as stored.
+type prepared struct {
+	Draft  web.Draft          `json:"draft"`
+	Key    string             `json:"key"` // makes the id, so that sending it twice sends it once
+	By     announcement.Actor `json:"by"`
+	Role   web.Role           `json:"role"`
+	People int                `json:"people"` // as the person confirmed
+	Due    time.Time          `json:"due"`
+}
+
+// ending says how a countdown ended, and who ended it.
+type ending struct {
+	Sent bool               `json:"sent"`
+	By   announcement.Actor `json:"by,omitempty"`
+	At   time.Time          `json:"at"`
+}
+
+const (
+	preparedKey = "prepared."
+	endKey      = "countdown."
+
+	// countdownTick is how late an announcement may go out after its countdown.
+	countdownTick = 200 * time.Millisecond
+	// countdownRetry is when one that could not go out is tried again.
+	countdownRetry = 2 * time.Second
+	// countdownsKept is how long an ended one can still be looked at.
+	countdownsKept = 24 * time.Hour
+)
+
+// openCountdowns returns when everything that was stored before is loaded.
+func openCountdowns(ctx context.Context, vault ledger.Vault) (*countdowns, error) {
+	c := &countdowns{vault: vault, all: map[announcement.ID]prepared{}, ends: map[announcement.ID]ending{}, faults: map[announcement.ID]fault{}}
+	for _, prefix := range []string{endKey, preparedKey} { // ends first: nothing that ended goes out again
+		ready, failed := make(chan struct{}), make(chan error, 1)
+		go func() { failed <- vault.Follow(ctx, prefix, c.learn, func() { close(ready) }) }()
+		select {
+		case <-ready:
+		case err := <-failed:
+			return nil, fmt.Errorf("load countdowns: %w", err)
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	return c, nil
+}
+
+func (c *countdowns) learn(key string, value []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if id, ok := strings.CutPrefix(key, preparedKey); ok {
+		var p prepared
+		if value == nil || json.Unmarshal(value, &p) != nil {
+			delete(c.all, announcement.ID(id))
+			return
+		}
+		c.all[announcement.ID(id)] = p
+		return
+	}
+	id := announcement.ID(strings.TrimPrefix(key, endKey))
+	var e ending
+	if value == nil || json.Unmarshal(value, &e) != nil {
+		delete(c.ends, id)
+		return
+	}
+	c.ends[id] = e
+}
+
+func (c *countdowns) get(id announcement.ID) (p prepared, end ending, known bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	p, known = c.all[id]
+	return p, c.ends[id], known
+}
+
+// end decides how a countdown ends. It returns the ending that stands, which may
+// be another's.
+func (c *countdowns) end(ctx context.Context, id announcement.ID, e ending) (ending, error) {
+	value, err := json.Marshal(e)
+	if err != nil {
+		return ending{}, fmt.Errorf("encode end of countdown: %w", err)
+	}
+	err = c.vault.Create(ctx, endKey+string(id), value)
+	if err == nil {
+		c.learn(endKey+string(id), value)
+		return e, nil
+	}
+	if !errors.Is(err, ledger.ErrAlready) {
+		return ending{}, fmt.Errorf("%w: %w", web.ErrNotYet, err)
+	}
+	value, err = c.vault.Get(ctx, endKey+string(id))
+	if err != nil {
+		return ending{}, fmt.Errorf("%w: %w", web.ErrNotYet, err)
+	}
+	c.learn(endKey+string(id), value)
+	_, stands, _ := c.get(id)
+	return stands, nil
+}
+
+// Prepare accepts an announcement that goes out after the countdown, and returns
+// its id. Once it returns, the announcement goes out by itself unless somebody
+// cancels it. It is idempotent by key.
+func (d *desk) Prepare(ctx context.Context, p web.Principal, draft web.Draft, key string) (announcement.ID, error) {
+	if p.Role != web.Sender {
+		return "", web.ErrForbidden
+	}
+	if d.config.Countdown == 0 {
+		s, _, err := d.Announce(ctx, p, draft, key)
+		return s.ID, err
+	}
+	_, resolved, err := d.complete(draft)
+	if err != nil {
+		return "", err
+	}
+	id := idForKey(d.links.key, p, key)
+	value, err := json.Marshal(prepared{Draft: draft, Key: key, By: p.Actor, Role: p.Role, People: len(resolved.Roster.Recipients),
+		Due: d.now().UTC().Add(d.config.Countdown)})
+	if err != nil {
+		return "", fmt.Errorf("encode countdown: %w", err)
+	}
+	err = d.countdowns.vault.Create(ctx, preparedKey+string(id), value)
+	switch {
+	case errors.Is(err, ledger.ErrAlready):
+		return id, nil // pressed twice
+	case err != nil:
+		return "", fmt.Errorf("%w: %w", web.ErrNotYet, err)
+	}
+	d.countdowns.learn(preparedKey+string(id), value)
+	return id, nil
+}
+
+// Countdown returns an announcement that was prepared. Left is 0 once it is due.
+func (d *desk) Countdown(_ context.Context, id announcement.ID) (web.Countdown, error) {
+	p, end, known := d.countdowns.get(id)
+	if !known {
+		return web.Countdown{}, web.ErrNotFound
+	}
+	c := web.Countdown{ID: id, Status: announcement.StatusCountdown, Draft: p.Draft, People: p.People, By: d.actorName(p.By), Due: p.Due,
+		Left: max(0, p.Due.Sub(d.now()))}
+	if a, _, err := d.complete(p.Draft); err == nil {
+		c.Severity, c.Text = a.Severity, a.Text
+	}
+	if err := d.countdowns.fault(id); err != nil {
+		c.Fault = asFieldErrors(err, "announcement")[0].Why
+	}
+	switch {
+	case end.At.IsZero():
+	case end.Sent:
+		c.Status = announcement.StatusOpen
+	default:
+		c.Status, c.CancelledBy, c.CancelledAt = announcement.StatusDraft, d.actorName(end.By), end.At
+	}
+	return c, nil
+}
+
+// Cancel takes an announcement back before anybody was called. ErrClosed says
+// that it is too late: it has gone out and must be corrected.
+func (d *desk) Cancel(ctx context.Context, p web.Principal, id announcement.ID) error {
+	if p.Role != web.Sender {
+		return web.ErrForbidden
+	}
+	if _, _, known := d.countdowns.get(id); !known {
+		return web.ErrNotFound
+	}
+	stands, err := d.countdowns.end(ctx, id, ending{By: p.Actor, At: d.now().UTC()})
+	switch {
+	case err != nil:
+		return err
+	case stands.Sent:
+		return web.ErrClosed
+	}
+	d.log.Info("announcement cancelled in its countdown", "announcement", id, "reason", "cancelled")
+	return nil
+}
+
+// runCountdowns sends what is due until ctx ends. Any number of nodes may do it.
+func (d *desk) runCountdowns(ctx context.Context) error {
+	ticker := time.NewTicker(countdownTick)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticker.C:
+		}
+		for _, id := range d.countdowns.due(d.now()) {
+			err := d.launch(ctx, id)
+			d.countdowns.note(id, err, d.now().Add(countdownRetry))
+			if err != nil && ctx.Err() == nil {
+				d.log.Error("announcement could not be sent after its countdown; trying again", "announcement", id, "reason", err)
+			}
+		}
+		d.countdowns.forget(ctx, d.now())
+	}
+}
+
+// due returns the announcements whose time has come and which nobody cancelled.
+func (c *countdowns) due(now time.Time) []announcement.ID {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	var out []announcement.ID
+	for id, p := range c.all {
+		if now.Before(c.faults[id].after) {
+			continue
+		}
+		if end := c.ends[id]; !now.Before(p.Due) && (end.At.IsZero() || end.Sent) {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+func (c *countdowns) note(id announcement.ID, err error, after time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err == nil {
+		delete(c.faults, id)
+		return
+	}
+	c.faults[id] = fault{err, after}
+}
+
+func (c *countdowns) fault(id announcement.ID) error {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.faults[id].err
+}
+
+// launch sends one announcement. The end is created first, so that from then on
+// nobody can cancel; what follows is idempotent and comes again after a crash.
+func (d *desk) launch(ctx context.Context, id announcement.ID) error {
+	if _, ok := d.tracker.View(id); ok {
+		return nil
+	}
+	p, end, known := d.countdowns.get(id)
+	if !known {
+		return nil
+	}
+	if end.At.IsZero() {
+		var err error
+		if end, err = d.countdowns.end(ctx, id, ending{Sent: true, At: d.now().UTC()}); err != nil {
+			return err
+		}
+	}
+	if !end.Sent {
+		return nil
+	}
+	_, _, err := d.Announce(ctx, web.Principal{Actor: p.By, Role: p.Role}, p.Draft, p.Key)
+	return err
+}
+
+// forget removes what ended long ago.
+func (c *countdowns) forget(ctx context.Context, now time.Time) {
+	c.mu.RLock()
+	var old []announcement.ID
+	for id, end := range c.ends {
+		if !end.At.IsZero() && now.Sub(end.At) > countdownsKept {
+			old = append(old, id)
+		}
+	}
+	c.mu.RUnlock()
+	for _, id := range old {
+		if c.vault.Delete(ctx, preparedKey+string(id)) == nil && c.vault.Delete(ctx, endKey+string(id)) == nil {
+			c.learn(preparedKey+string(id), nil)
+			c.learn(endKey+string(id), nil)
+		}
+	}
+}
