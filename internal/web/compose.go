@@ -52,7 +52,7 @@ const unusual = 10
 // Unusual reports whether far more people are about to be called than ever
 // before with this template.
 func (v composeView) Unusual() bool {
-	return v.Preview.Largest > 0 && v.Preview.Recipients >= unusual*v.Preview.Largest
+	return v.Preview.Usual[1] > 0 && v.Preview.Recipients >= unusual*v.Preview.Usual[1]
 }
 
 func (s *Server) composePage(w http.ResponseWriter, r *http.Request) {
