@@ -37,18 +37,26 @@ type contact struct {
 }
 
 func (d *Directory) applyContact(id announcement.PersonID, value []byte) error {
-	if value == nil {
-		delete(d.contacts, id)
-		return nil
-	}
+	old, known := d.contacts[id]
 	var c contact
-	if err := json.Unmarshal(value, &c); err != nil {
-		return err
+	if value != nil {
+		if err := json.Unmarshal(value, &c); err != nil {
+			return err
+		}
+		if known && c.Version < old.Version {
+			return nil
+		}
 	}
-	if old, known := d.contacts[id]; known && c.Version < old.Version {
-		return nil
+	for _, s := range old.Subscriptions {
+		d.endpoints.remove(s.Endpoint, id)
+	}
+	for _, s := range c.Subscriptions {
+		d.endpoints.add(s.Endpoint, id)
 	}
 	d.contacts[id] = c
+	if value == nil {
+		delete(d.contacts, id)
+	}
 	return nil
 }
 
@@ -145,13 +153,7 @@ func (d *Directory) Subscribe(ctx context.Context, p announcement.PersonID, s an
 func (d *Directory) holders(endpoint string, except announcement.PersonID) []announcement.PersonID {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
-	var ids []announcement.PersonID
-	for id, c := range d.contacts {
-		if id != except && slices.ContainsFunc(c.Subscriptions, func(s announcement.Subscription) bool { return s.Endpoint == endpoint }) {
-			ids = append(ids, id)
-		}
-	}
-	return ids
+	return slices.DeleteFunc(slices.Clone(d.endpoints[endpoint]), func(p announcement.PersonID) bool { return p == except })
 }
 
 // Unsubscribe forgets a device's push subscription. Forgetting nothing is no error.

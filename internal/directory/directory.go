@@ -69,11 +69,12 @@ type Directory struct {
 	writing sync.Mutex // one change at a time: each reads, stores, then applies
 
 	mu       sync.RWMutex
-	people   map[announcement.PersonID]record
-	contacts map[announcement.PersonID]contact
-	numbers  index // folded employee number
-	mobiles  index // E.164
-	duty     setting
+	people    map[announcement.PersonID]record
+	contacts  map[announcement.PersonID]contact
+	numbers   index // folded employee number
+	mobiles   index // E.164
+	endpoints index // of subscriptions
+	duty      setting
 }
 
 // Open loads everybody and follows the store until ctx ends. It returns when
@@ -88,12 +89,13 @@ func Open(ctx context.Context, store Store, o Options) (*Directory, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	d := &Directory{
-		store:    store,
-		Options:  o,
-		people:   map[announcement.PersonID]record{},
-		contacts: map[announcement.PersonID]contact{},
-		numbers:  index{},
-		mobiles:  index{},
+		store:     store,
+		Options:   o,
+		people:    map[announcement.PersonID]record{},
+		contacts:  map[announcement.PersonID]contact{},
+		numbers:   index{},
+		mobiles:   index{},
+		endpoints: index{},
 	}
 	for _, prefix := range []string{personKey, contactKey, settingKey} {
 		loaded := make(chan error, 1)
