@@ -122,6 +122,12 @@ type boardView struct {
 // Place is the time zone of the alert, for the clock of the page.
 func (v boardView) Place() string { return v.Summary.Zone }
 
+// ZoneWord is what that zone is called there: "WIB".
+func (v boardView) ZoneWord() string {
+	_, word, _ := strings.Cut(v.ClockIn(v.Now, v.Summary.Zone), " ")
+	return word
+}
+
 // Heading is the title with REAL or DRILL, which never look alike.
 func (v boardView) Heading() string { return v.TitleOf(v.Text, v.Mode) }
 

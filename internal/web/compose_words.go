@@ -66,7 +66,7 @@ func (v composeView) Steps() []step {
 // blank is a blank of a prepared text.
 type blank struct {
 	Key, Label, Example, Value string
-	Must                    bool
+	Must                       bool
 }
 
 // fieldWords name the blanks of the prepared texts: a label, and an example as it

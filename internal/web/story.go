@@ -37,6 +37,17 @@ func (v boardView) Line(e Entry) line {
 	return l
 }
 
+// Line leaves out the name: the page is about this person.
+func (v personView) Line(e Entry) line {
+	if e.Name == v.Person.Name.Name {
+		e.Name = ""
+	}
+	if e.Actor == v.Person.Name.Name {
+		e.Actor = ""
+	}
+	return v.boardView.Line(e)
+}
+
 // traffic are the facts that only somebody who looks for a fault wants to read.
 var traffic = []announcement.Kind{announcement.KindRecipients, announcement.KindCalled, announcement.KindReceipt}
 

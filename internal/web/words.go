@@ -191,6 +191,14 @@ func (p page) Other() announcement.Language {
 	return announcement.Indonesian
 }
 
+// OtherName is that language in its own words, short enough for a phone's bar.
+func (p page) OtherName() string {
+	if p.Other() == announcement.Indonesian {
+		return "Indonesia"
+	}
+	return "English"
+}
+
 // Switch is this page in the other language, with its search and filters.
 func (p page) Switch() string {
 	q := maps.Clone(p.query)

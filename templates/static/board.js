@@ -11,7 +11,7 @@
     });
   }
   // The time at the place of the alert, as everywhere on the page.
-  function now() { return new Date().toLocaleTimeString(lang, {timeZone: c.getAttribute("data-zone") || "Asia/Jakarta", hour12: false, timeZoneName: "short"}); }
+  function now() { return new Date().toLocaleTimeString(lang, {timeZone: c.getAttribute("data-zone") || "Asia/Jakarta", hour12: false}) + " " + c.getAttribute("data-word"); }
   // The new list of calls for help, unless somebody is at work in the old one.
   function showHelp() {
     fetch(location.pathname, {credentials: "same-origin"}).then(function (r) { return r.text(); }).then(function (t) {
