@@ -42,6 +42,8 @@ func loadAssets() (map[string]asset, error) {
 			a.contentType = "application/manifest+json"
 		case ".js":
 			a.contentType = "text/javascript; charset=utf-8"
+		case "", ".txt": // the licences and hashes of what others wrote
+			a.contentType = "text/plain; charset=utf-8"
 		}
 		var out bytes.Buffer
 		z, err := gzip.NewWriterLevel(&out, gzip.BestCompression)

@@ -98,7 +98,7 @@ func (s *Server) routes() http.Handler {
 	s.routeBoard(pages)
 	s.routePeople(pages)
 	s.routeInbox(pages)
-	pages.HandleFunc("GET /static/{name}", s.static)
+	pages.HandleFunc("GET /static/{name...}", s.static)
 	pages.HandleFunc("/", s.unknownPage)
 
 	root := http.NewServeMux()
