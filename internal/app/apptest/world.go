@@ -73,6 +73,9 @@ var build = sync.OnceValues(func() (string, error) {
 // it serves, and stops it when the test ends.
 func New(t testing.TB, n int, env ...string) *World {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("starts the program as a process of its own: nothing that a race detector sees")
+	}
 	w := &World{t: t, data: t.TempDir(), common: env}
 	urls := make([]string, n)
 	for i := range urls {
