@@ -2,12 +2,14 @@
 GO      ?= go
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
+# The newest that was tried with this Go; it brings staticcheck with it.
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+FUZZTIME ?= 20s
 
 .DEFAULT_GOAL := help
 
 help: ## what there is
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-8s %s\n", $$1, $$2}'
 
 run: build ## the whole house on this machine: sample company, phones, no accounts
 	./bin/kentongan serve --sandbox
@@ -15,18 +17,28 @@ run: build ## the whole house on this machine: sample company, phones, no accoun
 test: ## every test
 	$(GO) test -shuffle=on -count=1 ./...
 
-race: ## every test under the race detector
-	$(GO) test -race -shuffle=on -count=1 ./...
+check: lint test race ## what a change must pass
+
+race: ## the tests under the race detector, without those that start processes
+	$(GO) test -race -short -shuffle=on -count=1 ./...
+
+fuzz: ## every fuzz target for FUZZTIME (20s)
+	@grep -rnoE --include='*_test.go' '^func Fuzz[A-Za-z0-9]+' internal | sed 's/:[0-9]*:func / /' | while read -r file target; do \
+		echo "$$target in $$(dirname $$file)"; \
+		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "./$$(dirname $$file)" || exit 1; \
+	done
+
+golden: ## write the golden files of the messages again; read the difference like prose
+	$(GO) test ./internal/announcement -run Golden -update
+	git diff --stat -- internal/announcement/testdata
 
 bench: ## measured beside the raw limits of NATS and Redis in the same run
 	$(GO) test -run '^$$' -bench . -benchtime 1x ./internal/app/...
 
-lint: ## gofmt, go vet, golangci-lint
-	@test -z "$$(gofmt -l cmd internal templates)" || { gofmt -l cmd internal templates; exit 1; }
-	$(GO) vet ./...
+lint: ## gofmt, golangci-lint (go vet and staticcheck are in it), go mod tidy
+	@test -z "$$(gofmt -l cmd internal templates)" || { echo "not formatted:"; gofmt -l cmd internal templates; exit 1; }
 	$(GO) run $(GOLANGCI) run ./...
-
-check: lint race ## what a change must pass
+	$(GO) mod tidy -diff
 
 build: ## bin/kentongan
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/kentongan ./cmd/kentongan
@@ -34,4 +46,4 @@ build: ## bin/kentongan
 clean: ## remove what was built
 	rm -rf bin .artefacts
 
-.PHONY: help run test race bench lint check build clean
+.PHONY: help run test check race fuzz golden bench lint build clean
