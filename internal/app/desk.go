@@ -47,11 +47,18 @@ func topicOfPerson(p announcement.PersonID) string { return inapp.PersonTopic(p)
 // write makes facts durable. Any failure means "not recorded yet" to a person:
 // the fact may or may not be stored, and only a PubAck is thanked for.
 func (d *desk) write(ctx context.Context, facts ...announcement.Fact) error {
-	if _, err := d.ledger.Append(ctx, facts...); err != nil {
+	_, err := d.record(ctx, facts...)
+	return err
+}
+
+// record is write for who wants to know the position.
+func (d *desk) record(ctx context.Context, facts ...announcement.Fact) (uint64, error) {
+	seq, err := d.ledger.Append(ctx, facts...)
+	if err != nil {
 		d.log.Error("fact not recorded", "reason", err)
-		return fmt.Errorf("%w: %w", web.ErrNotYet, err)
+		return 0, fmt.Errorf("%w: %w", web.ErrNotYet, err)
 	}
-	return nil
+	return seq, nil
 }
 
 // complete turns a draft into an announcement, without an id, and resolves its audience.
@@ -412,12 +419,16 @@ func (d *desk) view(ctx context.Context, id announcement.ID) (tracker.View, erro
 // caughtUp waits until what was just written shows. What was written is
 // durable, so a slow tracker is no failure.
 func (d *desk) caughtUp(ctx context.Context) error {
+	d.shows(ctx, d.tracker.CatchUp)
+	return nil
+}
+
+func (d *desk) shows(ctx context.Context, wait func(context.Context) error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	if err := d.tracker.CatchUp(ctx); err != nil {
+	if err := wait(ctx); err != nil {
 		d.log.Warn("the tracker lags behind the ledger", "reason", err)
 	}
-	return nil
 }
 
 // said bounds the time at which a person says they pressed: never before the

@@ -99,11 +99,11 @@ func (d *desk) Answer(ctx context.Context, token string, press web.Press) (web.A
 	if err != nil {
 		return web.AnswerPage{}, err
 	}
-	err = d.write(ctx, d.answered(v, n, announcement.Answered{Answer: press.Answer, Via: press.Via, Said: said, Ref: shorten(press.Ref), Note: note}))
+	seq, err := d.record(ctx, d.answered(v, n, announcement.Answered{Answer: press.Answer, Via: press.Via, Said: said, Ref: shorten(press.Ref), Note: note}))
 	if err != nil {
 		return web.AnswerPage{}, err
 	}
-	_ = d.caughtUp(ctx)
+	d.shows(ctx, func(ctx context.Context) error { return d.tracker.Reach(ctx, seq) })
 	page, err := d.answerPage(ctx, v, n)
 	if page.Answer == 0 { // durable, though the tracker does not show it yet
 		page.Answer, page.AnsweredAt = press.Answer, said

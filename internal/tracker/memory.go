@@ -218,18 +218,23 @@ func (m *MemoryStore) Snapshot(_ context.Context, id announcement.ID) (Snapshot,
 	return s, nil
 }
 
-func (m *MemoryStore) Fields(_ context.Context, id announcement.ID, names []string) ([]string, uint64, error) {
+func (m *MemoryStore) Look(_ context.Context, id announcement.ID, numbers []int, names []string) (Look, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	out := make([]string, len(names))
 	f := m.folds[id]
 	if f == nil {
-		return out, 0, nil
+		f = &fold{}
 	}
+	out := Look{Applied: f.applied, Bits: map[string][]bool{}, Fields: make([]string, len(names))}
 	for i, name := range names {
-		out[i] = f.fields[name]
+		out.Fields[i] = f.fields[name]
 	}
-	return out, f.applied, nil
+	for _, name := range stateBits {
+		for _, n := range numbers {
+			out.Bits[name] = append(out.Bits[name], f.bits[name].Get(n))
+		}
+	}
+	return out, nil
 }
 
 func (m *MemoryStore) Peek(_ context.Context, id announcement.ID, n int) (Peek, error) {

@@ -124,20 +124,34 @@ func position(v any) uint64 {
 	return n
 }
 
-// Fields reads in one transaction, as Peek and Settled do: somebody may empty
+// Look reads in one transaction, as Peek and Settled do: somebody may empty
 // Redis between two commands.
-func (s *RedisStore) Fields(ctx context.Context, id announcement.ID, names []string) ([]string, uint64, error) {
-	out := make([]string, len(names))
+func (s *RedisStore) Look(ctx context.Context, id announcement.ID, numbers []int, names []string) (Look, error) {
+	out := Look{Bits: map[string][]bool{}, Fields: make([]string, len(names))}
+	at := make([]any, 0, 2*len(numbers))
+	for _, n := range numbers {
+		at = append(at, "u1", n)
+	}
 	pipe := s.c.TxPipeline()
 	meta := pipe.HMGet(ctx, keys(id)[0], "applied")
 	fields := pipe.HMGet(ctx, keys(id)[1], append(names, "")...) // Redis wants at least one
+	bits := make([]*redis.IntSliceCmd, len(stateBits))
+	for i, name := range stateBits {
+		bits[i] = pipe.BitFieldRO(ctx, prefix(id)+name, at...)
+	}
 	if _, err := pipe.Exec(ctx); err != nil {
-		return nil, 0, fmt.Errorf("read details: %w", err)
+		return Look{}, fmt.Errorf("read details: %w", err)
 	}
-	for i := range out {
-		out[i], _ = fields.Val()[i].(string)
+	out.Applied = position(meta.Val()[0])
+	for i := range out.Fields {
+		out.Fields[i], _ = fields.Val()[i].(string)
 	}
-	return out, position(meta.Val()[0]), nil
+	for i, name := range stateBits {
+		for _, bit := range bits[i].Val() {
+			out.Bits[name] = append(out.Bits[name], bit == 1)
+		}
+	}
+	return out, nil
 }
 
 func (s *RedisStore) Peek(ctx context.Context, id announcement.ID, n int) (Peek, error) {

@@ -53,16 +53,22 @@ func (t *Tracker) snapshot(ctx context.Context, id announcement.ID) (s Snapshot,
 
 // State returns the one state that recipient n is in.
 func (s *Standing) State(n int) announcement.State {
+	return stateOf(func(name string) bool { return s.bits[name].Get(n) })
+}
+
+// stateOf returns the one state of a recipient, of whom in tells in which
+// bitmaps they are.
+func stateOf(in func(name string) bool) announcement.State {
 	switch {
-	case s.bits[bitHelp].Get(n):
+	case in(bitHelp):
 		return announcement.NeedsHelp
-	case s.bits[bitSafe].Get(n):
+	case in(bitSafe):
 		return announcement.Confirmed
-	case s.bits[bitOffSite].Get(n):
+	case in(bitOffSite):
 		return announcement.OffSite
-	case s.bits[bitOpened].Get(n):
+	case in(bitOpened):
 		return announcement.HasOpened
-	case s.bits[bitNoContact].Get(n) || s.bits[bitFailed].Get(n):
+	case in(bitNoContact) || in(bitFailed):
 		return announcement.Unreachable
 	}
 	return announcement.NoAnswer
@@ -155,10 +161,6 @@ type Rung struct {
 
 // Details returns what is known about recipients, in the order asked.
 func (t *Tracker) Details(ctx context.Context, id announcement.ID, numbers []int) ([]Detail, error) {
-	standing, err := t.Standing(ctx, id)
-	if err != nil {
-		return nil, err
-	}
 	_, v, _, err := t.known(id)
 	if err != nil {
 		return nil, err
@@ -177,20 +179,38 @@ func (t *Tracker) Details(ctx context.Context, id announcement.ID, numbers []int
 			names = append(names, at+":l:"+string(c))
 		}
 	}
-	values, applied, err := t.o.Store.Fields(ctx, id, names)
+	look, rebuilding, err := t.look(ctx, id, numbers, names)
 	if err != nil {
 		return nil, err
 	}
 	out := make([]Detail, len(numbers))
 	for i, n := range numbers {
-		out[i] = decode(values[i*per : (i+1)*per])
-		out[i].Number, out[i].State = n, standing.State(n)
-		out[i].Rebuilding = standing.Rebuilding || applied < standing.AsOf
+		out[i] = decode(look.Fields[i*per : (i+1)*per])
+		out[i].Number, out[i].State = n, stateOf(func(name string) bool { return look.Bits[name][i] })
+		out[i].Rebuilding = rebuilding
 		if out[i].Since.IsZero() {
 			out[i].Since = v.OpenedAt
 		}
 	}
 	return out, nil
+}
+
+// look asks the store. A store that was emptied is rebuilt first, unless
+// somebody is at it.
+func (t *Tracker) look(ctx context.Context, id announcement.ID, numbers []int, names []string) (out Look, rebuilding bool, err error) {
+	e, _, seq, err := t.known(id)
+	if err != nil {
+		return out, false, err
+	}
+	for range 3 {
+		if out, err = t.o.Store.Look(ctx, id, numbers, names); err != nil || out.Applied >= seq {
+			return out, false, err
+		}
+		if busy, err := t.mend(ctx, id, e); busy || err != nil {
+			return out, true, err
+		}
+	}
+	return out, true, nil
 }
 
 // detailFields are: first answer, since, own answer, vouched, claim, cause of help.

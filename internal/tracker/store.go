@@ -26,10 +26,9 @@ type Store interface {
 	// Snapshot returns the bitmaps and counters at one moment. Applied is 0 when
 	// there is nothing.
 	Snapshot(ctx context.Context, id announcement.ID) (Snapshot, error)
-	// Fields returns details by field name, "" for those that are not there, and
-	// the position applied at that moment: without it, details that were lost
-	// would look like details that never were.
-	Fields(ctx context.Context, id announcement.ID, names []string) (values []string, applied uint64, err error)
+	// Look returns the bits of some recipients and details by field name, at one
+	// moment. It costs what was asked for, however many recipients there are.
+	Look(ctx context.Context, id announcement.ID, numbers []int, names []string) (Look, error)
 	// Peek says what must be known right before recipient n is called: one round
 	// trip.
 	Peek(ctx context.Context, id announcement.ID, n int) (Peek, error)
@@ -131,6 +130,9 @@ const (
 	bitCalled    = "called"
 )
 
+// stateBits are those that make a recipient's state.
+var stateBits = []string{bitHelp, bitSafe, bitOffSite, bitOpened, bitNoContact, bitFailed}
+
 var bitmapNames = []string{bitSafe, bitHelp, bitOffSite, bitOpened, bitNoContact, bitFailed, bitVouched, bitExcused, bitLate, bitCalled}
 
 // Snapshot is the working state of an announcement at one moment.
@@ -139,6 +141,14 @@ type Snapshot struct {
 	Closed   bool
 	Bits     map[string]Bitmap
 	Counters map[string]int // "r:<channel>:<rank>", "f:<channel>:<failure>"
+}
+
+// Look is what is known about some recipients at one moment. Without the
+// position, what was lost would look like what never was.
+type Look struct {
+	Applied uint64
+	Bits    map[string][]bool // for each of stateBits, the recipients in the order asked
+	Fields  []string          // "" for those that are not there
 }
 
 // Peek is what is known about one recipient right before a call.

@@ -260,14 +260,23 @@ func (t *Tracker) CatchUp(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("ask the ledger for its end: %w", err)
 	}
+	if err := t.Reach(ctx, last); err != nil {
+		return err
+	}
+	t.mu.Lock()
+	t.ready = true
+	t.mu.Unlock()
+	return nil
+}
+
+// Reach waits until the record at seq is reflected here: what was just written
+// is waited for without asking the ledger.
+func (t *Tracker) Reach(ctx context.Context, seq uint64) error {
 	for {
-		t.mu.Lock()
-		seq, moved := t.seq, t.moved
-		if seq >= last {
-			t.ready = true
-		}
-		t.mu.Unlock()
-		if seq >= last {
+		t.mu.RLock()
+		there, moved := t.seq, t.moved
+		t.mu.RUnlock()
+		if there >= seq {
 			return nil
 		}
 		select {
