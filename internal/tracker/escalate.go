@@ -311,7 +311,7 @@ func (t *Tracker) callHelp(ctx context.Context, r ledger.Record, i, n int) error
 	_, v, _, err := t.known(r.Announcement)
 	if errors.Is(err, errUnknown) || err == nil && (n < 0 || n >= len(v.Roster.Recipients)) {
 		t.o.Log.Error("call for help from nobody we know", "announcement", r.Announcement, "recipient", n)
-		return nil //nolint:nilerr // no later try would find them
+		return nil // no later try would find them
 	}
 	if err != nil {
 		return err
