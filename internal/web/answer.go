@@ -35,6 +35,24 @@ func (v answerView) Drill() bool { return v.Announcement.Mode == announcement.Dr
 // Corrected reports whether the announcement was sent in error.
 func (v answerView) Corrected() bool { return v.ClosedAs == announcement.AsCorrected }
 
+// Clear reports whether people were told that it is safe again.
+func (v answerView) Clear() bool {
+	return v.ClosedAs == announcement.AsAllClear || !v.ClearAt.IsZero()
+}
+
+// Over reports whether what the announcement asks to do is no longer to be done.
+func (v answerView) Over() bool {
+	return v.Clear() || v.Corrected() || v.Status == announcement.StatusClosed
+}
+
+// OverAt is when that was said.
+func (v answerView) OverAt() time.Time {
+	if v.ClearAt.IsZero() {
+		return v.ClosedAt
+	}
+	return v.ClearAt
+}
+
 // Asks reports whether the buttons are shown.
 func (v answerView) Asks() bool { return !v.Corrected() && (v.Answer == 0 || v.Change) }
 
@@ -119,8 +137,12 @@ func (s *Server) answerView(r *http.Request, a AnswerPage) answerView {
 	if v.Drill() {
 		v.Title = drillWord(v.page.Lang, v.Title)
 	}
-	if v.Corrected() {
+	switch {
+	case v.Drill() && !v.Corrected(): // it stays a drill to the end
+	case v.Corrected() || v.Clear():
 		v.Band = "sev-clear"
+	case v.Over():
+		v.Band = "sev-info"
 	}
 	return v
 }
@@ -262,6 +284,11 @@ func (s *Server) seen(w http.ResponseWriter, r *http.Request) {
 // failPhone is for people who may be in danger: it says nothing about whose
 // link this is, and always how to get help another way.
 func (s *Server) failPhone(w http.ResponseWriter, r *http.Request, step string, err error) {
+	s.failUnknown(w, r, step, err, "This link is not known or has expired. Ask your manager, or use the link of the newest message.")
+}
+
+// failUnknown is failPhone with another sentence for what nobody knows.
+func (s *Server) failUnknown(w http.ResponseWriter, r *http.Request, step string, err error, unknown string) {
 	status, _ := statusOf(err)
 	t := trouble{page: s.page(r, ""), Status: status}
 	switch {
@@ -269,7 +296,7 @@ func (s *Server) failPhone(w http.ResponseWriter, r *http.Request, step string, 
 		w.Header().Set("Retry-After", "60")
 		t.Status, t.Message = http.StatusTooManyRequests, t.T("Too many links that are not known. Wait a minute, or use the link of the newest message.")
 	case status == http.StatusNotFound || status == http.StatusForbidden:
-		t.Status, t.Message = http.StatusNotFound, t.T("This link is not known or has expired. Ask your manager, or use the link of the newest message.")
+		t.Status, t.Message = http.StatusNotFound, t.T(unknown)
 	case status == http.StatusUnprocessableEntity:
 		t.Message = t.T("Go back and choose one of the answers.")
 	case status == http.StatusConflict:

@@ -1,8 +1,10 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -108,7 +110,7 @@ func (s *Server) compose(w http.ResponseWriter, r *http.Request) {
 		s.choose(w, r, c)
 	case "write":
 		readWords(r, &c.Draft)
-		if errs := s.unwritten(c.Draft); errs != nil {
+		if errs := s.unwritten(r.Context(), c.Draft); errs != nil {
 			s.showStep(w, r, "write", c, errs, nil)
 			return
 		}
@@ -157,8 +159,9 @@ func (s *Server) choose(w http.ResponseWriter, r *http.Request, c composing) {
 	s.showStep(w, r, "write", c, nil, nil)
 }
 
-// unwritten says what is missing before anybody is asked for the audience.
-func (s *Server) unwritten(d Draft) announcement.FieldErrors {
+// unwritten says what is missing or wrong in the words, before anybody is asked
+// for the audience.
+func (s *Server) unwritten(ctx context.Context, d Draft) announcement.FieldErrors {
 	var errs announcement.FieldErrors
 	if d.Template == "" {
 		if len(d.Text) == 0 {
@@ -171,7 +174,6 @@ func (s *Server) unwritten(d Draft) announcement.FieldErrors {
 				errs = append(errs, fault("text."+string(lang)+".body", "is empty")...)
 			}
 		}
-		return errs
 	}
 	for _, t := range s.Desk.Templates() {
 		if t.Key != d.Template {
@@ -183,7 +185,17 @@ func (s *Server) unwritten(d Draft) announcement.FieldErrors {
 			}
 		}
 	}
-	return errs
+	if errs != nil {
+		return errs
+	}
+	d.Audience = announcement.Audience{All: true} // whoever it will be, the words are judged the same
+	_, err := s.Desk.Preview(ctx, d)
+	return aboutWords(faults(err))
+}
+
+// aboutWords leaves out what is wrong with the audience.
+func aboutWords(errs announcement.FieldErrors) announcement.FieldErrors {
+	return slices.DeleteFunc(slices.Clone(errs), func(e *announcement.FieldError) bool { return strings.HasPrefix(e.Field, "audience") })
 }
 
 // ownLanguages are those in which a person can write their own text here.
@@ -237,10 +249,8 @@ func (s *Server) preview(w http.ResponseWriter, r *http.Request, c composing, st
 	}
 	if errs != nil {
 		back := "who"
-		for _, e := range errs {
-			if !strings.HasPrefix(e.Field, "audience") {
-				back = "write"
-			}
+		if words := aboutWords(errs); len(words) > 0 {
+			back, errs = "write", words
 		}
 		s.showStep(w, r, back, c, errs, nil)
 		return

@@ -29,7 +29,7 @@ func (s *Server) enrolPage(w http.ResponseWriter, r *http.Request) {
 func (s *Server) enrol(w http.ResponseWriter, r *http.Request) {
 	device, err := s.Phone.Enrol(r.Context(), r.PathValue("code"))
 	if err != nil {
-		s.failPhone(w, r, "enrol", err)
+		s.failUnknown(w, r, "enrol", err, "This link is not known or has expired. Ask HR for a new one.")
 		return
 	}
 	http.SetCookie(w, s.cookie("device", device, deviceLife))
@@ -51,8 +51,8 @@ type meView struct {
 
 func (s *Server) me(w http.ResponseWriter, r *http.Request) {
 	m, err := s.Phone.Me(r.Context(), device(r))
-	if err != nil {
-		s.failPhone(w, r, "me", err)
+	if err != nil { // mostly an app that was never connected
+		s.failUnknown(w, r, "me", err, "This phone is not connected. Open the personal link that HR gave you.")
 		return
 	}
 	v := meView{page: s.page(r, ""), MePage: m}

@@ -195,6 +195,18 @@ type trouble struct {
 	Retry   bool
 }
 
+// Head is what has happened, the first sentence.
+func (t trouble) Head() string {
+	head, _, _ := strings.Cut(t.Message, ". ")
+	return strings.TrimSuffix(head, ".") + "."
+}
+
+// Rest is what to do about it.
+func (t trouble) Rest() string {
+	_, rest, _ := strings.Cut(t.Message, ". ")
+	return rest
+}
+
 // fail shows what went wrong, in one calm sentence and with a way out.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, step string, err error) {
 	status, detail := statusOf(err)

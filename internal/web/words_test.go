@@ -50,7 +50,7 @@ func TestEveryWordIsTranslated(t *testing.T) {
 	inCode := []*regexp.Regexp{
 		regexp.MustCompile(`\b(?:[a-z]+\.)?T\("((?:[^"\\]|\\.)*)"`), regexp.MustCompile(`fault\([^,\n]+, "((?:[^"\\]|\\.)*)"\)`),
 		regexp.MustCompile(`s\.page\(r, "((?:[^"\\]|\\.)*)"\)`), regexp.MustCompile(`Why: "((?:[^"\\]|\\.)*)"`),
-		regexp.MustCompile(`refuseFile\(w, r, "((?:[^"\\]|\\.)*)"\)`), regexp.MustCompile(`add\(d\.[A-Z]\w+, "((?:[^"\\]|\\.)*)"\)`),
+		regexp.MustCompile(`refuseFile\(w, r, "((?:[^"\\]|\\.)*)"\)`), regexp.MustCompile(`failUnknown\(w, r, "[^"]*", err, "((?:[^"\\]|\\.)*)"\)`), regexp.MustCompile(`add\(d\.[A-Z]\w+, "((?:[^"\\]|\\.)*)"\)`),
 	}
 	for _, name := range files {
 		if strings.HasSuffix(name, "_test.go") {

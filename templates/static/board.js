@@ -2,6 +2,8 @@
 // wait behind a link, and only calls for help come in by themselves.
 (function () {
   var d = document, b = d.getElementById("board"), c = d.getElementById("conn"), help = -1, first = -1;
+  // What was done is said once, not again after a reload.
+  if (location.search.indexOf("done=") >= 0) history.replaceState(null, "", location.pathname);
   if (!b || !window.EventSource) return;
   var lang = d.documentElement.lang, states = ["need_help", "no_answer", "unreachable", "opened", "confirmed", "not_on_site"];
   function put(k, v) {

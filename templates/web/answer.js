@@ -29,6 +29,7 @@
         if (final) return say("refused");
         var box = d.getElementById("box"), h;
         box.innerHTML = t;
+        if (location.search) history.replaceState(null, "", path); // a reload shows what is recorded
         if (h = box.querySelector("h2")) { h.tabIndex = -1; h.focus() }
       });
     }).catch(function () {
