@@ -68,7 +68,7 @@ type Directory struct {
 
 	writing sync.Mutex // one change at a time: each reads, stores, then applies
 
-	mu       sync.RWMutex
+	mu        sync.RWMutex
 	people    map[announcement.PersonID]record
 	contacts  map[announcement.PersonID]contact
 	numbers   index // folded employee number

@@ -159,7 +159,7 @@ func (p page) Clock(t time.Time) string {
 		return ""
 	}
 	clock := announcement.FormatTime(t, p.Lang, p.Zone)
-	place := location(p.Zone)
+	place := announcement.Location(p.Zone)
 	if day := t.In(place); day.Format(time.DateOnly) != p.Now.In(place).Format(time.DateOnly) {
 		return fmt.Sprintf("%d/%d/%d %s", day.Day(), day.Month(), day.Year(), clock)
 	}
@@ -242,17 +242,6 @@ func (p page) Fault(field string) string {
 		return p.Say(f.Why)
 	}
 	return ""
-}
-
-// location is where the announcement is; an unknown zone is Jakarta, as in
-// announcement.FormatTime.
-func location(zone string) *time.Location {
-	if zone != "" {
-		if l, err := time.LoadLocation(zone); err == nil {
-			return l
-		}
-	}
-	return time.FixedZone("WIB", 7*60*60)
 }
 
 // language chooses the language of a page: what this browser was told, then
