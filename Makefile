@@ -32,6 +32,10 @@ golden: ## write the golden files of the messages again; read the difference lik
 	$(GO) test ./internal/announcement -run Golden -update
 	git diff --stat -- internal/announcement/testdata
 
+gallery: ## every page and message with made-up data, in .artefacts/gallery
+	$(GO) test ./internal/web -count=1 -run TestGallery -gallery $(CURDIR)/.artefacts/gallery
+	@echo "open .artefacts/gallery/index.html"
+
 bench: ## measured beside the raw limits of NATS and Redis in the same run
 	$(GO) test -run '^$$' -bench . -benchtime 1x ./internal/app/...
 
@@ -46,4 +50,4 @@ build: ## bin/kentongan
 clean: ## remove what was built
 	rm -rf bin .artefacts
 
-.PHONY: help run test check race fuzz golden bench lint build clean
+.PHONY: help run test check race fuzz golden gallery bench lint build clean

@@ -1,0 +1,344 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"kentongan/internal/announcement"
+	"kentongan/templates"
+)
+
+// company is the house of the gallery: a plant of 1,248 people four minutes
+// after an earthquake. What an exhibit wants otherwise, it changes. What is not
+// here comes from house.
+type company struct {
+	*house
+	catalogue *announcement.Catalogue
+
+	answer  AnswerPage
+	team    TeamPage
+	me      MePage
+	sum     Summary
+	open    []Summary
+	closed  []Summary
+	rows    []Recipient
+	total   int // of rows, with those on other pages
+	teams   []Team
+	story   []Entry
+	texts   []Text
+	ready   Readiness
+	preview Preview
+	report  ImportReport
+	sandbox string
+	deskErr error // of everything the console asks
+}
+
+// later is when the gallery is looked at.
+const later = 4*time.Minute + 12*time.Second
+
+// Names as people have them, long and short.
+var someNames = []string{
+	"Agus Wijaya", "Nur Aisyah Putri", "Siti Aminah", "Joko", "Dewi Lestari Kusumawardhani", "Muhammad Rizky Ramadhan Hidayatullah", "I Made Sutrisna",
+	"Maria Goreti Tumundo", "Slamet", "Andrew Tan Wei Ming", "Raden Ajeng Kartika Sari Dewi Ningrum", "Ni Luh Putu Ayu", "Bonifasius Hutapea", "Sri",
+}
+
+var someTeams = []string{"Produksi A", "Produksi B", "Gudang Cikupa", "Kantor", "Pengendalian Mutu dan Laboratorium", "Pemeliharaan"}
+
+func openCompany(t testing.TB) *company {
+	t.Helper()
+	cat, err := announcement.LoadCatalogue(templates.Messages())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &company{house: newHouse(), catalogue: cat}
+	c.house.open = true
+	c.setAlert(t, "earthquake", announcement.Live)
+	c.people(14, false)
+	drill := noon.AddDate(0, 0, -34)
+	c.ready = Readiness{People: 1248, TwoOrMore: 1021, One: 186, None: 41, SMSProvider: "twilio", TwoWay: true, LastDrill: &drill}
+	c.me = MePage{Person: "Siti", Language: announcement.Indonesian, Org: "PT SinarAbc", Emergency: "112", VAPIDKey: "BKey", SMS: true, Devices: 2}
+	c.me.Open = []MyAnnouncement{c.mine(c.answer.Announcement)}
+	c.texts = []Text{
+		{ID: "t1", At: noon.Add(2 * time.Minute), From: "+6281200000001", Body: "tolong, terjebak di lift gedung 2", Help: true},
+		{ID: "t2", At: noon.Add(time.Minute), From: "+6281200000002", Names: []Name{{Number: "2211", Name: "Siti Aminah"}, {Number: "2212", Name: "Joko"}}, Body: "Selamat pagi, apakah besok masuk?"},
+	}
+	return c
+}
+
+// setAlert makes everything be about one announcement.
+func (c *company) setAlert(t testing.TB, template string, mode announcement.Mode) {
+	t.Helper()
+	fields := map[string]string{
+		"site": "Pabrik Cikande", "muster": "Lapangan parkir B", "place": "Gedung 2, lantai 3", "date": "Senin 30 November",
+		"reason": "banjir di jalan masuk", "pay_rule": "tetap dibayar", "next": "14.35", "event": "ledakan di gudang",
+	}
+	for _, info := range c.catalogue.Templates() {
+		if info.Key != template {
+			continue
+		}
+		mine := map[string]string{}
+		for _, f := range append(info.Fields, c.catalogue.Optional(info.Key)...) {
+			mine[f] = fields[f]
+		}
+		fields = mine
+	}
+	text, sev, ans, err := c.catalogue.Fill(template, mode, fields, noon, "Asia/Jakarta")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &announcement.Announcement{ID: "a1", Mode: mode, Severity: sev, Answers: ans, Template: template, Fields: fields, Text: text, Zone: "Asia/Jakarta", At: noon}
+	c.house.page.Announcement, c.house.page.Text = a, text[announcement.Indonesian]
+	c.answer = AnswerPage{
+		Announcement: a, Text: text[announcement.Indonesian], Language: announcement.Indonesian, PersonLang: announcement.Indonesian, Person: "Siti",
+		Status: announcement.StatusOpen, Emergency: "112", SMSNumber: "+622150001234", Org: "PT SinarAbc", Nonce: "c9f1",
+	}
+	counts := announcement.Counts{Recipients: 1248, NeedHelp: 3, Confirmed: 871, NotOnSite: 28, Opened: 34, NoAnswer: 271, Unreachable: 41, VouchedBy: 12}
+	c.sum = Summary{
+		ID: "a1", Status: announcement.StatusOpen, Mode: mode, Severity: sev, Answers: ans, Template: template, Text: text, Channels: announcement.Channels,
+		Zone: "Asia/Jakarta", OpenedAt: noon, By: "Rina Wulandari", Counts: counts, AsOf: 1933,
+		Deliveries: map[announcement.Channel]DeliveryCounts{
+			announcement.WebPush: {Recipients: 702, Accepted: 65, Shown: 590, Failed: 47, Failures: map[string]int{"gone": 47}},
+			announcement.SMS:     {Recipients: 1190, Queued: 12, Accepted: 1090, Failed: 88, Failures: map[string]int{"30007": 80, "21610": 8}},
+		},
+	}
+	c.open = []Summary{c.sum}
+	ended := noon.AddDate(0, 0, -34).Add(40 * time.Minute)
+	old := c.sum
+	old.ID, old.Mode, old.Status, old.ClosedAs, old.ClosedAt = "a0", announcement.Drill, announcement.StatusClosed, announcement.AsAllClear, &ended
+	c.closed = []Summary{old}
+	c.team = TeamPage{
+		Announcement: a, Text: text[announcement.Indonesian], Manager: "Budi Santoso", Language: announcement.Indonesian, Status: announcement.StatusOpen,
+		Org: "PT SinarAbc", AnswerLink: "/r/" + goodToken, Answered: true, Emergency: "112",
+	}
+	c.story = []Entry{
+		{Seq: 1, At: noon, Kind: announcement.KindOpened, Actor: "Rina Wulandari", What: "Announced"},
+		{Seq: 40, At: noon.Add(90 * time.Second), Kind: announcement.KindReceipt, Actor: "Network", What: "SMS accepted by the network", Count: 1090},
+		{Seq: 90, At: noon.Add(2 * time.Minute), Kind: announcement.KindAnswered, Actor: "Agus Wijaya", Name: "Agus Wijaya", What: "Answered: need help", Reason: "kaki luka, lantai 3"},
+	}
+	p := Preview{
+		Announcement: *a, Recipients: 1248, Reach: map[announcement.Channel]int{announcement.WebPush: 702, announcement.SMS: 1190}, TwoOrMore: 1021, One: 186,
+		Languages: map[announcement.Language]int{announcement.Indonesian: 1178, announcement.English: 58, "jv": 12}, Fallback: map[announcement.Language]int{"jv": 12},
+		SMS: map[announcement.Language]SMSPreview{}, Push: map[announcement.Language][2]string{}, Duty: []Name{{Number: "1001", Name: "Rina Wulandari"}, {Number: "1002", Name: "Andi"}},
+		Usual: [2]int{40, 1200}, Segments: 1190, Cost: "Rp 416.500",
+	}
+	for _, lang := range []announcement.Language{announcement.Indonesian, announcement.English} {
+		m := c.catalogue.Compose(a, announcement.Saying{Kind: announcement.SayAlert, Language: lang, Org: "PT SinarAbc", Link: "https://siaga.example/r/" + goodToken, Token: goodToken, TwoWay: true, Now: noon})
+		p.Push[lang] = [2]string{m.Title, m.Body}
+		p.SMS[lang] = SMSPreview{Text: m.SMS, Encoding: "GSM-7", Segments: 1, Units: len(m.SMS), Limit: 160}
+	}
+	for i := range 41 {
+		p.Unreachable = append(p.Unreachable, Name{Number: fmt.Sprint(5000 + i), Name: someNames[i%len(someNames)], Team: someTeams[i%len(someTeams)], Manager: "Budi Santoso", Reason: "no_contact_point"})
+	}
+	c.preview = p
+	c.rows, c.teams = nil, nil
+}
+
+// people fills the lists with n people in every state, and as many teams.
+func (c *company) people(n int, longest bool) {
+	states := []announcement.State{announcement.NeedsHelp, announcement.NoAnswer, announcement.Unreachable, announcement.HasOpened, announcement.Confirmed, announcement.OffSite}
+	c.rows, c.total, c.team.Recipients, c.teams = nil, max(n, 312), nil, nil
+	if n == 0 {
+		c.total = 0
+	}
+	for i := range n {
+		at := noon.Add(time.Duration(i) * 7 * time.Second)
+		r := Recipient{
+			Name: Name{Number: fmt.Sprint(2210 + i), Name: someNames[i%len(someNames)], Team: someTeams[i%len(someTeams)], Manager: "Budi Santoso"}, Index: i,
+			Site: "Pabrik Cikande", Department: someTeams[i%len(someTeams)], Language: announcement.Indonesian, State: states[i*len(states)/n], Since: &at,
+			Mobile: fmt.Sprintf("+62812%08d", 40213377+i*7919), Channels: map[announcement.Channel]Ladder{
+				announcement.WebPush: {Rank: "shown", At: &at}, announcement.SMS: {Rank: "accepted", At: &at},
+			},
+		}
+		if longest {
+			r.Name.Name = someNames[5] + " " + someNames[i%len(someNames)]
+			r.Site = "Pabrik Pengolahan Cikande Timur"
+		}
+		switch r.State {
+		case announcement.NeedsHelp:
+			r.Words, r.AnsweredAt, r.Via = "kaki luka, di lantai 3 dekat tangga darurat", &at, announcement.ViaSMS
+			if i == 1 {
+				r.Claimed, r.ClaimedAt = "Budi Santoso", &at
+			}
+			r.FromWords = true
+		case announcement.Unreachable:
+			r.Channels = map[announcement.Channel]Ladder{announcement.SMS: {Rank: "failed", Failure: "30003", At: &at}}
+		case announcement.Confirmed:
+			r.AnsweredAt, r.Via = &at, announcement.ViaPage
+			if i%2 == 0 {
+				r.VouchedBy, r.How = "Budi Santoso", announcement.SawThem
+			} else {
+				r.Late = true
+			}
+		case announcement.OffSite:
+			r.Excused = "on leave"
+		}
+		c.rows = append(c.rows, r)
+		counts := announcement.Counts{Recipients: 24 + i, NeedHelp: map[bool]int{true: 1}[i == 0], Confirmed: 9, NoAnswer: 11 + i, Unreachable: 3}
+		c.teams = append(c.teams, Team{Name: Name{Number: fmt.Sprint(1100 + i), Name: someNames[(i+4)%len(someNames)]}, Counts: counts})
+		switch r.State {
+		case announcement.NeedsHelp:
+			c.team.Counts.NeedHelp++
+		case announcement.NoAnswer:
+			c.team.Counts.NoAnswer++
+		case announcement.Unreachable:
+			c.team.Counts.Unreachable++
+		case announcement.HasOpened:
+			c.team.Counts.Opened++
+		case announcement.Confirmed:
+			c.team.Counts.Confirmed++
+		case announcement.OffSite:
+			c.team.Counts.NotOnSite++
+		}
+		c.team.Counts.Recipients++
+	}
+	c.team.Recipients = c.rows
+}
+
+// end closes the announcement everywhere.
+func (c *company) end(as announcement.ClosedAs) {
+	at := noon.Add(3 * time.Minute)
+	c.sum.Status, c.sum.ClosedAs, c.sum.ClosedAt, c.sum.Reason = announcement.StatusClosed, as, &at, "Gedung sudah diperiksa."
+	c.answer.Status, c.answer.ClosedAs, c.answer.ClosedAt = announcement.StatusClosed, as, at
+	c.team.Status, c.team.ClosedAs = announcement.StatusClosed, as
+	c.open, c.closed = nil, append(c.closed, c.sum)
+}
+
+// say is Siti's answer.
+func (c *company) say(a announcement.Answer) {
+	c.answer.Answer, c.answer.AnsweredAt = a, noon.Add(time.Minute)
+}
+
+func (c *company) mine(a *announcement.Announcement) MyAnnouncement {
+	text := a.Text[announcement.Indonesian]
+	return MyAnnouncement{ID: a.ID, Mode: a.Mode, Severity: a.Severity, Title: text.Title, Body: text.Body, Link: "/r/" + goodToken, Answers: a.Answers, At: a.At, Zone: a.Zone}
+}
+
+func (c *company) AnswerPage(ctx context.Context, token string) (AnswerPage, error) {
+	if _, err := c.house.AnswerPage(ctx, token); err != nil {
+		return AnswerPage{}, err
+	}
+	return c.answer, nil
+}
+
+func (c *company) Answer(ctx context.Context, token string, p Press) (AnswerPage, error) {
+	if _, err := c.house.Answer(ctx, token, p); err != nil {
+		return AnswerPage{}, err
+	}
+	c.say(p.Answer)
+	return c.answer, nil
+}
+
+func (c *company) TeamPage(ctx context.Context, token string) (TeamPage, error) {
+	if _, err := c.house.TeamPage(ctx, token); err != nil {
+		return TeamPage{}, err
+	}
+	return c.team, nil
+}
+
+func (c *company) Me(ctx context.Context, device string) (MePage, error) {
+	if _, err := c.house.Me(ctx, device); err != nil {
+		return MePage{}, err
+	}
+	return c.me, nil
+}
+
+func (c *company) List(context.Context) ([]Summary, error) {
+	return append(append([]Summary{}, c.open...), c.closed...), c.deskErr
+}
+
+func (c *company) Summary(_ context.Context, id announcement.ID) (Summary, error) {
+	if id != c.sum.ID {
+		return Summary{}, ErrNotFound
+	}
+	return c.sum, c.deskErr
+}
+
+func (c *company) Recipients(_ context.Context, _ announcement.ID, f RecipientFilter) (RecipientPage, error) {
+	var rows []Recipient
+	for _, r := range c.rows {
+		if (f.State == "" || r.State == f.State) && (f.Search == "" || strings.Contains(strings.ToLower(r.Name.Name), strings.ToLower(f.Search))) {
+			rows = append(rows, r)
+		}
+	}
+	p := RecipientPage{Total: c.total, Recipients: rows}
+	if f.State != "" || f.Search != "" {
+		p.Total = len(rows)
+	} else if p.Total > len(rows) {
+		next := f.Offset + len(rows)
+		p.Next = &next
+	}
+	return p, c.deskErr
+}
+
+func (c *company) Recipient(_ context.Context, _ announcement.ID, n int) (Recipient, []Entry, error) {
+	if n >= len(c.rows) {
+		return Recipient{}, nil, ErrNotFound
+	}
+	return c.rows[n], c.story, c.deskErr
+}
+
+func (c *company) Teams(context.Context, announcement.ID) ([]Team, error) { return c.teams, c.deskErr }
+func (c *company) Sites(context.Context, announcement.ID) (map[string]announcement.Counts, error) {
+	return map[string]announcement.Counts{"Pabrik Cikande": c.sum.Counts, "Gudang Cikupa": {Recipients: 40, Confirmed: 38, NoAnswer: 2}}, c.deskErr
+}
+func (c *company) Timeline(context.Context, announcement.ID) ([]Entry, error) {
+	return c.story, c.deskErr
+}
+
+func (c *company) Templates() []Template {
+	var all []Template
+	for _, t := range c.catalogue.Templates() {
+		all = append(all, Template{Key: t.Key, Severity: t.Severity, Answers: t.Answers, Name: t.Name, Fields: t.Fields, Optional: c.catalogue.Optional(t.Key), Icon: t.Icon})
+	}
+	return all
+}
+
+func (c *company) Sitelist() []Choice {
+	return []Choice{{"Pabrik Cikande", 1012}, {"Gudang Cikupa", 178}, {"Kantor Jakarta", 58}}
+}
+
+func (c *company) Departments() []Choice {
+	var all []Choice
+	for i, name := range someTeams {
+		all = append(all, Choice{name, 40 + 31*i})
+	}
+	return all
+}
+
+func (c *company) Readiness(context.Context) Readiness { return c.ready }
+func (c *company) Inbox(context.Context) []Text        { return c.texts }
+
+func (c *company) Preview(_ context.Context, d Draft) (Preview, error) {
+	if c.deskErr != nil {
+		return Preview{}, c.deskErr
+	}
+	if d.Audience.IsZero() {
+		return Preview{}, announcement.FieldErrors{{Field: "audience", Why: "Nobody matches."}}
+	}
+	if slices.Contains(d.Audience.Sites, "Mars") {
+		return Preview{}, announcement.FieldErrors{
+			{Field: "audience.sites[0]", Value: "Mars", Why: "is not known"}, {Field: "audience.departments[0]", Value: "Mars", Why: "is not known"},
+			{Field: "audience.under[0]", Value: "8", Why: "is not known"}, {Field: "audience.except.people[0]", Value: "8", Why: "is not known"},
+		}
+	}
+	if len(d.Audience.People) > 0 && d.Audience.People[0] == "9999" {
+		return Preview{}, announcement.FieldErrors{{Field: "audience.people[0]", Value: "9999", Why: "is not known"}}
+	}
+	p := c.preview
+	p.Announcement.Mode = d.Mode
+	return p, nil
+}
+
+func (c *company) Import(ctx context.Context, p Principal, r io.Reader, dry bool) (ImportReport, error) {
+	if _, err := c.house.Import(ctx, p, r, dry); err != nil {
+		return ImportReport{}, err
+	}
+	report := c.report
+	report.DryRun = dry
+	return report, nil
+}

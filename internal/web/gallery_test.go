@@ -1,0 +1,565 @@
+package web
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"html"
+	"html/template"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"text/template/parse"
+	"time"
+
+	"kentongan/internal/announcement"
+	"kentongan/templates"
+)
+
+var galleryTo = flag.String("gallery", "", "write every page with made-up data into this folder (make gallery)")
+
+// exhibit is a page in one state. What is made for it is made by the handlers
+// that people meet; only the company behind them is made up.
+type exhibit struct {
+	name string
+	path string
+	set  func(testing.TB, *company) // what differs from the usual company
+	form []string                   // forms posted to path one after the other, each with the sealed state of the page before
+	file string                     // a file uploaded to path
+	want int                        // status; 0 is 200
+}
+
+// exhibits are all pages. A new template needs a line here, and so does a state
+// that looks different; everything else (budgets, axe, the validator, pictures)
+// follows from it.
+var exhibits = []exhibit{
+	{name: "answer-real", path: "/r/" + goodToken},
+	{name: "answer-drill", path: "/r/" + goodToken, set: alert("earthquake", announcement.Drill)},
+	{name: "answer-severe", path: "/r/" + goodToken, set: alert("flood", announcement.Live)},
+	{name: "answer-understand", path: "/r/" + goodToken, set: alert("closure", announcement.Live)},
+	{name: "answer-safe", path: "/r/" + goodToken, set: func(_ testing.TB, c *company) { c.say(announcement.Safe) }},
+	{name: "answer-help", path: "/r/" + goodToken, set: func(_ testing.TB, c *company) { c.say(announcement.NeedHelp) }},
+	{name: "answer-help-handled", path: "/r/" + goodToken, set: func(_ testing.TB, c *company) {
+		c.say(announcement.NeedHelp)
+		c.answer.Handler, c.answer.HandledAt = "Budi Santoso", noon.Add(2*time.Minute)
+	}},
+	{name: "answer-not-on-site", path: "/r/" + goodToken, set: func(_ testing.TB, c *company) { c.say(announcement.NotOnSite) }},
+	{name: "answer-change", path: "/r/" + goodToken + "?change=1", set: func(_ testing.TB, c *company) { c.say(announcement.Safe) }},
+	{name: "answer-vouched", path: "/r/" + goodToken, set: func(_ testing.TB, c *company) { c.answer.VouchedBy = "Budi Santoso" }},
+	{name: "answer-late", path: "/r/" + goodToken, set: func(_ testing.TB, c *company) { c.end(announcement.AsAllClear) }},
+	{name: "answer-expired", path: "/r/" + goodToken, set: func(_ testing.TB, c *company) { c.end(announcement.AsExpired) }},
+	{name: "answer-clear-and-asked-on", path: "/r/" + goodToken, set: func(_ testing.TB, c *company) { c.answer.ClearAt = noon.Add(3 * time.Minute) }},
+	{name: "answer-update", path: "/r/" + goodToken, set: func(_ testing.TB, c *company) {
+		c.answer.Update, c.answer.UpdatedAt = "Pakai gerbang barat. Gerbang timur ditutup.", noon.Add(3*time.Minute)
+	}},
+	{name: "answer-corrected", path: "/r/" + goodToken, set: func(_ testing.TB, c *company) { c.end(announcement.AsCorrected) }},
+	{name: "answer-late-answered", path: "/r/" + goodToken, set: func(_ testing.TB, c *company) {
+		c.say(announcement.NeedHelp)
+		c.end(announcement.AsAllClear)
+	}},
+	{name: "answer-posted", path: "/r/" + goodToken, form: []string{"a=1&k=c9f1"}},
+	{name: "answer-unknown", path: "/r/unknown1", want: http.StatusNotFound},
+	{name: "answer-not-recorded", path: "/r/" + goodToken, form: []string{"a=2&k=c9f1"}, set: func(_ testing.TB, c *company) { c.house.err = ErrNotYet }, want: http.StatusServiceUnavailable},
+	{name: "answer-none-chosen", path: "/r/" + goodToken, form: []string{"k=c9f1"}, want: http.StatusUnprocessableEntity},
+
+	{name: "team-real", path: "/t/" + goodToken},
+	{name: "team-drill", path: "/t/" + goodToken, set: alert("fire", announcement.Drill)},
+	{name: "team-50", path: "/t/" + goodToken, set: func(_ testing.TB, c *company) { c.people(50, true) }},
+	{name: "team-not-answered", path: "/t/" + goodToken, set: func(_ testing.TB, c *company) { c.team.Answered = false }},
+	{name: "team-nobody-waits", path: "/t/" + goodToken, set: func(_ testing.TB, c *company) {
+		for i := range c.team.Recipients {
+			c.team.Recipients[i].State = announcement.Confirmed
+		}
+		c.team.Counts = announcement.Counts{Recipients: 14, Confirmed: 14}
+	}},
+	{name: "team-help-resolved", path: "/t/" + goodToken, set: resolved},
+	{name: "team-closed", path: "/t/" + goodToken, set: func(_ testing.TB, c *company) { c.end(announcement.AsAllClear) }},
+	{name: "team-marked", path: "/t/" + goodToken + "?done=marked"},
+
+	{name: "enrol", path: "/e/code1"},
+	{name: "me-alert", path: "/me"},
+	{name: "me-drill-answered", path: "/me", set: func(t testing.TB, c *company) {
+		c.setAlert(t, "fire", announcement.Drill)
+		c.me.Open = []MyAnnouncement{c.mine(c.answer.Announcement)}
+		c.me.Open[0].Answer = announcement.Safe
+	}},
+	{name: "me-calm", path: "/me", set: func(_ testing.TB, c *company) { c.me.Open = nil }},
+	{name: "me-no-number", path: "/me", set: func(_ testing.TB, c *company) { c.me.Open, c.me.SMS, c.me.Devices = nil, false, 0 }},
+	{name: "me-unknown-phone", path: "/me", set: func(_ testing.TB, c *company) { c.me = MePage{} }},
+
+	{name: "home", path: "/"},
+	{name: "home-drill", path: "/", set: alert("fire", announcement.Drill)},
+	{name: "home-calm", path: "/", set: func(_ testing.TB, c *company) { c.open, c.texts = nil, nil }},
+	{name: "home-first-day", path: "/", set: func(_ testing.TB, c *company) {
+		c.open, c.closed, c.texts, c.ready = nil, nil, nil, Readiness{SMSProvider: "practice", Sample: true}
+	}},
+	{name: "home-practice", path: "/", set: func(_ testing.TB, c *company) { c.sandbox = "http://127.0.0.1:8181/" }},
+	{name: "home-viewer", path: "/", set: func(_ testing.TB, c *company) { c.house.open = false }},
+	{name: "home-texts", path: "/", set: func(_ testing.TB, c *company) { c.texts = c.texts[1:] }},
+	{name: "signin", path: "/signin"},
+	{name: "signin-wrong", path: "/signin", form: []string{"token=x"}, want: http.StatusUnauthorized},
+	{name: "inbox", path: "/inbox"},
+	{name: "inbox-empty", path: "/inbox", set: func(_ testing.TB, c *company) { c.texts = nil }},
+
+	{name: "new-choose", path: "/new"},
+	{name: "new-choose-faults", path: "/new", form: []string{"step=choose"}, want: http.StatusUnprocessableEntity},
+	{name: "new-choose-again", path: "/new", form: append(chosen("live", "fire"), "step=to-choose")},
+	{name: "new-choose-drill-again", path: "/new", form: append(chosen("drill", "own"), "step=to-choose")},
+	{name: "new-write", path: "/new", form: chosen("live", "fire")},
+	{name: "new-write-drill", path: "/new", form: chosen("drill", "fire")},
+	{name: "new-write-faults", path: "/new", form: append(chosen("live", "fire"), "step=write&f.site=Pabrik"), want: http.StatusUnprocessableEntity},
+	{name: "new-write-own", path: "/new", form: chosen("live", "own")},
+	{name: "new-write-own-faults", path: "/new", form: append(chosen("live", "own"), "step=write&severity=severe&answers=read&title.en=Gas+leak"), want: http.StatusUnprocessableEntity},
+	{name: "new-write-no-blanks", path: "/new", form: chosen("live", "cyber")},
+	{name: "new-write-own-no-title", path: "/new", form: append(chosen("live", "own"), "step=write&severity=info&answers=read&body.en=Stay+at+home"), want: http.StatusUnprocessableEntity},
+	{name: "new-who", path: "/new", form: written("live")},
+	{name: "new-who-counted", path: "/new", form: append(written("live"), "step=count&all=1")},
+	{name: "new-who-nobody", path: "/new", form: append(written("live"), "step=who"), want: http.StatusUnprocessableEntity},
+	{name: "new-who-unknown", path: "/new", form: append(written("live"), "step=who&people=9999"), want: http.StatusUnprocessableEntity},
+	{name: "new-who-again", path: "/new", form: append(written("live"), "step=who&site=Kantor+Jakarta&department=Kantor&except=2211", "step=to-who")},
+	{name: "new-who-faults", path: "/new", form: append(written("live"), "step=who&site=Mars&department=Mars&under=8&except=8"), want: http.StatusUnprocessableEntity},
+	{name: "new-preview", path: "/new", form: append(written("live"), "step=who&all=1")},
+	{name: "new-preview-drill", path: "/new", form: append(written("drill"), "step=who&all=1"), set: alert("fire", announcement.Drill)},
+	{name: "new-preview-awkward", path: "/new", form: append(written("live"), "step=who&all=1"), set: func(_ testing.TB, c *company) {
+		sms := c.preview.SMS[announcement.English]
+		sms.Encoding, sms.Segments, sms.Units, sms.Limit, sms.Awkward = "UCS-2", 3, 180, 201, []string{"\u201c", "\u2019"}
+		c.preview.SMS[announcement.English] = sms
+	}},
+	{name: "new-preview-doubts", path: "/new", form: append(written("live"), "step=who&all=1"), set: doubts},
+	{name: "new-confirm", path: "/new", form: append(written("live"), "step=who&all=1", "step=preview")},
+	{name: "new-confirm-doubts", path: "/new", form: append(written("live"), "step=who&all=1", "step=preview"), set: doubts},
+	{name: "new-confirm-drill", path: "/new", form: append(written("drill"), "step=who&all=1", "step=preview"), set: alert("fire", announcement.Drill)},
+	{name: "new-confirm-small-drill", path: "/new", form: append(written("drill"), "step=who&all=1", "step=preview"), set: smallDrillOfFire},
+	{name: "new-confirm-not-ticked", path: "/new", form: append(written("drill"), "step=who&all=1", "step=preview", "step=send"), set: smallDrillOfFire, want: http.StatusUnprocessableEntity},
+	{name: "new-confirm-wrong-number", path: "/new", form: append(written("live"), "step=who&all=1", "step=preview", "step=send&typed=1284"), want: http.StatusUnprocessableEntity},
+
+	{name: "board-real", path: "/alerts/a1"},
+	{name: "board-drill", path: "/alerts/a1?done=sent", set: alert("fire", announcement.Drill)},
+	{name: "board-50", path: "/alerts/a1", set: func(_ testing.TB, c *company) { c.people(50, true) }},
+	{name: "board-first-seconds", path: "/alerts/a1", set: func(_ testing.TB, c *company) {
+		c.people(0, false)
+		c.sum.Counts = announcement.Counts{Recipients: 1248, NoAnswer: 1248}
+		c.sum.Deliveries = map[announcement.Channel]DeliveryCounts{announcement.SMS: {Recipients: 1190, Queued: 1190}, announcement.WebPush: {}}
+		c.story = c.story[:1]
+	}},
+	{name: "board-counting-again", path: "/alerts/a1", set: func(_ testing.TB, c *company) { c.sum.Rebuilding = true }},
+	{name: "board-closed", path: "/alerts/a1", set: func(_ testing.TB, c *company) { c.end(announcement.AsAllClear) }},
+	{name: "board-corrected", path: "/alerts/a1", set: func(_ testing.TB, c *company) { c.end(announcement.AsCorrected) }},
+	{name: "board-viewer", path: "/alerts/a1", set: func(_ testing.TB, c *company) { c.house.open = false }},
+	{name: "board-help-resolved", path: "/alerts/a1", set: resolved},
+	{name: "board-people", path: "/alerts/a1/people?state=no_answer"},
+	{name: "board-people-second-page", path: "/alerts/a1/people?offset=50"},
+	{name: "board-people-none", path: "/alerts/a1/people?q=zzz"},
+	{name: "board-person-help", path: "/alerts/a1/people/0"},
+	{name: "board-people-of-team", path: "/alerts/a1/people?team=1100"},
+	{name: "board-person-handled", path: "/alerts/a1/people/1"},
+	{name: "board-person-late", path: "/alerts/a1/people/11"},
+	{name: "board-person-vouched", path: "/alerts/a1/people/10?done=marked"},
+	{name: "board-all-clear", path: "/alerts/a1/close?as=all_clear"},
+	{name: "board-correct", path: "/alerts/a1/close?as=corrected"},
+	{name: "board-close-faults", path: "/alerts/a1/close", form: []string{"as=corrected"}, want: http.StatusUnprocessableEntity},
+	{name: "board-close-again", path: "/alerts/a1/close?as=all_clear", set: func(_ testing.TB, c *company) { c.end(announcement.AsAllClear) }},
+
+	{name: "people", path: "/people"},
+	{name: "people-faults", path: "/people", file: "employee_id,mobile\n1,x\n", set: func(_ testing.TB, c *company) { c.report = faultyReport(6) }, want: http.StatusUnprocessableEntity},
+	{name: "people-many-faults", path: "/people", file: "employee_id,mobile\n1,x\n", set: func(_ testing.TB, c *company) { c.report = faultyReport(50_000) }, want: http.StatusUnprocessableEntity},
+	{name: "people-checked", path: "/people", file: "employee_id,mobile\n1,0812\n", set: func(_ testing.TB, c *company) {
+		c.report = ImportReport{Rows: 1242, Added: 12, Changed: 31, Unchanged: 1199, Leaving: 2, Missing: 6, Mended: 87, Warnings: faultyReport(3).Errors}
+	}},
+	{name: "people-imported", path: "/people", file: "employee_id,mobile\n1,0812\n", form: []string{"import"}, set: func(_ testing.TB, c *company) {
+		c.report = ImportReport{Rows: 1242, Added: 12, Changed: 31, Unchanged: 1199}
+	}},
+	{name: "people-no-file", path: "/people", form: []string{"checked="}, want: http.StatusUnprocessableEntity},
+
+	{name: "trouble-not-found", path: "/nowhere", want: http.StatusNotFound},
+	{name: "trouble-faults", path: "/alerts/a1/people/1/mark", form: []string{"a=1"}, want: http.StatusUnprocessableEntity},
+	{name: "trouble-not-now", path: "/alerts/a1", set: func(_ testing.TB, c *company) { c.deskErr = ErrNotYet }, want: http.StatusServiceUnavailable},
+	{name: "trouble-internal", path: "/alerts/a1", set: func(_ testing.TB, c *company) { c.deskErr = fs.ErrClosed }, want: http.StatusInternalServerError},
+}
+
+func alert(template string, mode announcement.Mode) func(testing.TB, *company) {
+	return func(t testing.TB, c *company) {
+		c.setAlert(t, template, mode)
+		c.people(14, false)
+	}
+}
+
+func chosen(mode, template string) []string {
+	return []string{"step=choose&mode=" + mode + "&template=" + template}
+}
+
+func written(mode string) []string {
+	return append(chosen(mode, "fire"), "step=write&f.site=Pabrik+Cikande&f.muster=Lapangan+parkir+B&f.place=Gedung+2")
+}
+
+func resolved(_ testing.TB, c *company) {
+	c.rows[0].Claimed, c.rows[0].Resolved = "Budi Santoso", true
+}
+
+// doubts are all reasons to look twice before sending.
+func doubts(_ testing.TB, c *company) {
+	night := noon.Add(9 * time.Hour)
+	c.preview.Usual = [2]int{40, 120}
+	c.preview.Repeats = &Repeat{ID: "a0", At: noon.Add(time.Minute), Share: 92}
+	c.preview.Quiet = &night
+	c.preview.Failing, c.preview.OnlyFailing = map[announcement.Channel]string{announcement.SMS: "the provider does not answer"}, 488
+}
+
+func smallDrillOfFire(t testing.TB, c *company) {
+	alert("fire", announcement.Drill)(t, c)
+	c.preview.Recipients, c.preview.Unreachable = 32, nil
+}
+
+func faultyReport(n int) ImportReport {
+	r := ImportReport{Rows: max(1248, n)}
+	why := []RowError{
+		{Field: "mobile_phone", Value: "6.28E+12", Reason: "Excel has damaged this number. Format the column as Text and export again."},
+		{Field: "mobile_phone", Value: "0812 345", Reason: "is too short"},
+		{Field: "site", Value: "Pabrik Cknd", Reason: "is not known"},
+		{Field: "display_name", Reason: "is missing"},
+	}
+	for i := range n {
+		e := why[i%len(why)]
+		e.Row = 14 + 37*i
+		r.Errors = append(r.Errors, e)
+	}
+	return r
+}
+
+// shown is an exhibit as it was sent.
+type shown struct {
+	exhibit
+	lang   announcement.Language
+	status int
+	header http.Header
+	html   []byte
+}
+
+// id is its name with its language: a file name.
+func (s shown) id() string { return s.name + "." + string(s.lang) }
+
+// phone reports whether people meet this page on a phone, often in a hurry: its
+// targets are larger and its bytes fewer.
+func (s shown) phone() bool {
+	for _, start := range []string{"/r/", "/t/", "/e/", "/j/", "/me", "/g", "/poster"} {
+		if strings.HasPrefix(s.path, start) {
+			return true
+		}
+	}
+	return false
+}
+
+// stage is the house that the gallery's server asks. The company on it changes
+// from exhibit to exhibit.
+type stage struct{ *company }
+
+// gallery is every exhibit in both languages, made once for all tests.
+type gallery struct {
+	shown  []shown
+	server *Server
+	unseen []string // templates, and branches of templates, that no exhibit shows
+}
+
+// makeGallery shows all exhibits with a server whose words a test may change.
+func makeGallery(t testing.TB, langs []announcement.Language, change func(*Server)) *gallery {
+	t.Helper()
+	st := &stage{openCompany(t)}
+	srv, err := New(Options{Desk: st, Phone: st, People: st, Hooks: st, Access: st, Health: st, PublicURL: "http://siaga.example", Org: "PT SinarAbc",
+		Secret: []byte(strings.Repeat("k", 32)), Now: func() time.Time { return noon.Add(later) }, Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError}))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if change != nil {
+		change(srv)
+	}
+	seen := watchTemplates(t, srv.views)
+	g := &gallery{server: srv}
+	for _, x := range exhibits {
+		for _, lang := range langs {
+			st.company = openCompany(t)
+			if x.set != nil {
+				x.set(t, st.company)
+			}
+			srv.SandboxURL = st.sandbox
+			g.shown = append(g.shown, show(t, srv, x, lang))
+		}
+	}
+	st.company = openCompany(t)
+	g.unseen = seen()
+	return g
+}
+
+var (
+	galleryOnce sync.Once
+	theGallery  *gallery
+)
+
+// sharedGallery is the gallery that all tests look at.
+func sharedGallery(t testing.TB) *gallery {
+	t.Helper()
+	galleryOnce.Do(func() { theGallery = makeGallery(t, both, nil) })
+	if theGallery == nil {
+		t.Fatal("the gallery could not be made; see the first test that tried")
+	}
+	return theGallery
+}
+
+var both = []announcement.Language{announcement.Indonesian, announcement.English}
+
+var checkedField = regexp.MustCompile(`name="checked" value="([^"]+)"`)
+
+// show makes one exhibit.
+func show(t testing.TB, srv *Server, x exhibit, lang announcement.Language) shown {
+	t.Helper()
+	target := x.path
+	if q := "lang=" + string(lang); strings.Contains(target, "?") {
+		target += "&" + q
+	} else {
+		target += "?" + q
+	}
+	ask := func(method, kind, body string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest(method, target, strings.NewReader(body))
+		r.AddCookie(&http.Cookie{Name: "device", Value: "device1"})
+		sealed, err := srv.seal.put("session", Principal{Actor: "token:v", Name: "v", Role: Viewer}, sessionLife)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.AddCookie(&http.Cookie{Name: "session", Value: sealed})
+		if kind != "" {
+			r.Header.Set("Content-Type", kind)
+		}
+		w := httptest.NewRecorder()
+		srv.Handler().ServeHTTP(w, r)
+		return w
+	}
+	var w *httptest.ResponseRecorder
+	switch {
+	case x.file != "":
+		w = ask(http.MethodPost, "multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"people.csv\"\r\n\r\n"+x.file+"\r\n--x--\r\n")
+		if checked := checkedField.FindStringSubmatch(w.Body.String()); len(x.form) > 0 && checked != nil {
+			w = ask(http.MethodPost, "multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=\"checked\"\r\n\r\n"+html.UnescapeString(checked[1])+"\r\n--x--\r\n")
+		}
+	case len(x.form) == 0:
+		w = ask(http.MethodGet, "", "")
+	default:
+		if !strings.HasPrefix(x.path, "/r/") {
+			w = ask(http.MethodGet, "", "")
+		}
+		for _, form := range x.form {
+			if w != nil {
+				if state := stateField.FindStringSubmatch(w.Body.String()); state != nil {
+					form += "&state=" + url.QueryEscape(html.UnescapeString(state[1]))
+				}
+			}
+			w = ask(http.MethodPost, "application/x-www-form-urlencoded", form)
+		}
+	}
+	if want := cmp.Or(x.want, http.StatusOK); w.Code != want {
+		t.Errorf("exhibit %s: got %d, want %d\n%.600s", x.name, w.Code, want, w.Body)
+	}
+	return shown{x, lang, w.Code, w.Header(), w.Body.Bytes()}
+}
+
+// watchTemplates makes every template and every branch in it say that it was
+// used, and returns what lists those that were not.
+func watchTemplates(t testing.TB, v *views) func() []string {
+	t.Helper()
+	layout, err := template.ParseFS(templates.Files, "web/layout.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	unseen := map[string]bool{}
+	const mark = "galleryMark"
+	var watch func(list *parse.ListNode, where string)
+	watch = func(list *parse.ListNode, where string) {
+		if list == nil || len(list.Nodes) == 0 {
+			return
+		}
+		for _, n := range list.Nodes {
+			var branch *parse.BranchNode
+			word := ""
+			switch n := n.(type) {
+			case *parse.IfNode:
+				branch, word = &n.BranchNode, "if"
+			case *parse.RangeNode:
+				branch, word = &n.BranchNode, "range"
+			case *parse.WithNode:
+				branch, word = &n.BranchNode, "with"
+			default:
+				continue
+			}
+			name := fmt.Sprintf("%s {{%s %s}}", where, word, branch.Pipe)
+			watch(branch.List, name)
+			watch(branch.ElseList, name+" {{else}}")
+		}
+		unseen[where] = true
+		tree, err := parse.Parse("mark", fmt.Sprintf("{{%s %q}}", mark, where), "", "", map[string]any{mark: mark})
+		if err != nil {
+			t.Fatal(err)
+		}
+		list.Nodes = append([]parse.Node{tree["mark"].Root.Nodes[0]}, list.Nodes...)
+	}
+	for page, set := range v.pages {
+		set.Funcs(template.FuncMap{mark: func(where string) string {
+			delete(unseen, where)
+			return ""
+		}})
+		for _, d := range set.Templates() {
+			// What is outside of all {{define}} has the name of its file.
+			if d.Tree != nil && !strings.HasSuffix(d.Name(), ".html") {
+				file := page + ".html "
+				if layout.Lookup(d.Name()) != nil {
+					file = "layout.html "
+				}
+				watch(d.Tree.Root, file+d.Name())
+			}
+		}
+	}
+	return func() []string {
+		var all []string
+		for where := range unseen {
+			all = append(all, where)
+		}
+		slices.Sort(all)
+		return all
+	}
+}
+
+// TestGalleryShowsEveryTemplate fails when a page was added and nobody can look
+// at it.
+func TestGalleryShowsEveryTemplate(t *testing.T) {
+	g := sharedGallery(t)
+	for _, where := range g.unseen {
+		file, rest, _ := strings.Cut(where, " ")
+		if name, branch, _ := strings.Cut(rest, " "); branch == "" && file != "layout.html" {
+			t.Errorf("%s of templates/web/%s is in no exhibit: add one to exhibits in gallery_test.go", name, file)
+		} else {
+			t.Logf("no exhibit shows %s", where)
+		}
+	}
+	if *galleryTo != "" {
+		writeGallery(t, g, *galleryTo)
+	}
+}
+
+var galleryIndex = template.Must(template.New("index").Parse(`<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>Gallery - Kentongan</title><link rel="stylesheet" href="static/app.css"></head>
+<body><main class="wrap" id="main"><h1>Gallery</h1><p>Every page and every message with made-up data. Nothing here is connected to anything.</p>
+<p><a href="messages.html">All messages</a></p>
+<table><thead><tr><th scope="col">Page</th><th scope="col">Status</th><th scope="col">Bahasa Indonesia</th><th scope="col">English</th></tr></thead><tbody>
+{{range .}}<tr><th scope="row">{{.Name}}</th><td>{{.Status}}</td><td><a href="{{.Name}}.id.html">id</a></td><td><a href="{{.Name}}.en.html">en</a></td></tr>
+{{end}}</tbody></table></main></body></html>
+`))
+
+// writeGallery writes the pages so that they can be looked at without a server.
+func writeGallery(t testing.TB, g *gallery, folder string) {
+	t.Helper()
+	write := func(name string, data []byte) {
+		name = filepath.Join(folder, name)
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.RemoveAll(folder); err != nil {
+		t.Fatal(err)
+	}
+	type line struct {
+		Name   string
+		Status int
+	}
+	var lines []line
+	for _, s := range g.shown {
+		write(s.id()+".html", bytes.ReplaceAll(s.html, []byte(`"/static/`), []byte(`"static/`)))
+		if s.lang == announcement.English {
+			lines = append(lines, line{s.name, s.status})
+		}
+	}
+	for name, a := range g.server.views.assets {
+		write(path.Join("static", name), a.data)
+	}
+	var out bytes.Buffer
+	if err := galleryIndex.Execute(&out, lines); err != nil {
+		t.Fatal(err)
+	}
+	write("index.html", out.Bytes())
+	write("messages.html", messagesPage(t))
+	t.Logf("%d pages in %s", len(g.shown), filepath.Join(folder, "index.html"))
+}
+
+var messagesHTML = template.Must(template.New("messages").Parse(`<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>Messages - Kentongan</title><link rel="stylesheet" href="static/app.css"></head>
+<body><main class="wrap" id="main"><h1>Every message</h1>
+<p>With ordinary long blanks. The number is the length of the SMS in characters; 160 is one segment.</p>
+{{range $said := .}}<section class="card"><h2 lang="{{.Lang}}">{{.Title}}</h2><p class="hint">{{.What}}</p>
+{{if .Push}}<div class="lock" lang="{{.Lang}}"><b>{{.Push}}</b><span>{{.Body}}</span></div>{{end}}
+{{range .SMS}}<p class="sms" lang="{{$said.Lang}}">{{.}}</p><p class="hint">{{len .}}</p>{{end}}</section>
+{{end}}</main></body></html>
+`))
+
+// messagesPage is every message that the house can send, in the forms of push
+// and SMS.
+func messagesPage(t testing.TB) []byte {
+	t.Helper()
+	type said struct {
+		Lang                    announcement.Language
+		What, Title, Push, Body string
+		SMS                     []string
+	}
+	var all []said
+	c := openCompany(t)
+	kinds := []announcement.MessageKind{announcement.SayAlert, announcement.SayReminder, announcement.SayDigest, announcement.SayHelp, announcement.SayUpdate, announcement.SayCorrection, announcement.SayAllClear}
+	for _, info := range c.catalogue.Templates() {
+		for _, mode := range []announcement.Mode{announcement.Live, announcement.Drill} {
+			c.setAlert(t, info.Key, mode)
+			for _, lang := range both {
+				for _, kind := range kinds {
+					say := announcement.Saying{
+						Kind: kind, Language: lang, Org: "PT SinarAbc", Link: "https://siaga.example/r/" + goodToken, Token: goodToken,
+						Count: 12, Name: "Nur Aisyah P", Words: "Pakai gerbang barat.", Now: noon.Add(20 * time.Minute),
+					}
+					m := c.catalogue.Compose(c.answer.Announcement, say)
+					s := said{Lang: lang, What: fmt.Sprintf("%s, %s, %s, %s", info.Key, mode, kind, lang), Title: c.answer.Announcement.Text[lang].Title, Push: m.Title, Body: m.Body, SMS: []string{m.SMS}}
+					say.TwoWay = true
+					if two := c.catalogue.Compose(c.answer.Announcement, say).SMS; two != m.SMS {
+						s.SMS = append(s.SMS, two)
+					}
+					all = append(all, s)
+				}
+			}
+		}
+	}
+	var file struct {
+		AnswerBacks map[string]any `json:"answer_backs"`
+	}
+	if err := json.Unmarshal(templates.Messages(), &file); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range slices.Sorted(maps.Keys(file.AnswerBacks)) {
+		for _, lang := range both {
+			all = append(all, said{Lang: lang, What: "answer to an SMS, " + key + ", " + string(lang), Title: key, SMS: []string{c.catalogue.AnswerBack(key, lang, map[string]string{
+				"org": "PT SinarAbc", "time": announcement.FormatTime(noon, lang, "Asia/Jakarta"), "name": "Budi Santoso", "title": "Gempa bumi: Pabrik Cikande", "link": "https://siaga.example/me", "letter": "B",
+			})}})
+		}
+	}
+	var out bytes.Buffer
+	if err := messagesHTML.Execute(&out, all); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
