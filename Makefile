@@ -36,6 +36,9 @@ gallery: ## every page and message with made-up data, in .artefacts/gallery
 	$(GO) test ./internal/web -count=1 -run TestGallery -gallery $(CURDIR)/.artefacts/gallery
 	@echo "open .artefacts/gallery/index.html"
 
+budgets: ## what every page costs a phone or a computer, with its worst data
+	$(GO) test ./internal/web -count=1 -v -run '^TestBudgets$$' -budgets
+
 bench: ## measured beside the raw limits of NATS and Redis in the same run
 	$(GO) test -run '^$$' -bench . -benchtime 1x ./internal/app/...
 
@@ -50,4 +53,4 @@ build: ## bin/kentongan
 clean: ## remove what was built
 	rm -rf bin .artefacts
 
-.PHONY: help run test check race fuzz golden gallery bench lint build clean
+.PHONY: help run test check race fuzz golden gallery budgets bench lint build clean
