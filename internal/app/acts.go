@@ -128,6 +128,9 @@ func (d *desk) extraRound(ctx context.Context, v tracker.View, f announcement.Fa
 		f.At, f.Decided.Round = d.now().UTC(), round
 		_, err := d.ledger.Once(ctx, fmt.Sprint(round), f)
 		if errors.Is(err, ledger.ErrAlready) {
+			if f.Decided.Message == announcement.SayReminder {
+				return web.ErrConflict // most likely the same button pressed twice
+			}
 			continue // another person acted at this moment
 		}
 		if err != nil {

@@ -274,6 +274,9 @@ func (d *desk) Close(ctx context.Context, p web.Principal, id announcement.ID, a
 }
 
 // Remind calls everybody outstanding once more, on every channel of the announcement.
+//
+// A second press, or two people at the same moment, call nobody twice: it is
+// ErrConflict within two minutes of the last.
 func (d *desk) Remind(ctx context.Context, p web.Principal, id announcement.ID, reason string) (int, error) {
 	if p.Role != web.Sender {
 		return 0, web.ErrForbidden
@@ -284,6 +287,11 @@ func (d *desk) Remind(ctx context.Context, p web.Principal, id announcement.ID, 
 	}
 	if v.Status != announcement.StatusOpen {
 		return 0, web.ErrClosed
+	}
+	for i, r := range v.Rounds {
+		if r.Step == 0 && r.Message == announcement.SayReminder && r.Only == announcement.OnlyOutstanding && d.now().Sub(v.RoundsAt[i]) < remindAllEvery {
+			return 0, web.ErrConflict
+		}
 	}
 	standing, err := d.tracker.Standing(ctx, id)
 	if err != nil {
@@ -304,6 +312,10 @@ func (d *desk) Remind(ctx context.Context, p web.Principal, id announcement.ID, 
 	}
 	return outstanding, d.caughtUp(ctx)
 }
+
+// remindAllEvery is how often everybody without an answer may be called again by
+// hand; the policy calls them by itself besides.
+const remindAllEvery = 2 * time.Minute
 
 // MarkAt accounts for somebody from the console.
 func (d *desk) MarkAt(ctx context.Context, p web.Principal, id announcement.ID, m web.Mark) error {

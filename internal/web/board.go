@@ -109,8 +109,10 @@ type boardView struct {
 	Help      []Recipient
 	People    RecipientPage
 	Teams     []Team
+	Sites     []site
 	Timeline  []Entry
 	State     announcement.State
+	Site      string // only its people are listed
 	Team      string // a manager's employee number: only their people are listed
 	TeamName  string
 	Query     string
@@ -151,10 +153,10 @@ func (s *Server) boardView(r *http.Request) (boardView, error) {
 
 func (v *boardView) list(s *Server, r *http.Request, offset int) error {
 	q := r.URL.Query()
-	v.State, v.Query, v.Team = announcement.State(q.Get("state")), strings.TrimSpace(q.Get("q")), q.Get("team")
+	v.State, v.Query, v.Team, v.Site = announcement.State(q.Get("state")), strings.TrimSpace(q.Get("q")), q.Get("team"), q.Get("site")
 	var err error
 	v.People, err = s.Desk.Recipients(r.Context(), v.ID, RecipientFilter{
-		State: v.State, Team: v.Team, Site: q.Get("site"), Search: v.Query, Offset: offset, Limit: rowsPerPage,
+		State: v.State, Team: v.Team, Site: v.Site, Search: v.Query, Offset: offset, Limit: rowsPerPage,
 	})
 	if err != nil {
 		return err
@@ -189,6 +191,10 @@ func (s *Server) board(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		v.Teams, err = s.Desk.Teams(r.Context(), v.ID)
 	}
+	var sites map[string]announcement.Counts
+	if err == nil {
+		sites, err = s.Desk.Sites(r.Context(), v.ID)
+	}
 	if err == nil {
 		v.Timeline, err = s.Desk.Timeline(r.Context(), v.ID)
 	}
@@ -196,7 +202,7 @@ func (s *Server) board(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, "board", err)
 		return
 	}
-	v.Help = help.Recipients
+	v.Help, v.Sites = help.Recipients, sorted(sites)
 	s.show(w, r, http.StatusOK, "board", "board", v)
 }
 
@@ -334,6 +340,7 @@ func (s *Server) showClose(w http.ResponseWriter, r *http.Request, as announceme
 func (s *Server) closeNow(w http.ResponseWriter, r *http.Request) {
 	as, reason := announcement.ClosedAs(r.PostFormValue("as")), strings.TrimSpace(r.PostFormValue("reason"))
 	var err error
+	done := "closed"
 	switch {
 	case as != announcement.AsAllClear && as != announcement.AsCorrected && as != announcement.AsCancelled:
 		err = fault("as", "Say how it ends.")
@@ -344,15 +351,18 @@ func (s *Server) closeNow(w http.ResponseWriter, r *http.Request) {
 		err = s.Desk.Close(r.Context(), principalOf(r.Context()), announcement.ID(r.PathValue("id")), as, reason)
 	}
 	if errors.Is(err, ErrClosed) { // somebody was quicker, or this is a second press: the board says how it ended
-		err = nil
+		done, err = "closed-before", nil
 	}
-	s.back(w, r, "close", "/alerts/"+r.PathValue("id")+"?done=closed", err)
+	s.back(w, r, "close", "/alerts/"+r.PathValue("id")+"?done="+done, err)
 }
 
 func (s *Server) remindNow(w http.ResponseWriter, r *http.Request) {
 	called, err := s.Desk.Remind(r.Context(), principalOf(r.Context()), announcement.ID(r.PathValue("id")), "reminded from the board")
 	done := "reminded"
-	if called == 0 {
+	switch {
+	case errors.Is(err, ErrConflict):
+		done, err = "reminded-before", nil
+	case called == 0:
 		done = "nobody"
 	}
 	s.back(w, r, "remind", "/alerts/"+r.PathValue("id")+"?done="+done, err)

@@ -173,6 +173,31 @@ func (v composeView) Tongues() []string {
 	return out
 }
 
+// others are people whose language the text lacks.
+type others struct {
+	People         int
+	Names, Instead string
+}
+
+// Others sums up the people who get another language than their own.
+func (v composeView) Others() *others {
+	o := &others{}
+	for _, lang := range slices.SortedFunc(maps.Keys(v.Preview.Fallback), func(a, b announcement.Language) int {
+		return v.Preview.Fallback[b] - v.Preview.Fallback[a]
+	}) {
+		if o.People > 0 {
+			o.Names += ", "
+		}
+		_, instead, _ := v.Preview.Announcement.In(lang)
+		o.People, o.Instead = o.People+v.Preview.Fallback[lang], v.LanguageName(instead)
+		o.Names += v.LanguageName(lang) + " " + v.N(v.Preview.Fallback[lang])
+	}
+	if o.People == 0 {
+		return nil
+	}
+	return o
+}
+
 // shownUnreached is how many names the preview lists.
 const shownUnreached = 200
 

@@ -10,18 +10,20 @@ import (
 
 // notices say what has just been done, after the redirect that ended a form.
 var notices = map[string]string{
-	"sent":        "The alert is on its way.",
-	"sent-before": "This alert was sent already. It goes out once.",
-	"reminded":    "Everybody without an answer is being called again.",
-	"nobody":      "Everybody has answered: nobody is called again.",
-	"claimed":     "The others now see who handles this.",
-	"resolved":    "Recorded as resolved.",
-	"marked":      "Recorded.",
-	"closed":      "Closed. Everybody who was called is being told.",
-	"called":      "They are being called again.",
-	"too-soon":    "They were called again less than 5 minutes ago.",
-	"tick":        "Tick the people first.",
-	"handled":     "Marked as handled.",
+	"sent":            "The alert is on its way.",
+	"sent-before":     "This alert was sent already. It goes out once.",
+	"reminded":        "Everybody without an answer is being called again.",
+	"reminded-before": "They were called again a moment ago. Nobody is called twice within two minutes.",
+	"closed-before":   "It was closed already, and nothing was sent now. Below stands how it ended.",
+	"nobody":          "Everybody has answered: nobody is called again.",
+	"claimed":         "The others now see who handles this.",
+	"resolved":        "Recorded as resolved.",
+	"marked":          "Recorded.",
+	"closed":          "Closed. Everybody who was called is being told.",
+	"called":          "They are being called again.",
+	"too-soon":        "They were called again less than 5 minutes ago.",
+	"tick":            "Tick the people first.",
+	"handled":         "Marked as handled.",
 }
 
 // fieldNames say what a field of a form is called on the page.

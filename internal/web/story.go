@@ -1,8 +1,11 @@
 package web
 
 import (
+	"cmp"
 	"maps"
+	"net/url"
 	"slices"
+	"strings"
 
 	"kentongan/internal/announcement"
 )
@@ -106,21 +109,85 @@ func (v boardView) Delivered() []delivery {
 	return out
 }
 
-// shownTeams is how many teams the board lists openly.
-const shownTeams = 8
-
-// TeamsShown are the teams that wait for most answers.
-func (v boardView) TeamsShown() []Team { return v.Teams[:min(len(v.Teams), shownTeams)] }
-
-// TeamsMore are the other teams.
-func (v boardView) TeamsMore() []Team { return v.Teams[min(len(v.Teams), shownTeams):] }
-
-// teamTable is a table of teams.
-type teamTable struct {
-	page
-	ID   announcement.ID
-	Rows []Team
+// site is how one site stands.
+type site struct {
+	Name   string
+	Counts announcement.Counts
 }
 
-// TeamTable is the table of these teams.
-func (v boardView) TeamTable(rows []Team) teamTable { return teamTable{v.page, v.ID, rows} }
+// sorted lists the sites, those that wait for most answers first.
+func sorted(sites map[string]announcement.Counts) []site {
+	var out []site
+	for name, counts := range sites {
+		out = append(out, site{name, counts})
+	}
+	slices.SortFunc(out, func(a, b site) int {
+		return cmp.Or(cmp.Compare(b.Counts.NeedHelp, a.Counts.NeedHelp), cmp.Compare(b.Counts.Outstanding(), a.Counts.Outstanding()), strings.Compare(a.Name, b.Name))
+	})
+	return out
+}
+
+// shownGroups is how many sites or teams the board lists openly.
+const shownGroups = 8
+
+// group is one row of a table of sites or teams.
+type group struct {
+	Name   string
+	Link   string
+	Counts announcement.Counts
+}
+
+// groups is a table of sites or teams: the first ones openly, more behind a
+// button.
+type groups struct {
+	page
+	Title, First string
+	Open, More   []group
+}
+
+func (v boardView) groups(title, first string, all []group) groups {
+	n := min(len(all), shownGroups)
+	return groups{v.page, title, first, all[:n], all[n:]}
+}
+
+// BySite is the table of sites, when there is more than one.
+func (v boardView) BySite() *groups {
+	if len(v.Sites) < 2 {
+		return nil
+	}
+	var all []group
+	for _, s := range v.Sites {
+		all = append(all, group{s.Name, "/alerts/" + string(v.ID) + "/people?" + url.Values{"site": {s.Name}}.Encode(), s.Counts})
+	}
+	g := v.groups("Sites", "Site", all)
+	return &g
+}
+
+// ByTeam is the table of teams. It leaves out managers of managers, whose people
+// are in these teams too: they would always come first and say nothing.
+func (v boardView) ByTeam() *groups {
+	byRow := slices.SortedFunc(slices.Values(v.Teams), func(a, b Team) int {
+		return cmp.Or(cmp.Compare(a.Lo, b.Lo), cmp.Compare(b.Hi, a.Hi))
+	})
+	direct := map[string]bool{}
+	for i, t := range byRow {
+		direct[t.Number] = i+1 == len(byRow) || byRow[i+1].Lo >= t.Hi
+	}
+	var all []group
+	for _, t := range v.Teams {
+		if direct[t.Number] {
+			all = append(all, group{t.Name.Name, "/alerts/" + string(v.ID) + "/people?" + url.Values{"team": {t.Number}}.Encode(), t.Counts})
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	g := v.groups("Teams", "Manager", all)
+	return &g
+}
+
+// Rest is the table behind the button.
+func (g groups) Rest() groups {
+	g.Open, g.More = g.More, nil
+	return g
+}

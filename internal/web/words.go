@@ -225,7 +225,8 @@ func (p page) LanguageName(l announcement.Language) string {
 
 // languageNames are languages that people read and these pages do not speak.
 var languageNames = map[announcement.Language]string{
-	"ban": "Balinese", "bug": "Buginese", "fil": "Filipino", "hi": "Hindi", "ja": "Japanese", "jv": "Javanese", "ko": "Korean", "mad": "Madurese",
+	"ar": "Arabic", "ban": "Balinese", "bn": "Bengali", "de": "German", "es": "Spanish", "fr": "French", "it": "Italian", "my": "Burmese", "ne": "Nepali", "nl": "Dutch", "pt": "Portuguese", "ru": "Russian", "tr": "Turkish", "ur": "Urdu",
+	"bug": "Buginese", "fil": "Filipino", "hi": "Hindi", "ja": "Japanese", "jv": "Javanese", "ko": "Korean", "mad": "Madurese",
 	"min": "Minangkabau", "ms": "Malay", "su": "Sundanese", "ta": "Tamil", "th": "Thai", "tl": "Tagalog", "vi": "Vietnamese", "zh": "Chinese",
 }
 
