@@ -20,7 +20,8 @@ var mayImport = map[string]string{
 	"dispatch":        "announcement channel ledger",
 	"tracker":         "announcement ledger",
 	"web":             "announcement templates",
-	"sandbox":         "announcement channel",
+	"sandbox":         "announcement",
+	"client":          "",
 }
 
 var doors = map[string]string{
