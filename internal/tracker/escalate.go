@@ -88,9 +88,17 @@ func (t *Tracker) open() []announcement.ID {
 func (t *Tracker) attend(ctx context.Context, id announcement.ID) error {
 	t.mu.Lock()
 	e := t.entries[id]
-	at, dirty := e.next(), e.dirty
+	at, dirty, applied := e.next(), e.dirty, e.applied // before the store is asked: meanwhile it may only gain
 	e.dirty = false
 	t.mu.Unlock()
+	evaluated := !dirty
+	defer func() {
+		if !evaluated {
+			t.mu.Lock()
+			e.dirty = true
+			t.mu.Unlock()
+		}
+	}()
 	if err := t.o.Store.Arm(ctx, id, at, !dirty); err != nil {
 		return err
 	}
@@ -98,10 +106,7 @@ func (t *Tracker) attend(ctx context.Context, id announcement.ID) error {
 	if err != nil {
 		return err
 	}
-	t.mu.RLock()
-	lost := peek.Applied < e.applied
-	t.mu.RUnlock()
-	if lost {
+	if peek.Applied < applied {
 		_, err := t.mend(ctx, id, e)
 		return err
 	}
@@ -110,11 +115,7 @@ func (t *Tracker) attend(ctx context.Context, id announcement.ID) error {
 	}
 	if dirty {
 		_, err := t.closeIfOver(ctx, id)
-		if err != nil {
-			t.mu.Lock()
-			e.dirty = true
-			t.mu.Unlock()
-		}
+		evaluated = err == nil
 		return err
 	}
 	return nil
@@ -163,8 +164,11 @@ func (e *entry) next() time.Time {
 // time is up.
 func (t *Tracker) closeIfOver(ctx context.Context, id announcement.ID) (over bool, err error) {
 	standing, err := t.Standing(ctx, id)
-	if err != nil || standing.Rebuilding {
-		return true, err
+	if err == nil && standing.Rebuilding {
+		err = ErrLost
+	}
+	if err != nil {
+		return false, err
 	}
 	t.mu.RLock()
 	expires := t.entries[id].expires()

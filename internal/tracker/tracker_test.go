@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -270,5 +271,78 @@ func TestEscalation(t *testing.T) {
 		}
 		cancel()
 		wg.Wait()
+	})
+}
+
+// TestLastAnswerClosesThoughTheStoreIsEmptied empties the store between the last
+// answer and the tick that would close.
+func TestLastAnswerClosesThoughTheStoreIsEmptied(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, s := ledger.NewMemory(time.Now), NewMemoryStore()
+		open(t, l, time.Now(), 3)
+		tr := New(Options{Ledger: l, Store: s})
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { _ = tr.Run(ctx) })
+		time.Sleep(1200 * time.Millisecond)
+		for n := range 3 {
+			write(t, l, answer(n, announcement.Safe, time.Now(), fmt.Sprint("r", n)))
+		}
+		synctest.Wait() // applied
+		s.Flush()
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if v, _ := tr.View(fire); v.ClosedAs != announcement.AsAccounted {
+			t.Errorf("two seconds after the last answer it is %s %s, want closed as accounted", v.Status, v.ClosedAs)
+		}
+		cancel()
+		wg.Wait()
+	})
+}
+
+// countedReads counts how often the ledger of an announcement is read from its beginning.
+type countedReads struct {
+	ledger.Ledger
+	reads atomic.Int64
+}
+
+func (c *countedReads) Read(ctx context.Context, id announcement.ID, fn func(ledger.Record) error) error {
+	c.reads.Add(1)
+	return c.Ledger.Read(ctx, id, fn)
+}
+
+// overtaken is a store whose answers come late: something happens meanwhile.
+type overtaken struct {
+	Store
+	meanwhile func()
+}
+
+func (o *overtaken) Peek(ctx context.Context, id announcement.ID, n int) (Peek, error) {
+	p, err := o.Store.Peek(ctx, id, n)
+	o.meanwhile()
+	return p, err
+}
+
+// TestNothingIsRebuiltThatIsNotLost lets a record come in while a tick looks at
+// the store: what was there before is not lost.
+func TestNothingIsRebuiltThatIsNotLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, s := &countedReads{Ledger: ledger.NewMemory(time.Now)}, &overtaken{Store: NewMemoryStore()}
+		open(t, l, time.Now(), 3)
+		tr := New(Options{Ledger: l, Store: s})
+		s.meanwhile = func() {
+			write(t, l, announcement.Fact{Announcement: fire, Kind: announcement.KindReceipt, At: time.Now(),
+				Receipt: &announcement.Receipt{Channel: announcement.SMS, Rank: announcement.Delivered}})
+			_ = tr.CatchUp(t.Context())
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { _ = tr.Run(ctx) })
+		time.Sleep(time.Minute)
+		cancel()
+		wg.Wait()
+		if n := l.reads.Load(); n != 0 {
+			t.Errorf("the whole announcement was read again %d times, want never", n)
+		}
 	})
 }
