@@ -72,6 +72,28 @@ func (p page) Tag(state announcement.State) tile {
 	return tile{Label: string(state)}
 }
 
+// forQuestion gives the labels of the question that was asked: who was asked
+// whether they understood is not called safe.
+func (t tile) forQuestion(asked announcement.Answers) tile {
+	if asked == announcement.Read {
+		switch t.State {
+		case announcement.NeedsHelp:
+			t.Label = "Has a problem"
+		case announcement.Confirmed:
+			t.Label = "Understood"
+		}
+	}
+	return t
+}
+
+// Tag is the tile of a state in the words of this alert's question.
+func (v boardView) Tag(state announcement.State) tile {
+	return v.page.Tag(state).forQuestion(v.Summary.Answers)
+}
+
+// AsksRead reports whether the question is "understood", not "safe".
+func (v boardView) AsksRead() bool { return v.Summary.Answers == announcement.Read }
+
 // Ladder says in plain words how far the calls to a person have come, and what
 // cannot be known.
 func (p page) Ladder(r Recipient) []string {
@@ -139,6 +161,9 @@ func (s *Server) boardView(r *http.Request) (boardView, error) {
 		return boardView{}, err
 	}
 	v := boardView{page: s.page(r, ""), Summary: sum, Tiles: tiles(sum.Counts), Live: sum.Status != announcement.StatusClosed}
+	for i, t := range v.Tiles {
+		v.Tiles[i] = t.forQuestion(sum.Answers)
+	}
 	v.page.Zone = sum.Zone
 	v.Answered = sum.Counts.NeedHelp + sum.Counts.Confirmed + sum.Counts.NotOnSite
 	if sum.Counts.Recipients > 0 {

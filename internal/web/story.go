@@ -51,23 +51,70 @@ func (v personView) Line(e Entry) line {
 	return v.boardView.Line(e)
 }
 
-// traffic are the facts that only somebody who looks for a fault wants to read.
-var traffic = []announcement.Kind{announcement.KindRecipients, announcement.KindCalled, announcement.KindReceipt}
+// chapter is a part of the story: what somebody looks for together.
+type chapter int
 
-// Story is what people did and what was decided.
-func (v boardView) Story() []line { return v.lines(false) }
+const (
+	events  chapter = iota // what was decided, and who needs help
+	answers                // everybody who answered, one by one
+	traffic                // what providers and phones did: for whoever looks for a fault
+)
 
-// Traffic is what providers and phones did.
-func (v boardView) Traffic() []line { return v.lines(true) }
-
-func (v boardView) lines(wanted bool) []line {
-	var out []line
-	for _, e := range v.Timeline {
-		if slices.Contains(traffic, e.Kind) == wanted {
-			out = append(out, v.Line(e))
+func chapterOf(e Entry) chapter {
+	switch e.Kind {
+	case announcement.KindRecipients, announcement.KindCalled, announcement.KindReceipt:
+		return traffic
+	case announcement.KindAnswered, announcement.KindVouched, announcement.KindOpened:
+		if !strings.Contains(e.What, string(announcement.NeedsHelp)) {
+			return answers
 		}
 	}
-	return out
+	return events
+}
+
+// storyLines is how many lines of a chapter the board shows, the newest; the API
+// has them all.
+const storyLines = 60
+
+// tale is a chapter as the board shows it.
+type tale struct {
+	Lines []line
+	All   int // with those left out
+}
+
+// Left is how many lines are left out.
+func (t tale) Left() int { return t.All - len(t.Lines) }
+
+// toldTale is a tale with the page around it.
+type toldTale struct {
+	page
+	tale
+}
+
+// Told is a tale for its template.
+func (v boardView) Told(t tale) toldTale { return toldTale{v.page, t} }
+
+// Story is what was decided, and who needs help.
+func (v boardView) Story() tale { return v.tale(events) }
+
+// OneByOne is who answered.
+func (v boardView) OneByOne() tale { return v.tale(answers) }
+
+// Traffic is what providers and phones did.
+func (v boardView) Traffic() tale { return v.tale(traffic) }
+
+func (v boardView) tale(c chapter) tale {
+	var t tale
+	for _, e := range slices.Backward(v.Timeline) {
+		if chapterOf(e) != c {
+			continue
+		}
+		if t.All++; t.All <= storyLines {
+			t.Lines = append(t.Lines, v.Line(e))
+		}
+	}
+	slices.Reverse(t.Lines)
+	return t
 }
 
 // delivery is how far a channel has come, in words.

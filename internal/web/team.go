@@ -44,6 +44,14 @@ func (v teamView) Open() bool { return v.Status != announcement.StatusClosed }
 // Waits reports whether somebody is still waited for.
 func (v teamView) Waits() bool { return v.Counts.Outstanding() > 0 }
 
+// Tag is the tile of a state in the words of this alert's question.
+func (v teamView) Tag(state announcement.State) tile {
+	return v.page.Tag(state).forQuestion(v.Announcement.Answers)
+}
+
+// AsksRead reports whether the question is "understood", not "safe".
+func (v teamView) AsksRead() bool { return v.Announcement.Answers == announcement.Read }
+
 // Settled reports whether nothing is left to do for those in a state.
 func (v teamView) Settled(state announcement.State) bool {
 	return state == announcement.Confirmed || state == announcement.OffSite
