@@ -174,6 +174,9 @@ const (
 	NotOnSite Answer = 3
 )
 
+// TakenBack is the answer of a Vouched fact that undoes the one before.
+const TakenBack Answer = 0
+
 // Valid reports whether the answer is one a person can give.
 func (a Answer) Valid() bool { return a >= Safe && a <= NotOnSite }
 
@@ -210,7 +213,8 @@ const (
 	ViaSMS  Via = "sms"
 )
 
-// Vouched says that a named person accounts for a recipient.
+// Vouched says that a named person accounts for a recipient, or, with the answer
+// TakenBack, that they no longer do.
 type Vouched struct {
 	Number int       `json:"number"`
 	Answer Answer    `json:"answer"`

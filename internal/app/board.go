@@ -256,6 +256,7 @@ func (d *desk) recipient(ctx context.Context, v tracker.View, t tracker.Detail) 
 			r.VouchedBy = d.actorName(t.VouchActor)
 		}
 	}
+	r.VouchedAt = moment(t.VouchedAt)
 	if !t.ClaimedAt.IsZero() {
 		r.Claimed = d.actorName(t.ClaimActor)
 		if t.ClaimedBy != "" {

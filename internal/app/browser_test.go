@@ -39,15 +39,20 @@ type plant struct {
 
 func openPlant(t *testing.T) *plant {
 	t.Helper()
+	return openPlantOf(t, smallCompany)
+}
+
+func openPlantOf(t *testing.T, company string) *plant {
+	t.Helper()
 	browser := apptest.StartBrowser(t)
 	p := &plant{World: apptest.New(t, 1), t: t, browser: browser}
 	file := filepath.Join(t.TempDir(), "people.csv")
-	if err := os.WriteFile(file, []byte(smallCompany), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(company), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	p.Import(file)
 	var people []apptest.Person
-	for line := range strings.Lines(smallCompany) {
+	for line := range strings.Lines(company) {
 		c := strings.Split(line, ",")
 		if c[0] != "employee_id" && c[2] != "" {
 			people = append(people, apptest.Person{Number: c[0], Name: c[1], Mobile: c[2], Language: c[5][:2]})

@@ -181,8 +181,14 @@ func (d *desk) TeamPage(ctx context.Context, token string) (web.TeamPage, error)
 			}
 		}
 	}
-	if p.Recipients, err = d.recipients(ctx, v, numbers); err != nil {
+	details, err := d.tracker.Details(ctx, t.id, numbers)
+	if err != nil {
 		return web.TeamPage{}, err
+	}
+	for _, detail := range details {
+		r := d.recipient(ctx, v, detail)
+		r.Undo = d.undoable(detail, t.person)
+		p.Recipients = append(p.Recipients, r)
 	}
 	for n, r := range v.Roster.Recipients {
 		if r.Person == t.person {
@@ -222,6 +228,38 @@ func (d *desk) TeamClaim(ctx context.Context, token string, index int, resolved 
 		return web.ErrNotFound
 	}
 	return d.claim(ctx, t.id, t.person, announcement.ByPerson(t.person), index, resolved)
+}
+
+// undoWithin is how long a manager can take a mark back.
+const undoWithin = 5 * time.Minute
+
+// TeamUndo takes a manager's own mark back, within five minutes.
+func (d *desk) TeamUndo(ctx context.Context, token string, index int) error {
+	_, t, err := d.resolveTeam(token)
+	if err != nil {
+		return err
+	}
+	if index < t.lo || index >= t.hi {
+		return web.ErrNotFound
+	}
+	details, err := d.tracker.Details(ctx, t.id, []int{index})
+	if err != nil {
+		return err
+	}
+	if !d.undoable(details[0], t.person) {
+		return web.ErrConflict
+	}
+	now := d.now().UTC()
+	err = d.write(ctx, announcement.Fact{Announcement: t.id, Kind: announcement.KindVouched, At: now, Actor: announcement.ByPerson(t.person),
+		Vouched: &announcement.Vouched{Number: index, Answer: announcement.TakenBack, By: t.person, Said: now, Ref: shorten("undo-" + string(announcement.NewID()))}})
+	if err != nil {
+		return err
+	}
+	return d.caughtUp(ctx)
+}
+
+func (d *desk) undoable(t tracker.Detail, by announcement.PersonID) bool {
+	return t.VouchedBy == by && d.now().Sub(t.VouchedAt) < undoWithin
 }
 
 // remindEvery is how often a manager may have one person called again.

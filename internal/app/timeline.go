@@ -159,6 +159,8 @@ func sentence(f announcement.Fact) string {
 		return "Opened the page"
 	case f.Answered != nil:
 		return fmt.Sprintf("Answered %s by %s", f.Answered.Answer.State(), f.Answered.Via)
+	case f.Vouched != nil && f.Vouched.Answer == announcement.TakenBack:
+		return "The mark is taken back"
 	case f.Vouched != nil:
 		return fmt.Sprintf("Recorded as %s (%s)", f.Vouched.Answer.State(), f.Vouched.How)
 	case f.Excused != nil:

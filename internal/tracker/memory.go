@@ -184,15 +184,16 @@ func (f *fold) reckon(n int, field, at string) {
 	answer, late := "", false
 	own := strings.Split(f.fields[field+":o"], unit)
 	vouched := strings.Split(f.fields[field+":v"], unit)
+	counts := len(own) == 1 && len(vouched) > 1 && vouched[1] != "0" // 0: taken back
 	if len(own) > 1 {
 		answer, late = own[1], own[2] == "1"
-	} else if len(vouched) > 1 {
+	} else if counts {
 		answer = vouched[1]
 	}
 	f.set(bitSafe, n, answer == "1")
 	f.set(bitHelp, n, answer == "2")
 	f.set(bitOffSite, n, answer == "3")
-	f.set(bitVouched, n, len(own) == 1 && len(vouched) > 1)
+	f.set(bitVouched, n, counts)
 	f.set(bitLate, n, late)
 	if answer != before {
 		f.fields[field+":s"] = at

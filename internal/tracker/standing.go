@@ -141,6 +141,7 @@ type Detail struct {
 	Note       string
 	VouchedBy  announcement.PersonID
 	VouchActor announcement.Actor
+	VouchedAt  time.Time
 	How        announcement.How
 	ClaimedBy  announcement.PersonID
 	ClaimActor announcement.Actor
@@ -218,7 +219,8 @@ var detailFields = []string{":f", ":s", ":o", ":v", ":c", ":h"}
 
 func decode(v []string) Detail {
 	d := Detail{AnsweredAt: fromMillis(v[0]), Since: fromMillis(v[1]), helpCause: v[5], Ladder: map[announcement.Channel]Rung{}}
-	if f := strings.Split(v[3], unit); len(f) == 6 && v[2] == "" {
+	if f := strings.Split(v[3], unit); len(f) == 6 && v[2] == "" && f[1] != "0" {
+		d.VouchedAt = fromMillis(f[0])
 		d.Answer, d.VouchedBy, d.VouchActor = announcement.Answer(number(f[1])), announcement.PersonID(f[2]), announcement.Actor(f[3])
 		d.How, d.Note = announcement.How(f[4]), f[5]
 	}

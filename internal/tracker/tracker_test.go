@@ -172,6 +172,7 @@ func TestFold(t *testing.T) {
 			write(t, l, answer(3, announcement.Safe, later(1), "c1"), answer(3, announcement.NotOnSite, later(2), "c2"))
 			write(t, l, vouch(1, announcement.Safe, "v1"), vouch(4, announcement.NeedHelp, "v4"), vouch(5, announcement.Safe, "v5"))
 			write(t, l, answer(5, announcement.NotOnSite, later(1), "e1")) // own wins
+			write(t, l, vouch(111, announcement.Safe, "v111"), vouch(111, announcement.TakenBack, "v111b"))
 			write(t, l, call(6, announcement.WebPush, 4), call(6, announcement.SMS, 4), call(6, announcement.InApp, 4), call(7, announcement.SMS, 4))
 			write(t, l, announcement.Fact{Announcement: fire, Kind: announcement.KindExcused, At: later(1), Excused: &announcement.Excused{Number: 8}})
 			write(t, l, announcement.Fact{Announcement: fire, Kind: announcement.KindOpened, At: later(1), Opened: &announcement.Opened{Number: 9}})

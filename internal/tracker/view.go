@@ -115,7 +115,7 @@ func (e *entry) ops(r ledger.Record) []Op {
 		case f.Answered != nil && known(f.Answered.Number) && f.Answered.Answer.Valid():
 			a := f.Answered
 			out = append(out, op("answer", a.Number, int(a.Answer), said(a.Said, f.At), press(a, cause), f.At, cause, a.Via, a.FromWords, a.Note))
-		case f.Vouched != nil && known(f.Vouched.Number) && f.Vouched.Answer.Valid():
+		case f.Vouched != nil && known(f.Vouched.Number) && (f.Vouched.Answer.Valid() || f.Vouched.Answer == announcement.TakenBack):
 			v := f.Vouched
 			out = append(out, op("vouch", v.Number, int(v.Answer), said(v.Said, f.At), ref(v.Ref, cause), f.At, v.By, f.Actor, v.How, v.Note, cause))
 		case f.Excused != nil && known(f.Excused.Number):

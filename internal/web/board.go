@@ -286,9 +286,10 @@ func index(text string) (int, error) {
 }
 
 // readMark reads how somebody accounts for one person.
-func readMark(r *http.Request, n int) (Mark, error) {
+func (s *Server) readMark(r *http.Request, n int) (Mark, error) {
 	a, _ := strconv.Atoi(r.PostFormValue("a"))
-	m := Mark{Index: n, Answer: announcement.Answer(a), How: announcement.How(r.PostFormValue("how")), Note: r.PostFormValue("note"), Ref: refOf(r.PostFormValue("k")) + "-" + strconv.Itoa(n) + "-" + strconv.Itoa(a)}
+	m := Mark{Index: n, Answer: announcement.Answer(a), How: announcement.How(r.PostFormValue("how")), Note: r.PostFormValue("note"), Ref: refOf(r.PostFormValue("k")) + "-" + strconv.Itoa(n) + "-" + strconv.Itoa(a),
+		Said: s.saidAt(r.PostFormValue("said"), r.PostFormValue("sent"))}
 	if !m.Answer.Valid() {
 		return m, announcement.FieldErrors{{Field: "a", Why: "Choose one of the answers."}}
 	}
@@ -302,7 +303,7 @@ func (s *Server) boardMark(w http.ResponseWriter, r *http.Request) {
 	n, err := index(r.PathValue("n"))
 	var m Mark
 	if err == nil {
-		m, err = readMark(r, n)
+		m, err = s.readMark(r, n)
 	}
 	if err == nil {
 		err = s.Desk.MarkAt(r.Context(), principalOf(r.Context()), announcement.ID(r.PathValue("id")), m)

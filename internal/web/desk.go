@@ -150,6 +150,8 @@ type Recipient struct {
 	Late       bool                            `json:"late"`
 	VouchedBy  string                          `json:"vouched_by,omitempty"`
 	How        announcement.How                `json:"how,omitempty"`
+	VouchedAt  *time.Time                      `json:"vouched_at,omitempty"`
+	Undo       bool                            `json:"-"` // the manager who looks can take their mark back
 	Claimed    string                          `json:"claimed_by,omitempty"`
 	ClaimedAt  *time.Time                      `json:"claimed_at,omitempty"`
 	Resolved   bool                            `json:"resolved,omitempty"`
@@ -430,6 +432,9 @@ type Phone interface {
 
 	TeamPage(ctx context.Context, token string) (TeamPage, error)
 	TeamMark(ctx context.Context, token string, m []Mark) error
+	// TeamUndo takes the manager's own mark back; ErrConflict when it is older than
+	// five minutes or the person has answered.
+	TeamUndo(ctx context.Context, token string, index int) error
 	TeamClaim(ctx context.Context, token string, index int, resolved bool) error
 	TeamRemind(ctx context.Context, token string, index int) error // ErrConflict within 5 minutes of the last
 	TeamChanges(ctx context.Context, token string) (<-chan struct{}, error)

@@ -252,6 +252,7 @@ func (h *house) AllClear(_ context.Context, _ Principal, _ announcement.ID, keep
 	}
 	return nil
 }
+func (h *house) TeamUndo(context.Context, string, int) error { return nil }
 func (h *house) Inbox(context.Context) []Text {
 	return []Text{{ID: "t1", At: noon, From: "+628111", Body: "tolong, terjebak di lift", Help: true}, {ID: "t2", At: noon, From: "+628112", Names: []Name{{Name: "Siti"}}, Body: "halo"}}
 }

@@ -24,6 +24,8 @@ var notices = map[string]string{
 	"too-soon":        "They were called again less than 5 minutes ago.",
 	"tick":            "Tick the people first.",
 	"handled":         "Marked as handled.",
+	"undone":          "The mark is taken back.",
+	"too-late":        "This mark can no longer be taken back. Mark them again as they are.",
 }
 
 // fieldNames say what a field of a form is called on the page.

@@ -13,10 +13,14 @@ func (s *Server) routeTeam(mux *http.ServeMux) {
 	mux.HandleFunc("GET /t/{token}", s.teamPage)
 	mux.HandleFunc("GET /t/{token}/events", s.teamEvents)
 	mux.HandleFunc("POST /t/{token}/mark", s.teamMark)
-	mux.HandleFunc("POST /t/{token}/claim", s.teamAct(func(ctx context.Context, r *http.Request, n int) (string, error) {
-		resolved := r.PostFormValue("resolved") == "1"
-		return claimed(resolved), s.Phone.TeamClaim(ctx, r.PathValue("token"), n, resolved)
+	mux.HandleFunc("POST /t/{token}/undo", s.teamAct(func(ctx context.Context, r *http.Request, n int) (string, error) {
+		err := s.Phone.TeamUndo(ctx, r.PathValue("token"), n)
+		if errors.Is(err, ErrConflict) {
+			return "too-late", nil
+		}
+		return "undone", err
 	}))
+	mux.HandleFunc("POST /t/{token}/claim", s.teamClaim)
 	mux.HandleFunc("POST /t/{token}/remind", s.teamAct(func(ctx context.Context, r *http.Request, n int) (string, error) {
 		err := s.Phone.TeamRemind(ctx, r.PathValue("token"), n)
 		if errors.Is(err, ErrConflict) {
@@ -74,6 +78,11 @@ func (v teamView) In(state announcement.State) []Recipient {
 }
 
 func (s *Server) teamPage(w http.ResponseWriter, r *http.Request) {
+	s.showTeam(w, r, http.StatusOK, "")
+}
+
+// showTeam shows the page, with a word on what came of an act.
+func (s *Server) showTeam(w http.ResponseWriter, r *http.Request, status int, word string) {
 	t, err := s.Phone.TeamPage(r.Context(), r.PathValue("token"))
 	if err != nil {
 		s.failPhone(w, r, "team page", err)
@@ -81,7 +90,10 @@ func (s *Server) teamPage(w http.ResponseWriter, r *http.Request) {
 	}
 	p := s.page(r, "")
 	p.Lang = s.readersLanguage(r, t.Language)
-	p.Notice = p.T(notices[r.URL.Query().Get("done")])
+	if word == "" {
+		word = notices[r.URL.Query().Get("done")]
+	}
+	p.Notice = p.T(word)
 	if text, ok := t.Announcement.Text[p.Lang]; ok {
 		t.Text = text
 	}
@@ -92,7 +104,7 @@ func (s *Server) teamPage(w http.ResponseWriter, r *http.Request) {
 	if t.Announcement.Mode == announcement.Drill {
 		v.Title = drillWord(v.page.Lang, v.Title)
 	}
-	s.show(w, r, http.StatusOK, "team", "team", v)
+	s.show(w, r, status, "team", "team", v)
 }
 
 func (s *Server) teamAct(act func(context.Context, *http.Request, int) (done string, err error)) http.HandlerFunc {
@@ -104,6 +116,20 @@ func (s *Server) teamAct(act func(context.Context, *http.Request, int) (done str
 		}
 		s.backToTeam(w, r, done, err)
 	}
+}
+
+// teamClaim takes a call for help. Whoever comes second is told who was first.
+func (s *Server) teamClaim(w http.ResponseWriter, r *http.Request) {
+	n, err := index(r.PostFormValue("n"))
+	resolved := r.PostFormValue("resolved") == "1"
+	if err == nil {
+		err = s.Phone.TeamClaim(r.Context(), r.PathValue("token"), n, resolved)
+	}
+	if errors.Is(err, ErrConflict) {
+		s.showTeam(w, r, http.StatusConflict, "Somebody else was first. Their name stands below.")
+		return
+	}
+	s.backToTeam(w, r, claimed(resolved), err)
 }
 
 // teamMark accounts for one person or, from the list with boxes, for several.
@@ -119,7 +145,7 @@ func (s *Server) teamMark(w http.ResponseWriter, r *http.Request) {
 			s.backToTeam(w, r, "", ErrNotFound)
 			return
 		}
-		m, err := readMark(r, n)
+		m, err := s.readMark(r, n)
 		if err != nil {
 			s.backToTeam(w, r, "", err)
 			return

@@ -112,7 +112,7 @@ self.addEventListener("fetch", function (e) {
   if (e.request.mode !== "navigate" || e.request.method !== "GET") return;
   e.waitUntil(sendWaiting());
   const path = new URL(e.request.url).pathname;
-  if (!/^\/r\/[^\/]+$/.test(path)) return;
+  if (!/^\/[rt]\/[^\/]+$/.test(path)) return;
   e.respondWith(fetch(e.request).then(function (r) {
     if (r.ok) {
       const copy = r.clone();

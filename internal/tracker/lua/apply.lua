@@ -64,15 +64,16 @@ local function reckon(n, at)
   end
   local answer, late = '', false
   local own, vouched = split(field(n .. ':o')), split(field(n .. ':v'))
+  local counts = #own == 1 and #vouched > 1 and vouched[2] ~= '0' -- 0: taken back
   if #own > 1 then
     answer, late = own[2], own[3] == '1'
-  elseif #vouched > 1 then
+  elseif counts then
     answer = vouched[2]
   end
   set('safe', n, answer == '1')
   set('help', n, answer == '2')
   set('offsite', n, answer == '3')
-  set('vouched', n, #own == 1 and #vouched > 1)
+  set('vouched', n, counts)
   set('late', n, late)
   if answer ~= before then put(n .. ':s', at) end
 end

@@ -1,0 +1,168 @@
+package app
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"kentongan/internal/announcement"
+)
+
+// Team is the page that a manager opens from a message.
+type teamPage struct {
+	*rehearsal
+	path string
+	from string // address of the phone, so that many tries do not count as one guesser's
+}
+
+func (h *rehearsal) Team(id announcement.ID, manager string) teamPage {
+	h.t.Helper()
+	who, ok := h.house.directory.ByNumber(manager)
+	if !ok {
+		h.t.Fatalf("nobody is called %s", manager)
+	}
+	return teamPage{h, "/t/" + h.house.links.teamToken(id, who.ID), "192.0.2.1:1"}
+}
+
+// Press posts a form of the page and returns the status and what is shown.
+func (p teamPage) Press(act string, form url.Values) (int, string) {
+	p.t.Helper()
+	r := httptest.NewRequest(http.MethodPost, p.path+act, strings.NewReader(form.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.RemoteAddr = p.from
+	return p.serve(r)
+}
+
+func (p teamPage) serve(r *http.Request) (int, string) {
+	w := httptest.NewRecorder()
+	p.house.server.Handler().ServeHTTP(w, r)
+	p.settle()
+	return w.Code, w.Body.String()
+}
+
+func (p teamPage) Look() string {
+	p.t.Helper()
+	code, body := p.serve(httptest.NewRequest(http.MethodGet, p.path+"?lang=en", nil))
+	if code != http.StatusOK {
+		p.t.Fatalf("the team page answers %d", code)
+	}
+	return body
+}
+
+func mark(n int, answer, how string) url.Values {
+	return url.Values{"n": {fmt.Sprint(n)}, "a": {answer}, "how": {how}, "k": {fmt.Sprint("k", n, answer, how)}}
+}
+
+func TestCheck41ManagerSeesOnlyTheirOwnTree(t *testing.T) {
+	staff := "chief, budi manager:chief, wati manager:chief"
+	for i := range 60 {
+		staff += fmt.Sprintf(", staffb%d manager:budi, staffw%d manager:wati", i, i)
+	}
+	rehearse(t, staff, func(h *rehearsal) {
+		fire := h.Announce("Fire in hall 3", steps(time.Hour))
+		team := h.Team(fire, "budi")
+		page := team.Look()
+		if !strings.Contains(page, "staffb7") || strings.Contains(page, "staffw") || strings.Contains(page, "wati") {
+			t.Error("the page does not show exactly their own people")
+		}
+		outside := []string{"chief", "wati", "budi"}
+		for i := range 50 {
+			outside = append(outside, fmt.Sprint("staffw", i))
+		}
+		for i, name := range outside {
+			n := h.recipientNamed(fire, name)
+			team.from = fmt.Sprintf("198.51.100.%d:1", i)
+			for _, act := range []string{"/mark", "/claim", "/remind", "/undo"} {
+				if code, _ := team.Press(act, mark(n, "1", "saw")); code != http.StatusNotFound {
+					t.Errorf("%s %s: got %d, want 404", act, name, code)
+				}
+			}
+		}
+		if s := h.summary(fire); s.Counts.VouchedBy != 0 {
+			t.Errorf("%d people were marked from outside", s.Counts.VouchedBy)
+		}
+	})
+}
+
+// recipientNamed returns the recipient number of exactly this person.
+func (h *rehearsal) recipientNamed(id announcement.ID, name string) int {
+	h.t.Helper()
+	v, _ := h.house.tracker.View(id)
+	who, _ := h.house.directory.ByNumber(name)
+	for n, r := range v.Roster.Recipients {
+		if r.Person == who.ID {
+			return n
+		}
+	}
+	h.t.Fatalf("%s is no recipient", name)
+	return 0
+}
+
+func TestCheck42MarkNeedsToSayHowOneKnows(t *testing.T) {
+	rehearse(t, crew, func(h *rehearsal) {
+		fire := h.Announce("Fire in hall 3", to("siti", "agus"), steps(time.Hour))
+		team, siti := h.Team(fire, "budi"), h.recipientNamed(fire, "siti")
+		if code, _ := team.Press("/mark", mark(siti, "1", "")); code != http.StatusUnprocessableEntity {
+			t.Errorf("without saying how: got %d, want 422", code)
+		}
+		h.ExpectState(fire, "siti", announcement.NoAnswer)
+		if code, _ := team.Press("/mark", mark(siti, "1", "saw")); code != http.StatusSeeOther {
+			t.Errorf("got %d, want the page again", code)
+		}
+		h.ExpectState(fire, "siti", announcement.Confirmed)
+		if r := h.recipient(fire, "siti"); r.VouchedBy != "budi" || r.How != announcement.SawThem || r.VouchedAt == nil {
+			t.Errorf("got %+v, want by budi, who saw her, and when", r)
+		}
+		h.Phone("siti").Reply("2")
+		h.ExpectState(fire, "siti", announcement.NeedsHelp) // her own later answer wins
+		team.Press("/mark", mark(siti, "1", "phone"))
+		h.ExpectState(fire, "siti", announcement.NeedsHelp)
+	})
+}
+
+func TestMarkCanBeTakenBackForFiveMinutes(t *testing.T) {
+	rehearse(t, crew, func(h *rehearsal) {
+		fire := h.Announce("Fire in hall 3", to("siti", "agus"), steps(time.Hour))
+		team, siti := h.Team(fire, "budi"), h.recipientNamed(fire, "siti")
+		team.Press("/mark", mark(siti, "1", "saw"))
+		h.After(4 * time.Minute)
+		if !strings.Contains(team.Look(), "Take the mark back") {
+			t.Error("the page does not offer to take the mark back")
+		}
+		team.Press("/undo", mark(siti, "", ""))
+		h.ExpectState(fire, "siti", announcement.NoAnswer)
+		if s := h.summary(fire); s.Counts.VouchedBy != 0 {
+			t.Errorf("%d are vouched for, want none", s.Counts.VouchedBy)
+		}
+		team.Press("/mark", mark(siti, "3", "roster"))
+		h.After(6 * time.Minute)
+		if strings.Contains(team.Look(), "Take the mark back") {
+			t.Error("after six minutes the mark can still be taken back")
+		}
+		team.Press("/undo", mark(siti, "", ""))
+		h.ExpectState(fire, "siti", announcement.OffSite)
+	})
+}
+
+func TestCheck43SecondClaimSeesTheWinner(t *testing.T) {
+	rehearse(t, crew, func(h *rehearsal) {
+		fire := h.Announce("Fire in hall 3", to("siti", "agus"), steps(time.Hour))
+		h.Phone("siti").Reply("2")
+		n := url.Values{"n": {fmt.Sprint(h.recipientNamed(fire, "siti"))}}
+		first, second := h.Team(fire, "budi"), h.Team(fire, "chief")
+		if code, _ := first.Press("/claim", n); code != http.StatusSeeOther {
+			t.Errorf("the first: got %d, want the page again", code)
+		}
+		code, body := second.Press("/claim?lang=en", n)
+		if code != http.StatusConflict || !strings.Contains(body, "budi is handling this") {
+			t.Errorf("the second: got %d, want 409 with the winner's name", code)
+		}
+		if code, _ := first.Press("/claim", n); code != http.StatusSeeOther {
+			t.Errorf("pressed twice: got %d, want no complaint", code)
+		}
+	})
+}
