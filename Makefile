@@ -47,8 +47,10 @@ lint: ## gofmt, golangci-lint (go vet and staticcheck are in it), go mod tidy
 	$(GO) run $(GOLANGCI) run ./...
 	$(GO) mod tidy -diff
 
+# With the flags of the tests, so that nothing is compiled twice. deploy/Dockerfile
+# makes the static one.
 build: ## bin/kentongan
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/kentongan ./cmd/kentongan
+	$(GO) build -ldflags '$(LDFLAGS)' -o bin/kentongan ./cmd/kentongan
 
 clean: ## remove what was built
 	rm -rf bin .artefacts
