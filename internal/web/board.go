@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -228,6 +229,7 @@ func (s *Server) board(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v.Help, v.Sites = help.Recipients, sorted(sites)
+	slices.SortStableFunc(v.Help, func(a, b Recipient) int { return attended(a) - attended(b) })
 	s.show(w, r, http.StatusOK, "board", "board", v)
 }
 
@@ -318,6 +320,18 @@ func (s *Server) boardClaim(w http.ResponseWriter, r *http.Request) {
 		err = s.Desk.ClaimAt(r.Context(), principalOf(r.Context()), announcement.ID(r.PathValue("id")), n, resolved)
 	}
 	s.back(w, r, "claim", "/alerts/"+r.PathValue("id")+"?done="+claimed(resolved), err)
+}
+
+// attended orders calls for help: those that nobody handles come first, those that
+// are resolved last.
+func attended(r Recipient) int {
+	switch {
+	case r.Resolved:
+		return 2
+	case r.Claimed != "":
+		return 1
+	}
+	return 0
 }
 
 func claimed(resolved bool) string {
