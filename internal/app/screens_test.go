@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -43,6 +44,7 @@ func TestScreens(t *testing.T) {
 
 	hr := p.signIn("id", 1280, 900)
 	p.both(hr, "home-calm", p.API.URL+"/")
+	p.both(hr, "inbox-calm", p.API.URL+"/inbox")
 	p.importScreens(hr)
 	p.composeScreens(hr)
 	p.alertScreens(hr)
@@ -52,11 +54,18 @@ func TestScreens(t *testing.T) {
 // picture saves what a tab shows, at every width and in both colour schemes.
 func (p *plant) picture(tab *apptest.Tab, name, lang string) {
 	p.t.Helper()
-	for _, width := range widths {
+	if lang == "id" {
+		p.inIndonesian(tab, name)
+	}
+	fits := func(width int) {
 		tab.Screen(width, 800)
 		if wide := apptest.Eval[int](tab, "document.documentElement.scrollWidth"); wide > width {
 			p.t.Errorf("%s in %s is %d px wide on a screen of %d px", name, lang, wide, width)
 		}
+	}
+	fits(320) // the smallest phone, and a page at 400 %
+	for _, width := range widths {
+		fits(width)
 		for _, dark := range []bool{false, true} {
 			tab.Dark(dark)
 			file := fmt.Sprintf("%s.%s.%d.%s.png", name, lang, width, map[bool]string{true: "dark", false: "light"}[dark])
@@ -64,6 +73,24 @@ func (p *plant) picture(tab *apptest.Tab, name, lang string) {
 				p.t.Fatal(err)
 			}
 		}
+	}
+}
+
+// english are words that every English sentence of ours has one of, and that are
+// no Indonesian words.
+var english = regexp.MustCompile(`(?i)\b(the|and|is|are|was|of|with|not|your|you|their|they|who|has|have|been|this|that|from|sent|people|answer)\b[^.\n]*`)
+
+// inIndonesian finds sentences that nobody translated. What stands in another
+// language on purpose says so in its lang attribute.
+func (p *plant) inIndonesian(tab *apptest.Tab, name string) {
+	p.t.Helper()
+	text := apptest.Eval[string](tab, `(() => {
+		const copy = document.body.cloneNode(true);
+		copy.querySelectorAll("[lang=en], script, style, code").forEach(e => e.remove());
+		return [...copy.querySelectorAll("*")].flatMap(e => [...e.childNodes].filter(n => n.nodeType === 3).map(n => n.data.trim())).filter(Boolean).join("\n");
+	})()`)
+	for _, found := range english.FindAllString(text, 5) {
+		p.t.Errorf("%s in Indonesian says %q", name, found)
 	}
 }
 
@@ -210,7 +237,7 @@ func (p *plant) alertScreens(hr *apptest.Tab) {
 
 	// The employee's own page, and what becomes of a wrong link.
 	var enrol struct{ Path string }
-	if err := p.API.Call(p.t.Context(), http.MethodPost, "/api/v1/people/E9/enrol", "", nil, &enrol); err != nil {
+	if err := p.API.Call(p.t.Context(), http.MethodPost, "/api/v1/people/E7/enrol", "", nil, &enrol); err != nil {
 		p.t.Fatal(err)
 	}
 	p.both(phone, "enrol", p.API.URL+enrol.Path)
