@@ -181,6 +181,7 @@ const shownGroups = 8
 type group struct {
 	Name   string
 	Link   string
+	Hint   string
 	Counts announcement.Counts
 }
 
@@ -204,14 +205,14 @@ func (v boardView) BySite() *groups {
 	}
 	var all []group
 	for _, s := range v.Sites {
-		all = append(all, group{s.Name, "/alerts/" + string(v.ID) + "/people?" + url.Values{"site": {s.Name}}.Encode(), s.Counts})
+		all = append(all, group{Name: s.Name, Link: "/alerts/" + string(v.ID) + "/people?" + url.Values{"site": {s.Name}}.Encode(), Counts: s.Counts})
 	}
 	g := v.groups("Sites", "Site", all)
 	return &g
 }
 
-// ByTeam is the table of teams. It leaves out managers of managers, whose people
-// are in these teams too: they would always come first and say nothing.
+// ByTeam is the table of teams. Managers of managers come last: their people are
+// in the teams before, and they would otherwise always be first and say nothing.
 func (v boardView) ByTeam() *groups {
 	byRow := slices.SortedFunc(slices.Values(v.Teams), func(a, b Team) int {
 		return cmp.Or(cmp.Compare(a.Lo, b.Lo), cmp.Compare(b.Hi, a.Hi))
@@ -220,16 +221,20 @@ func (v boardView) ByTeam() *groups {
 	for i, t := range byRow {
 		direct[t.Number] = i+1 == len(byRow) || byRow[i+1].Lo >= t.Hi
 	}
-	var all []group
+	var all, above []group
 	for _, t := range v.Teams {
+		g := group{Name: t.Name.Name, Link: "/alerts/" + string(v.ID) + "/people?" + url.Values{"team": {t.Number}}.Encode(), Counts: t.Counts}
 		if direct[t.Number] {
-			all = append(all, group{t.Name.Name, "/alerts/" + string(v.ID) + "/people?" + url.Values{"team": {t.Number}}.Encode(), t.Counts})
+			all = append(all, g)
+		} else {
+			g.Hint = v.T("with the teams below")
+			above = append(above, g)
 		}
 	}
 	if len(all) == 0 {
 		return nil
 	}
-	g := v.groups("Teams", "Manager", all)
+	g := v.groups("Teams", "Manager", append(all, above...))
 	return &g
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
@@ -257,11 +258,15 @@ func (b *Tab) command(what string, f func(context.Context, *chromedp.Target) err
 // Picture returns a PNG of the whole page.
 func (b *Tab) Picture() []byte {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, pageLimit)
-	defer cancel()
-	png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
-	if err != nil {
-		b.t.Fatalf("take a picture: %v", err)
-	}
+	var png []byte
+	yes := true
+	b.command("take a picture", func(ctx context.Context, t *chromedp.Target) error {
+		r, err := cdp.Call(ctx, t, page.CaptureScreenshot, page.CaptureScreenshotParams{
+			Format: page.CaptureScreenshotFormatPng, CaptureBeyondViewport: &yes, OptimizeForSpeed: &yes})
+		if err == nil {
+			png = r.Data
+		}
+		return err
+	})
 	return png
 }
