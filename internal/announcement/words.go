@@ -31,7 +31,8 @@ type catalogueFile struct {
 }
 
 // template is a prepared announcement. Optional holds the blanks that may stay
-// empty, with what stands there then.
+// empty, with what stands there then; those in Ticks are ticked, since nobody may
+// claim in a hurry what is not certain.
 type template struct {
 	Key      string                         `json:"key"`
 	Severity Severity                       `json:"severity"`
@@ -42,8 +43,12 @@ type template struct {
 	Hazard   map[Language]string            `json:"hazard"`
 	Fields   []string                       `json:"fields"`
 	Optional map[string]map[Language]string `json:"optional"`
+	Ticks    map[string]map[Language]string `json:"ticks"` // what a blank says that is ticked, not written
 	Text     map[Language]Text              `json:"text"`
 }
+
+// Ticked is the value of a blank that says something prepared.
+const Ticked = "yes"
 
 // drillWords mark a drill. Place and At name the site, Meet the assembly point,
 // where the template has them.
@@ -155,6 +160,15 @@ func (c *Catalogue) Optional(key string) []string {
 	return slices.Sorted(maps.Keys(t.Optional))
 }
 
+// Ticks lists the blanks of a template that are ticked, in order.
+func (c *Catalogue) Ticks(key string) []string {
+	t, ok := c.template(key)
+	if !ok {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(t.Ticks))
+}
+
 func (c *Catalogue) template(key string) (template, bool) {
 	i := slices.IndexFunc(c.templates, func(t template) bool { return t.Key == key })
 	if i < 0 {
@@ -232,6 +246,9 @@ func (t template) blanks(lang Language, fields map[string]string, at time.Time, 
 	for name, value := range fields {
 		if value = strings.TrimSpace(value); value != "" {
 			b[name] = value
+		}
+		if said := t.Ticks[name][lang]; said != "" && value == Ticked {
+			b[name] = said
 		}
 	}
 	for name, standard := range t.Optional {

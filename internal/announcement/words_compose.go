@@ -44,6 +44,15 @@ func (c *Catalogue) Compose(a *Announcement, k Saying) Message {
 	if k.Kind == SayAlert || k.Kind == SayReminder {
 		m.Token, m.Asks = k.Token, k.Token != ""
 	}
+	s, _ := c.speaks(a, k)
+	m.Title, m.Body, m.SMS = s.say(text)
+	return m
+}
+
+// speaks prepares a message to a reader of k.Language, and returns the author's
+// text that it is made of.
+func (c *Catalogue) speaks(a *Announcement, k Saying) (speech, Text) {
+	text, lang, _ := a.In(k.Language)
 	s := speech{c: c, a: a, k: k, lang: wordsIn(lang), subject: plain(text.Title)}
 	s.words = c.messages.Words[s.lang]
 	if a.Mode == Drill { // what is said is marked already
@@ -52,8 +61,7 @@ func (c *Catalogue) Compose(a *Announcement, k Saying) Message {
 			s.subject = capitalised(rest)
 		}
 	}
-	m.Title, m.Body, m.SMS = s.say(text)
-	return m
+	return s, text
 }
 
 // wordsIn returns the language of our own words around a text in lang: an
@@ -73,6 +81,7 @@ type speech struct {
 	lang    Language
 	words   words
 	subject string // the title, by which people know the announcement
+	whole   bool   // nothing is shortened
 }
 
 func (s speech) say(text Text) (title, body, sms string) {
@@ -171,6 +180,9 @@ func (s speech) segment(middle, tail string, blanks map[string]string) string {
 	}
 	const keep = 12 // a subject shorter than this says nothing
 	text := said()
+	if s.whole {
+		return join(text)
+	}
 	over := overflow(join(text))
 	if over > 0 && blanks["subject"] != "" {
 		if subject := shorten(blanks["subject"], over); len(subject) >= keep {

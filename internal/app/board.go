@@ -57,6 +57,7 @@ func (d *desk) Preview(_ context.Context, draft web.Draft) (web.Preview, error) 
 	for _, person := range resolved.Roster.Duty {
 		p.Duty = append(p.Duty, d.name(person))
 	}
+	p.Excluded = d.excluded(draft.Audience)
 	d.compare(&p, draft, resolved)
 	d.judgeProviders(&p, resolved)
 	d.reckonCost(&p, resolved)

@@ -45,7 +45,7 @@ func openPlant(t *testing.T) *plant {
 func openPlantOf(t *testing.T, company string) *plant {
 	t.Helper()
 	browser := apptest.StartBrowser(t)
-	p := &plant{World: apptest.New(t, 1), t: t, browser: browser}
+	p := &plant{World: apptest.New(t, 1, "KENTONGAN_COUNTDOWN=2s", "KENTONGAN_SMS_PRICE=350"), t: t, browser: browser}
 	file := filepath.Join(t.TempDir(), "people.csv")
 	if err := os.WriteFile(file, []byte(company), 0o600); err != nil {
 		t.Fatal(err)
@@ -134,10 +134,7 @@ func (p *plant) announceOnTheConsole() {
 	p.hr.Back() // to the confirmation as it was first shown, not to a question whether to send a form again
 	p.hr.Fill("[name=typed]", "9")
 	apptest.Eval[bool](p.hr, `[1, 2, 3].map(() => document.querySelector("[value=send]").click()).length > 0`) // a nervous finger
-	apptest.Eventually(p.t, pageWait, "the board", func() (bool, string) {
-		at := apptest.Eval[string](p.hr, "location.pathname + document.readyState")
-		return strings.HasPrefix(at, "/alerts/") && strings.HasSuffix(at, "complete"), at
-	})
+	p.hr.WaitFor(pageWait, "#board h2", "of 9 people have answered")
 	p.alert = apptest.Eval[string](p.hr, "location.origin + location.pathname")
 	var all []summary
 	if err := p.API.Call(p.t.Context(), http.MethodGet, "/api/v1/announcements", "", nil, &struct{ Announcements *[]summary }{&all}); err != nil || len(all) != 1 {

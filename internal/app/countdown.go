@@ -158,12 +158,31 @@ func (d *desk) Prepare(ctx context.Context, p web.Principal, draft web.Draft, ke
 	err = d.countdowns.vault.Create(ctx, preparedKey+string(id), value)
 	switch {
 	case errors.Is(err, ledger.ErrAlready):
-		return id, nil // pressed twice
+		return id, d.countdowns.pressedAgain(ctx, id, draft)
 	case err != nil:
 		return "", fmt.Errorf("%w: %w", web.ErrNotYet, err)
 	}
 	d.countdowns.learn(preparedKey+string(id), value)
 	return id, nil
+}
+
+// pressedAgain lets the same form pass once more; with other words it was changed
+// after it was sent, and must not be swallowed.
+func (c *countdowns) pressedAgain(ctx context.Context, id announcement.ID, draft web.Draft) error {
+	value, err := c.vault.Get(ctx, preparedKey+string(id))
+	var before prepared
+	if err != nil || json.Unmarshal(value, &before) != nil {
+		return web.ErrNotYet
+	}
+	was, err := fingerprint(before.Draft)
+	if err != nil {
+		return err
+	}
+	is, err := fingerprint(draft)
+	if err == nil && was != is {
+		err = web.ErrReused
+	}
+	return err
 }
 
 // Countdown returns an announcement that was prepared. Left is 0 once it is due.

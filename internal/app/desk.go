@@ -493,7 +493,7 @@ func (d *desk) words(ctx context.Context, id announcement.ID, note string) strin
 func (d *desk) Templates() []web.Template {
 	var out []web.Template
 	for _, t := range d.catalogue.Templates() {
-		out = append(out, web.Template{Key: t.Key, Severity: t.Severity, Answers: t.Answers, Name: t.Name, Fields: t.Fields, Optional: d.catalogue.Optional(t.Key), Icon: t.Icon})
+		out = append(out, web.Template{Key: t.Key, Severity: t.Severity, Answers: t.Answers, Name: t.Name, Fields: t.Fields, Optional: d.catalogue.Optional(t.Key), Ticks: d.catalogue.Ticks(t.Key), Icon: t.Icon})
 	}
 	return out
 }

@@ -15,7 +15,7 @@ import (
 const rowsPerPage = 50
 
 func (s *Server) routeBoard(mux *http.ServeMux) {
-	mux.HandleFunc("GET /alerts/{id}", s.signedIn(s.board))
+	mux.HandleFunc("GET /alerts/{id}", s.signedIn(s.counting(s.board)))
 	mux.HandleFunc("GET /alerts/{id}/events", s.signedIn(func(w http.ResponseWriter, r *http.Request) {
 		s.streamCounts(w, r, announcement.ID(r.PathValue("id")))
 	}))

@@ -18,6 +18,8 @@ const smallDrill = 50
 func (s *Server) routeCompose(mux *http.ServeMux) {
 	mux.HandleFunc("GET /new", s.signedIn(s.composePage))
 	mux.HandleFunc("POST /new", s.signedIn(s.compose))
+	mux.HandleFunc("POST /new/count", s.signedIn(s.countSMS))
+	mux.HandleFunc("POST /new/people", s.signedIn(s.countPeople))
 }
 
 // composing is a draft on its way through the steps. The browser carries it,
@@ -25,7 +27,8 @@ func (s *Server) routeCompose(mux *http.ServeMux) {
 type composing struct {
 	Draft  Draft
 	Nonce  string
-	People int // as the last preview counted
+	People int      // as the last preview counted
+	Asked  []string // doubts that the sender has seen and set aside
 }
 
 type composeView struct {
@@ -40,6 +43,8 @@ type composeView struct {
 	Everyone    int
 	Preview     Preview
 	Counted     bool
+	SMS         []smsCount
+	Typed       string // as somebody typed it, when it was wrong
 }
 
 // Real reports whether this is no drill.
@@ -48,24 +53,30 @@ func (v composeView) Real() bool { return v.Draft.Mode == announcement.Live }
 // MustType reports whether the number of people has to be typed.
 func (v composeView) MustType() bool { return v.Real() || v.Preview.Recipients > smallDrill }
 
-// unusual is how many times the largest audience so far makes a person look twice.
-const unusual = 10
-
-// Unusual reports whether far more people are about to be called than ever
-// before with this template.
-func (v composeView) Unusual() bool {
-	return v.Preview.Usual[1] > 0 && v.Preview.Recipients >= unusual*v.Preview.Usual[1]
-}
-
 func (s *Server) composePage(w http.ResponseWriter, r *http.Request) {
+	if id := r.URL.Query().Get("from"); id != "" {
+		s.again(w, r, announcement.ID(id))
+		return
+	}
 	s.showStep(w, r, "choose", composing{Nonce: newNonce()}, nil, nil)
 }
 
 func (s *Server) showStep(w http.ResponseWriter, r *http.Request, step string, c composing, errs announcement.FieldErrors, p *Preview) {
 	v := composeView{page: s.page(r, "New alert"), composing: c, Step: step, Templates: s.Desk.Templates(), Sites: s.Desk.Sitelist(), Departments: s.Desk.Departments()}
 	v.Errors = errs
-	if step == "who" {
+	if errs != nil {
+		v.Typed = short(r.PostFormValue("typed"))
+	}
+	switch step {
+	case "write":
+		v.SMS = s.smsCounts(r.Context(), c.Draft)
+	case "who":
 		v.Everyone = s.Desk.Readiness(r.Context()).People
+		if p == nil && errs == nil && !c.Draft.Audience.IsZero() {
+			if counted, err := s.Desk.Preview(r.Context(), c.Draft); err == nil {
+				p = &counted
+			}
+		}
 	}
 	for _, t := range v.Templates {
 		if t.Key == c.Draft.Template {
@@ -114,7 +125,17 @@ func (s *Server) compose(w http.ResponseWriter, r *http.Request) {
 			s.showStep(w, r, "write", c, errs, nil)
 			return
 		}
+		if c.Draft.Audience.IsZero() { // most often those at the place
+			c.Draft.Audience.Sites = s.siteNamed(c.Draft.Fields["site"])
+		}
 		s.showStep(w, r, "who", c, nil, nil)
+	case "measure":
+		readWords(r, &c.Draft)
+		s.showStep(w, r, "write", c, nil, nil)
+	case "fix":
+		readWords(r, &c.Draft)
+		plainly(&c.Draft)
+		s.showStep(w, r, "write", c, nil, nil)
 	case "count":
 		c.Draft.Audience = readAudience(r)
 		s.preview(w, r, c, "who")
@@ -123,6 +144,8 @@ func (s *Server) compose(w http.ResponseWriter, r *http.Request) {
 		s.preview(w, r, c, "preview")
 	case "preview":
 		s.preview(w, r, c, "confirm")
+	case "doubt":
+		s.preview(w, r, c, "sure")
 	case "send":
 		s.send(w, r, c)
 	case "to-write":
@@ -190,7 +213,10 @@ func (s *Server) unwritten(ctx context.Context, d Draft) announcement.FieldError
 	}
 	d.Audience = announcement.Audience{All: true} // whoever it will be, the words are judged the same
 	_, err := s.Desk.Preview(ctx, d)
-	return aboutWords(faults(err))
+	if errs := aboutWords(faults(err)); len(errs) > 0 {
+		return errs
+	}
+	return s.tooLong(ctx, d)
 }
 
 // aboutWords leaves out what is wrong with the audience.
@@ -215,8 +241,9 @@ func readWords(r *http.Request, d *Draft) {
 	d.Severity, d.Answers = announcement.Severity(r.PostFormValue("severity")), announcement.Answers(r.PostFormValue("answers"))
 	d.Text = map[announcement.Language]announcement.Text{}
 	for _, lang := range ownLanguages {
-		t := announcement.Text{Title: strings.TrimSpace(r.PostFormValue("title." + string(lang))), Body: strings.TrimSpace(r.PostFormValue("body." + string(lang)))}
-		if t.Title != "" || t.Body != "" {
+		t := announcement.Text{Title: strings.TrimSpace(r.PostFormValue("title." + string(lang))), Body: strings.TrimSpace(r.PostFormValue("body." + string(lang))),
+			SMS: strings.Join(strings.Fields(r.PostFormValue("sms."+string(lang))), " ")}
+		if t.Title != "" || t.Body != "" || t.SMS != "" {
 			d.Text[lang] = t
 		}
 	}
@@ -255,10 +282,17 @@ func (s *Server) preview(w http.ResponseWriter, r *http.Request, c composing, st
 		s.showStep(w, r, back, c, errs, nil)
 		return
 	}
+	switch doubts := doubtsAbout(p); {
+	case step == "sure":
+		c.Asked, step = doubts, "confirm"
+	case step == "confirm" && unasked(c, p):
+		step = "doubt"
+	}
 	s.showStep(w, r, step, c, nil, &p)
 }
 
-// send announces, if the number of people is still the one that was confirmed.
+// send hands the announcement to the countdown, if the number of people is still
+// the one that was confirmed.
 func (s *Server) send(w http.ResponseWriter, r *http.Request, c composing) {
 	p, err := s.Desk.Preview(r.Context(), c.Draft)
 	if err != nil {
@@ -273,6 +307,9 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, c composing) {
 	}
 	pg := s.page(r, "")
 	switch {
+	case unasked(c, p): // somebody else has sent it meanwhile, or the night has begun
+		s.showStep(w, r, "doubt", c, nil, &p)
+		return
 	case p.Recipients != c.People:
 		s.showStep(w, r, "confirm", c, fault("typed", pg.T("The number of people changed from %s to %s. Please check again.", pg.N(c.People), pg.N(p.Recipients))), &p)
 		return
@@ -286,16 +323,12 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, c composing) {
 		s.showStep(w, r, "confirm", c, fault("drill", "Tick that you understand this is a drill."), &p)
 		return
 	}
-	sum, repeated, err := s.Desk.Announce(r.Context(), principalOf(r.Context()), c.Draft, c.Nonce)
+	id, err := s.Desk.Prepare(r.Context(), principalOf(r.Context()), c.Draft, c.Nonce)
 	if errors.Is(err, ErrReused) {
 		s.showStep(w, r, "confirm", c, fault("typed", "This form has sent an alert already. Look at the open alerts; for another one, begin with New alert."), &p)
 		return
 	}
-	done := "?done=sent"
-	if repeated {
-		done = "?done=sent-before"
-	}
-	s.back(w, r, "announce", "/alerts/"+string(sum.ID)+done, err)
+	s.back(w, r, "announce", "/alerts/"+string(id), err)
 }
 
 // short is the beginning of what somebody typed, for a message about it.

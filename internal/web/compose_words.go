@@ -56,7 +56,7 @@ type step struct {
 // Steps are the steps of an alert.
 func (v composeView) Steps() []step {
 	all := []step{{Name: "Choose"}, {Name: "Write"}, {Name: "Who"}, {Name: "Look"}, {Name: "Send"}}
-	now := slices.Index([]string{"choose", "write", "who", "preview", "confirm"}, v.Step)
+	now := slices.Index([]string{"choose", "write", "who", "preview", "confirm"}, strings.Replace(v.Step, "doubt", "confirm", 1))
 	for i := range all {
 		all[i].Now, all[i].Done = i == now, i < now
 	}
@@ -66,7 +66,7 @@ func (v composeView) Steps() []step {
 // blank is a blank of a prepared text.
 type blank struct {
 	Key, Label, Example, Value string
-	Must                       bool
+	Must, Tick                 bool
 }
 
 // fieldWords name the blanks of the prepared texts: a label, and an example as it
@@ -74,26 +74,63 @@ type blank struct {
 var fieldWords = map[string][2]string{
 	"site": {"Site", ""}, "muster": {"Assembly point", "Lapangan parkir B"}, "place": {"Exact place", "Gedung 2, lantai 3"},
 	"event": {"What happened", "ledakan di gudang"}, "date": {"From which day", "Senin 25 November"}, "reason": {"Reason", "banjir di jalan masuk"},
-	"pay_rule": {"Pay", "tetap dibayar"}, "next": {"Time of the next update", "18.00"},
+	"pay_rule": {"Pay", "tetap dibayar"}, "next": {"Time of the next update", "18.00"}, "substance": {"Substance", "amonia"},
+	"police_status": {"The police have been called", ""},
 }
 
-// Blanks are the blanks of the chosen text with what was filled in.
-func (v composeView) Blanks() []blank {
+// Blanks of a warning, in the order in which people need its parts: what, where,
+// what to do, when.
+var (
+	firstBlanks = []string{"event", "substance", "site", "place", "reason", "police_status"}
+	lastBlanks  = []string{"date", "next", "muster", "pay_rule"}
+)
+
+// FirstBlanks are the blanks that say what has happened and where.
+func (v composeView) FirstBlanks() []blank { return v.blanks(firstBlanks, lastBlanks) }
+
+// LastBlanks are the blanks that say when, and where to go.
+func (v composeView) LastBlanks() []blank { return v.blanks(lastBlanks, nil) }
+
+// blanks are those of the chosen text in this order, then others that are in
+// neither list.
+func (v composeView) blanks(order, other []string) []blank {
 	var out []blank
-	add := func(key string, must bool) {
+	add := func(key string) {
+		must := slices.Contains(v.Template.Fields, key)
+		if !must && !slices.Contains(v.Template.Optional, key) {
+			return
+		}
 		words, ok := fieldWords[key]
 		if !ok {
 			words[0] = key
 		}
-		out = append(out, blank{Key: key, Label: words[0], Example: words[1], Value: v.Draft.Fields[key], Must: must})
+		out = append(out, blank{Key: key, Label: words[0], Example: words[1], Value: v.Draft.Fields[key], Must: must, Tick: slices.Contains(v.Template.Ticks, key)})
 	}
-	for _, key := range v.Template.Fields {
-		add(key, true)
+	for _, key := range order {
+		add(key)
 	}
-	for _, key := range v.Template.Optional {
-		add(key, false)
+	if other != nil {
+		for _, key := range append(slices.Clone(v.Template.Fields), v.Template.Optional...) {
+			if !slices.Contains(order, key) && !slices.Contains(other, key) {
+				add(key)
+			}
+		}
 	}
 	return out
+}
+
+// Hazard is what the prepared text is about.
+func (v composeView) Hazard() string { return v.Template.Name[v.Lang] }
+
+// DoNow is the instruction of the prepared text, in the reader's language.
+func (v composeView) DoNow() string {
+	do := ""
+	for _, c := range v.SMS {
+		if do == "" || c.Lang == v.Lang {
+			do = c.Do
+		}
+	}
+	return do
 }
 
 // option is one line of a list to choose from.
@@ -122,8 +159,8 @@ func (v composeView) Questions() []option {
 
 // ownText is the sender's own text in one language.
 type ownText struct {
-	Lang        announcement.Language
-	Title, Body string
+	Lang             announcement.Language
+	Title, Body, SMS string
 }
 
 // Texts are the sender's own texts, also those not written yet.
@@ -131,7 +168,7 @@ func (v composeView) Texts() []ownText {
 	out := make([]ownText, len(ownLanguages))
 	for i, lang := range ownLanguages {
 		t := v.Own(lang)
-		out[i] = ownText{lang, t.Title, t.Body}
+		out[i] = ownText{lang, t.Title, t.Body, t.SMS}
 	}
 	return out
 }
@@ -204,4 +241,54 @@ const shownUnreached = 200
 // Unreached are those whom nothing reaches, as many as a page lists.
 func (v composeView) Unreached() []Name {
 	return v.Preview.Unreachable[:min(len(v.Preview.Unreachable), shownUnreached)]
+}
+
+// ReachLine is how many people each channel reaches: "Push 702, SMS 1,190".
+func (v composeView) ReachLine() string {
+	var said []string
+	for _, c := range v.Preview.Announcement.Channels {
+		if c != announcement.InApp { // an open page is a bonus
+			said = append(said, v.ChannelName(c)+" "+v.N(v.Preview.Reach[c]))
+		}
+	}
+	return strings.Join(said, ", ")
+}
+
+// Failures say for each channel that does not work now whom that leaves with
+// less, or with nothing.
+func (v composeView) Failures() []string {
+	var out []string
+	for _, c := range announcement.Channels {
+		why, fails := v.Preview.Failing[c]
+		if !fails {
+			continue
+		}
+		out = append(out, v.T("%s does not go out now (%s): %s people would get only the other channels, %s nothing.",
+			v.ChannelName(c), v.word(why), v.N(v.Preview.Reach[c]-v.Preview.OnlyFailing), v.N(v.Preview.OnlyFailing)))
+	}
+	return out
+}
+
+// blankField is a blank on the page.
+type blankField struct {
+	page
+	blank
+	Fault string
+}
+
+// Blank is a blank with what is wrong with it.
+func (v composeView) Blank(b blank) blankField {
+	return blankField{v.page, b, v.Fault("fields." + b.Key)}
+}
+
+// Describes are the ids of what belongs to the field.
+func (b blankField) Describes() string {
+	var ids []string
+	if b.Example != "" {
+		ids = append(ids, "h."+b.Key)
+	}
+	if b.Fault != "" {
+		ids = append(ids, "e."+b.Key)
+	}
+	return strings.Join(ids, " ")
 }

@@ -42,6 +42,7 @@ type Preview struct {
 	TwoOrMore    int // reachable by two or more channels
 	One          int
 	Unreachable  []Name
+	Excluded     []Name                        // whom Except leaves out, at most 200
 	Languages    map[announcement.Language]int // of the people
 	Fallback     map[announcement.Language]int // people whose language the text lacks
 	SMS          map[announcement.Language]SMSPreview
@@ -71,6 +72,18 @@ type SMSPreview struct {
 	Units    int // septets or UTF-16 units used
 	Limit    int // of so many in this number of segments
 	Awkward  []string
+}
+
+// SMSCount is the SMS of a draft as long as it can become, never shortened.
+type SMSCount struct {
+	Text     string
+	Do       string // the instruction, as the lock screen shows it
+	Units    int
+	Limit    int
+	Segments int
+	Over     int                    // characters that are too many for one message
+	Awkward  []announcement.Awkward // in what the author wrote
+	Longest  string                 // the site's name that stands in for an empty blank
 }
 
 // Name is a person on a page that may show them.
@@ -323,6 +336,8 @@ const (
 // errors above, or announcement.FieldErrors.
 type Desk interface {
 	Preview(ctx context.Context, d Draft) (Preview, error)
+	// CountSMS measures the SMS of a draft that may still have empty blanks.
+	CountSMS(ctx context.Context, d Draft) (map[announcement.Language]SMSCount, error)
 	// Announce is idempotent by key (empty: no key). It returns once the
 	// recipients are durable. repeated says that key had been used for this draft.
 	Announce(ctx context.Context, p Principal, d Draft, key string) (s Summary, repeated bool, err error)
@@ -409,6 +424,7 @@ type Template struct {
 	Name     map[announcement.Language]string // "Fire", "Kebakaran"
 	Fields   []string                         // blanks to fill, in order: site, muster, …
 	Optional []string                         // blanks that may stay empty: place, …
+	Ticks    []string                         // those of them that are ticked, not written
 	Icon     string
 }
 

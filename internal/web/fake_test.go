@@ -30,6 +30,9 @@ type house struct {
 	open     bool
 	changes  chan struct{}
 	subs     []announcement.Subscription
+
+	countdown Countdown // of what was sent from the console, if its ID is set
+	doubts    Preview   // Usual, Repeats and Quiet of every preview
 }
 
 var noon = time.Date(2026, 11, 23, 7, 5, 0, 0, time.UTC)
@@ -144,10 +147,23 @@ func (h *house) Preview(_ context.Context, d Draft) (Preview, error) {
 	}
 	a := *h.page.Announcement
 	a.Mode = d.Mode
-	return Preview{Announcement: a, Recipients: h.people, Reach: map[announcement.Channel]int{announcement.SMS: 59}, TwoOrMore: 40, One: 19,
+	return Preview{Usual: h.doubts.Usual, Repeats: h.doubts.Repeats, Quiet: h.doubts.Quiet, Announcement: a, Recipients: h.people, Reach: map[announcement.Channel]int{announcement.SMS: 59}, TwoOrMore: 40, One: 19,
 		Unreachable: []Name{{Number: "9", Name: "Joko", Manager: "Rina"}},
 		SMS:         map[announcement.Language]SMSPreview{announcement.Indonesian: {Text: "PT SinarAbc: GEMPA", Encoding: "GSM-7", Segments: 1, Units: 18, Limit: 160}},
 		Push:        map[announcement.Language][2]string{announcement.Indonesian: {"GEMPA", "Lindungi kepala."}}}, nil
+}
+
+func (h *house) CountSMS(_ context.Context, d Draft) (map[announcement.Language]SMSCount, error) {
+	text, typed := "PT SinarAbc: FIRE "+d.Fields["site"]+". Leave by the stairs. Meet at "+d.Fields["muster"]+".", d.Fields["site"]+d.Fields["muster"]
+	if d.Template == "" {
+		typed = d.Text[announcement.English].Title + d.Text[announcement.English].Body
+		text = "PT SinarAbc: " + typed
+	}
+	c := SMSCount{Text: text, Do: "Leave now by the stairs.", Units: len(text), Limit: 160, Segments: 1, Over: announcement.OverOneSMS(text), Awkward: announcement.AwkwardIn(typed)}
+	if d.Fields["site"] == "" {
+		c.Longest = "Pabrik Cikande"
+	}
+	return map[announcement.Language]SMSCount{announcement.English: c}, nil
 }
 
 func (h *house) Announce(_ context.Context, _ Principal, d Draft, key string) (Summary, bool, error) {
@@ -236,10 +252,22 @@ func (h *house) Prepare(ctx context.Context, p Principal, d Draft, key string) (
 	s, _, err := h.Announce(ctx, p, d, key)
 	return s.ID, err
 }
-func (h *house) Countdown(context.Context, announcement.ID) (Countdown, error) {
-	return Countdown{}, ErrNotFound
+func (h *house) Countdown(_ context.Context, id announcement.ID) (Countdown, error) {
+	if id != h.countdown.ID {
+		return Countdown{}, ErrNotFound
+	}
+	return h.countdown, nil
 }
-func (h *house) Cancel(context.Context, Principal, announcement.ID) error { return ErrNotFound }
+func (h *house) Cancel(_ context.Context, p Principal, id announcement.ID) error {
+	switch {
+	case id != h.countdown.ID:
+		return ErrNotFound
+	case h.countdown.Status == announcement.StatusOpen:
+		return ErrClosed
+	}
+	h.countdown.Status, h.countdown.CancelledBy, h.countdown.CancelledAt = announcement.StatusDraft, p.Name, noon
+	return nil
+}
 func (h *house) Escalate(context.Context, Principal, announcement.ID) (int, error) {
 	return 3, nil
 }

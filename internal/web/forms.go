@@ -10,8 +10,7 @@ import (
 
 // notices say what has just been done, after the redirect that ended a form.
 var notices = map[string]string{
-	"sent":            "The alert is on its way.",
-	"sent-before":     "This alert was sent already. It goes out once.",
+	"sent-already":    "Too late to cancel: it has gone out. If it was a mistake, press Correct: sent in error.",
 	"reminded":        "Everybody without an answer is being called again.",
 	"reminded-before": "They were called again a moment ago. Nobody is called twice within two minutes.",
 	"closed-before":   "It was closed already, and nothing was sent now. Below stands how it ended.",
@@ -31,7 +30,7 @@ var notices = map[string]string{
 // fieldNames say what a field of a form is called on the page.
 var fieldNames = map[string]string{
 	"audience": "People", "sites": "Sites", "departments": "Departments", "under": "Managers and all their people", "people": "Named people",
-	"except": "Not these", "title": "Title", "body": "Text", "text": "Text", "severity": "How serious?", "answers": "Question",
+	"except": "Not these", "title": "Title", "body": "Text", "text": "Text", "sms": "In the SMS", "severity": "How serious?", "answers": "Question",
 }
 
 // Anchor is the id of the field that an error is about: "audience.people[0]" is

@@ -123,7 +123,7 @@ func (c *company) setAlert(t testing.TB, template string, mode announcement.Mode
 	p := Preview{
 		Announcement: *a, Recipients: 1248, Reach: map[announcement.Channel]int{announcement.WebPush: 702, announcement.SMS: 1190}, TwoOrMore: 1021, One: 186,
 		Languages: map[announcement.Language]int{announcement.Indonesian: 1178, announcement.English: 58, "jv": 12}, Fallback: map[announcement.Language]int{"jv": 12},
-		SMS: map[announcement.Language]SMSPreview{}, Push: map[announcement.Language][2]string{}, Duty: []Name{{Number: "1001", Name: "Rina Wulandari"}, {Number: "1002", Name: "Andi"}},
+		SMS: map[announcement.Language]SMSPreview{}, Push: map[announcement.Language][2]string{}, Excluded: []Name{{Number: "2211", Name: "Siti Aminah"}, {Number: "2212", Name: "Joko"}}, Duty: []Name{{Number: "1001", Name: "Rina Wulandari"}, {Number: "1002", Name: "Andi"}},
 		Usual: [2]int{40, 1200}, Segments: 1190, Cost: "Rp 416.500",
 	}
 	for _, lang := range []announcement.Language{announcement.Indonesian, announcement.English} {
@@ -293,7 +293,7 @@ func (c *company) Timeline(context.Context, announcement.ID) ([]Entry, error) {
 func (c *company) Templates() []Template {
 	var all []Template
 	for _, t := range c.catalogue.Templates() {
-		all = append(all, Template{Key: t.Key, Severity: t.Severity, Answers: t.Answers, Name: t.Name, Fields: t.Fields, Optional: c.catalogue.Optional(t.Key), Icon: t.Icon})
+		all = append(all, Template{Key: t.Key, Severity: t.Severity, Answers: t.Answers, Name: t.Name, Fields: t.Fields, Optional: c.catalogue.Optional(t.Key), Ticks: c.catalogue.Ticks(t.Key), Icon: t.Icon})
 	}
 	return all
 }
@@ -332,6 +332,40 @@ func (c *company) Preview(_ context.Context, d Draft) (Preview, error) {
 	p := c.preview
 	p.Announcement.Mode = d.Mode
 	return p, nil
+}
+
+func (c *company) CountSMS(_ context.Context, d Draft) (map[announcement.Language]SMSCount, error) {
+	a := &announcement.Announcement{Mode: d.Mode, Severity: d.Severity, Answers: d.Answers, Text: d.Text, Template: d.Template, Zone: "Asia/Jakarta", At: noon}
+	if d.Template != "" {
+		fields := map[string]string{"site": "Pabrik Cikande", "muster": "________________"}
+		for name, value := range d.Fields {
+			if value != "" {
+				fields[name] = value
+			}
+		}
+		for name := range fields {
+			if !slices.ContainsFunc(c.catalogue.Templates(), func(t announcement.TemplateInfo) bool {
+				return t.Key == d.Template && slices.Contains(append(t.Fields, c.catalogue.Optional(t.Key)...), name)
+			}) {
+				delete(fields, name)
+			}
+		}
+		var err error
+		if a.Text, a.Severity, a.Answers, err = c.catalogue.Fill(d.Template, d.Mode, fields, noon, "Asia/Jakarta"); err != nil {
+			return nil, err
+		}
+	}
+	counts := map[announcement.Language]SMSCount{}
+	for lang, t := range a.Text {
+		text := c.catalogue.Whole(a, announcement.Saying{Kind: announcement.SayAlert, Language: lang, Org: "PT SinarAbc", Link: "https://siaga.example/r/" + goodToken, Token: goodToken})
+		counts[lang] = SMSCount{Text: text, Do: t.PushBody, Units: len(text), Limit: 160, Segments: (len(text) + 159) / 160, Over: announcement.OverOneSMS(text), Awkward: announcement.AwkwardIn(d.Text[lang].Title + d.Text[lang].Body + d.Fields["muster"])}
+		if d.Template != "" && d.Fields["site"] == "" {
+			n := counts[lang]
+			n.Longest = "Pabrik Cikande"
+			counts[lang] = n
+		}
+	}
+	return counts, nil
 }
 
 func (c *company) Import(ctx context.Context, p Principal, r io.Reader, dry bool) (ImportReport, error) {

@@ -121,6 +121,10 @@ var exhibits = []exhibit{
 	{name: "new-write", path: "/new", form: chosen("live", "fire")},
 	{name: "new-write-drill", path: "/new", form: chosen("drill", "fire")},
 	{name: "new-write-faults", path: "/new", form: append(chosen("live", "fire"), "step=write&f.site=Pabrik"), want: http.StatusUnprocessableEntity},
+	{name: "new-write-awkward", path: "/new", form: append(chosen("live", "fire"), "step=write&f.site=Pabrik+Cikande&f.muster=Lapangan+%E2%80%9CB%E2%80%9D+5%E2%82%AC"), want: http.StatusUnprocessableEntity},
+	{name: "new-write-mended", path: "/new", form: append(chosen("live", "fire"), "step=fix&f.site=Pabrik+Cikande&f.muster=Lapangan+%E2%80%9CB%E2%80%9D+5%E2%82%AC")},
+	{name: "new-write-threat", path: "/new", form: append(chosen("live", "active_threat"), "step=measure&f.site=Pabrik+Cikande&f.police_status=yes")},
+	{name: "new-write-own-too-long", path: "/new", form: append(chosen("live", "own"), "step=write&severity=extreme&answers=safety&title.en=Gas+leak+in+hall+3&body.en="+strings.Repeat("Leave+now+by+the+west+gate.+", 8)), want: http.StatusUnprocessableEntity},
 	{name: "new-write-own", path: "/new", form: chosen("live", "own")},
 	{name: "new-write-own-faults", path: "/new", form: append(chosen("live", "own"), "step=write&severity=severe&answers=read&title.en=Gas+leak"), want: http.StatusUnprocessableEntity},
 	{name: "new-write-no-blanks", path: "/new", form: chosen("live", "cyber")},
@@ -140,14 +144,25 @@ var exhibits = []exhibit{
 	}},
 	{name: "new-preview-doubts", path: "/new", form: append(written("live"), "step=who&all=1"), set: doubts},
 	{name: "new-confirm", path: "/new", form: append(written("live"), "step=who&all=1", "step=preview")},
-	{name: "new-confirm-doubts", path: "/new", form: append(written("live"), "step=who&all=1", "step=preview"), set: doubts},
+	{name: "new-doubts", path: "/new", form: append(written("live"), "step=who&all=1", "step=preview"), set: doubts},
+	{name: "new-confirm-doubts", path: "/new", form: append(written("live"), "step=who&all=1", "step=preview", "step=doubt"), set: doubts},
 	{name: "new-confirm-drill", path: "/new", form: append(written("drill"), "step=who&all=1", "step=preview"), set: alert("fire", announcement.Drill)},
 	{name: "new-confirm-small-drill", path: "/new", form: append(written("drill"), "step=who&all=1", "step=preview"), set: smallDrillOfFire},
 	{name: "new-confirm-not-ticked", path: "/new", form: append(written("drill"), "step=who&all=1", "step=preview", "step=send"), set: smallDrillOfFire, want: http.StatusUnprocessableEntity},
 	{name: "new-confirm-wrong-number", path: "/new", form: append(written("live"), "step=who&all=1", "step=preview", "step=send&typed=1284"), want: http.StatusUnprocessableEntity},
 
+	{name: "countdown", path: "/alerts/c1", set: countingDown(announcement.Live, announcement.StatusCountdown)},
+	{name: "countdown-drill", path: "/alerts/c1", set: countingDown(announcement.Drill, announcement.StatusCountdown)},
+	{name: "countdown-over", path: "/alerts/c1", set: countingDown(announcement.Live, announcement.StatusOpen)},
+	{name: "countdown-fault", path: "/alerts/c1", set: func(t testing.TB, c *company) {
+		countingDown(announcement.Live, announcement.StatusOpen)(t, c)
+		c.countdown.Fault = "nobody matches"
+	}},
+	{name: "cancelled", path: "/alerts/c1", set: countingDown(announcement.Live, announcement.StatusDraft)},
+	{name: "new-edit-again", path: "/new?from=c1", set: countingDown(announcement.Live, announcement.StatusDraft)},
+
 	{name: "board-real", path: "/alerts/a1"},
-	{name: "board-drill", path: "/alerts/a1?done=sent", set: alert("fire", announcement.Drill)},
+	{name: "board-drill", path: "/alerts/a1", set: alert("fire", announcement.Drill)},
 	{name: "board-50", path: "/alerts/a1", set: func(_ testing.TB, c *company) { c.people(50, true) }},
 	{name: "board-first-seconds", path: "/alerts/a1", set: func(_ testing.TB, c *company) {
 		c.people(0, false)
@@ -194,6 +209,21 @@ func alert(template string, mode announcement.Mode) func(testing.TB, *company) {
 	return func(t testing.TB, c *company) {
 		c.setAlert(t, template, mode)
 		c.people(14, false)
+	}
+}
+
+// countingDown is an alert that was confirmed and goes out in eight seconds.
+func countingDown(mode announcement.Mode, status announcement.Status) func(testing.TB, *company) {
+	return func(t testing.TB, c *company) {
+		c.setAlert(t, "fire", mode)
+		c.countdown = Countdown{ID: "c1", Status: status, Draft: Draft{Mode: mode, Template: "fire", Fields: c.answer.Announcement.Fields}, Severity: announcement.Extreme,
+			Text: c.sum.Text, People: 1248, By: "Rina Wulandari", Due: noon.Add(later + 8*time.Second), Left: 7600 * time.Millisecond}
+		switch status {
+		case announcement.StatusOpen:
+			c.countdown.Left, c.countdown.Due = 0, noon.Add(later)
+		case announcement.StatusDraft:
+			c.countdown.Left, c.countdown.CancelledBy, c.countdown.CancelledAt = 0, "Rina Wulandari", noon.Add(later)
+		}
 	}
 }
 

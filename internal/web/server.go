@@ -95,6 +95,7 @@ func (s *Server) routes() http.Handler {
 	s.routeMe(pages)
 	s.routeConsole(pages)
 	s.routeCompose(pages)
+	s.routeCountdown(pages)
 	s.routeBoard(pages)
 	s.routePeople(pages)
 	s.routeInbox(pages)

@@ -1,0 +1,91 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"kentongan/internal/announcement"
+)
+
+func (s *Server) routeCountdown(mux *http.ServeMux) {
+	mux.HandleFunc("POST /alerts/{id}/cancel", s.signedIn(s.cancelNow))
+}
+
+// startsWithin is how long after its countdown an announcement may need until
+// its board is there.
+const startsWithin = time.Minute
+
+type countdownView struct {
+	page
+	Countdown
+}
+
+// Real reports whether this is no drill.
+func (v countdownView) Real() bool { return v.Draft.Mode == announcement.Live }
+
+// Seconds are left, the last one begun counts whole.
+func (v countdownView) Seconds() int { return int((v.Left + time.Second - 1) / time.Second) }
+
+// Milliseconds are left.
+func (v countdownView) Milliseconds() int64 { return v.Left.Milliseconds() }
+
+// counting shows the countdown at the address of the board until the board is
+// there, and what became of it when it was cancelled.
+func (s *Server) counting(board http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		c, err := s.Desk.Countdown(r.Context(), announcement.ID(r.PathValue("id")))
+		if err != nil { // it was not sent from the console, or long ago
+			board(w, r)
+			return
+		}
+		v := countdownView{page: s.page(r, ""), Countdown: c}
+		switch {
+		case c.Status == announcement.StatusDraft:
+			v.Title = v.T("Cancelled. Nothing was sent.")
+			s.show(w, r, http.StatusOK, "countdown", "cancelled", v)
+			return
+		case c.Status == announcement.StatusCountdown && c.Left > 0:
+			v.Title = v.T("Sending to %s people in %s s", v.N(c.People), v.N(v.Seconds()))
+		case c.Fault == "" && s.Now().Sub(c.Due) > startsWithin || s.exists(r, c.ID):
+			board(w, r)
+			return
+		default:
+			v.Title = v.T("Sending to %s people now", v.N(c.People))
+		}
+		// Only here a page loads itself again: the time to cancel runs out, whatever
+		// the browser does. The script takes over where there is one.
+		w.Header().Set("Refresh", "1")
+		s.show(w, r, http.StatusOK, "countdown", "countdown", v)
+	}
+}
+
+func (s *Server) exists(r *http.Request, id announcement.ID) bool {
+	_, err := s.Desk.Summary(r.Context(), id)
+	return err == nil
+}
+
+// cancelNow takes an announcement back before anybody was called.
+func (s *Server) cancelNow(w http.ResponseWriter, r *http.Request) {
+	id := announcement.ID(r.PathValue("id"))
+	err := s.Desk.Cancel(r.Context(), principalOf(r.Context()), id)
+	if errors.Is(err, ErrClosed) {
+		http.Redirect(w, r, "/alerts/"+string(id)+"?done=sent-already", http.StatusSeeOther)
+		return
+	}
+	s.back(w, r, "cancel", "/alerts/"+string(id), err)
+}
+
+// again brings a cancelled draft back into the form. It is a new form: what was
+// cancelled stays cancelled.
+func (s *Server) again(w http.ResponseWriter, r *http.Request, id announcement.ID) {
+	c, err := s.Desk.Countdown(r.Context(), id)
+	if err == nil && c.Status != announcement.StatusDraft {
+		err = ErrNotFound
+	}
+	if err != nil {
+		s.fail(w, r, "edit again", err)
+		return
+	}
+	s.showStep(w, r, "write", composing{Draft: c.Draft, Nonce: newNonce()}, nil, nil)
+}

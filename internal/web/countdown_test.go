@@ -1,0 +1,137 @@
+package web
+
+import (
+	"html"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"kentongan/internal/announcement"
+)
+
+// steps walks through the form of an alert as a browser does: each page carries
+// the sealed state of the next.
+type steps struct {
+	t    *testing.T
+	page func(form string) *httptest.ResponseRecorder
+	body string
+}
+
+func compose(t *testing.T, h *house) *steps {
+	t.Helper()
+	h.open = true
+	srv := newServer(t, h)
+	s := &steps{t: t, body: call(t, srv, "GET", "/new?lang=en", "").Body.String()}
+	s.page = func(form string) *httptest.ResponseRecorder { return call(t, srv, "POST", "/new?lang=en", form) }
+	return s
+}
+
+// take sends one step and returns what came back.
+func (s *steps) take(fields string) *httptest.ResponseRecorder {
+	s.t.Helper()
+	w := s.page(fields + "&state=" + url.QueryEscape(html.UnescapeString(stateField.FindStringSubmatch(s.body)[1])))
+	if strings.Contains(w.Body.String(), `name="state"`) {
+		s.body = w.Body.String()
+	}
+	return w
+}
+
+// write goes as far as the preview.
+func (s *steps) write(mode string) {
+	s.t.Helper()
+	for _, fields := range []string{"step=choose&template=fire&mode=" + mode, "step=write&f.site=A&f.muster=B", "step=who&all=1"} {
+		if w := s.take(fields); w.Code != 200 {
+			s.t.Fatalf("%s: got %d %s, want 200", fields, w.Code, w.Body)
+		}
+	}
+}
+
+func TestOnlyDoubtsInterrupt(t *testing.T) {
+	t.Parallel()
+	morning := noon.Add(5 * time.Hour)
+	for name, tt := range map[string]struct {
+		doubts Preview
+		want   string // on the page in between; empty: there is none
+	}{
+		"nothing odd":       {Preview{Usual: [2]int{40, 60}}, ""},
+		"nine times":        {Preview{Usual: [2]int{2, 7}}, ""},
+		"ten times":         {Preview{Usual: [2]int{4, 6}}, "This is 60 people. The last alerts of this kind went to 4-6."},
+		"a moment ago":      {Preview{Repeats: &Repeat{ID: "a1", At: noon.Add(-time.Minute), Share: 95}}, "You sent this 3 minutes ago. Did you mean an update?"},
+		"night, no danger":  {Preview{Quiet: &morning}, "It is night there"},
+		"night and unusual": {Preview{Quiet: &morning, Usual: [2]int{1, 1}}, "This is 60 people. The last alerts of this kind went to 1."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHouse()
+			h.doubts = tt.doubts
+			s := compose(t, h)
+			s.write("live")
+			w := s.take("step=preview")
+			asked := !strings.Contains(w.Body.String(), `name="typed"`)
+			if asked != (tt.want != "") || !strings.Contains(w.Body.String(), tt.want) {
+				t.Fatalf("got %s, want %q in between", w.Body, tt.want)
+			}
+			if asked {
+				if w := s.take("step=doubt"); !strings.Contains(w.Body.String(), `name="typed"`) {
+					t.Fatalf("after the doubt: got %s, want the last page", w.Body)
+				}
+			}
+			if w := s.take("step=send&typed=60"); w.Code != 303 || len(h.drafts) != 1 {
+				t.Errorf("got %d and %d alerts, want one on its way", w.Code, len(h.drafts))
+			}
+		})
+	}
+}
+
+func TestDoubtThatComesUpMeanwhile(t *testing.T) {
+	t.Parallel()
+	h := newHouse()
+	s := compose(t, h)
+	s.write("live")
+	s.take("step=preview")
+	h.doubts.Repeats = &Repeat{ID: "a1", At: noon, Share: 100} // a colleague was quicker
+	if w := s.take("step=send&typed=60"); len(h.drafts) != 0 || !strings.Contains(w.Body.String(), "Did you mean an update?") {
+		t.Errorf("got %d alerts and %s, want to be asked", len(h.drafts), w.Body)
+	}
+}
+
+func TestCountdownPage(t *testing.T) {
+	t.Parallel()
+	h := newHouse()
+	h.open = true
+	h.countdown = Countdown{ID: "c1", Status: announcement.StatusCountdown, People: 1248, By: "Rina", Left: 7600 * time.Millisecond,
+		Due: noon.Add(2*time.Minute + 8*time.Second), Severity: announcement.Extreme, Text: h.page.Announcement.Text,
+		Draft: Draft{Mode: announcement.Live, Template: "fire", Fields: map[string]string{"site": "Pabrik Cikande", "muster": "Lot B"}}}
+	srv := newServer(t, h)
+	w := call(t, srv, "GET", "/alerts/c1?lang=en", "")
+	if body := w.Body.String(); w.Header().Get("Refresh") != "1" || !strings.Contains(body, "Sending to 1,248 people in 8 s") || !strings.Contains(body, "Cancel: send nothing") {
+		t.Errorf("got %q %s, want the countdown", w.Header().Get("Refresh"), body)
+	}
+	if w := call(t, srv, "GET", "/alerts/a1?lang=en", ""); w.Header().Get("Refresh") != "" {
+		t.Error("the board loads itself again")
+	}
+	h.countdown.Status, h.countdown.Left = announcement.StatusOpen, 0
+	w = call(t, srv, "GET", "/alerts/c1?lang=en", "")
+	if w.Header().Get("Refresh") != "1" || !strings.Contains(w.Body.String(), "Sending to 1,248 people now") {
+		t.Errorf("due, not there yet: got %s", w.Body)
+	}
+	if w := call(t, srv, "POST", "/alerts/c1/cancel", "x=1"); w.Header().Get("Location") != "/alerts/c1?done=sent-already" {
+		t.Errorf("cancelled too late: sent to %q, want the board that says so", w.Header().Get("Location"))
+	}
+	h.countdown.Status = announcement.StatusCountdown
+	if w := call(t, srv, "POST", "/alerts/c1/cancel", "x=1"); w.Header().Get("Location") != "/alerts/c1" {
+		t.Errorf("cancelled: sent to %q", w.Header().Get("Location"))
+	}
+	w = call(t, srv, "GET", "/alerts/c1?lang=en", "")
+	if !strings.Contains(w.Body.String(), "Cancelled. Nothing was sent.") || w.Header().Get("Refresh") != "" {
+		t.Errorf("got %s, want it to say that nothing was sent", w.Body)
+	}
+	if body := call(t, srv, "GET", "/new?lang=en&from=c1", "").Body.String(); !strings.Contains(body, `value="Pabrik Cikande"`) || !strings.Contains(body, `value="Lot B"`) {
+		t.Errorf("edit again: got %s, want the draft in the form", body)
+	}
+	if w := call(t, srv, "GET", "/new?lang=en&from=a1", ""); w.Code != 404 {
+		t.Errorf("a draft that is none: got %d, want 404", w.Code)
+	}
+}
