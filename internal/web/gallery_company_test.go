@@ -91,7 +91,7 @@ func (c *company) setAlert(t testing.TB, template string, mode announcement.Mode
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &announcement.Announcement{ID: "a1", Mode: mode, Severity: sev, Answers: ans, Template: template, Fields: fields, Text: text, Zone: "Asia/Jakarta", At: noon}
+	a := &announcement.Announcement{ID: "a1", Mode: mode, Severity: sev, Answers: ans, Template: template, Fields: fields, Text: text, Channels: announcement.Channels, Zone: "Asia/Jakarta", At: noon}
 	c.house.page.Announcement, c.house.page.Text = a, text[announcement.Indonesian]
 	c.answer = AnswerPage{
 		Announcement: a, Text: text[announcement.Indonesian], Language: announcement.Indonesian, PersonLang: announcement.Indonesian, Person: "Siti",
