@@ -49,7 +49,7 @@ func (s *Sandbox) act(ctx context.Context, a Act) (Given, error) {
 			token = b.Token
 		}
 	}
-	mobile := ph.Mobile
+	mobile, code := ph.Mobile, ph.code(token, a.Answer)
 	s.mu.Unlock()
 
 	var g Given
@@ -58,7 +58,7 @@ func (s *Sandbox) act(ctx context.Context, a Act) (Given, error) {
 		return Given{}, errNothing
 	case a.Via == "sms":
 		if a.Text == "" {
-			a.Text = strconv.Itoa(a.Answer)
+			a.Text = code
 		}
 		g = s.reply(ctx, ph, a.Text)
 	case token == "":

@@ -49,7 +49,9 @@ type phoneView struct {
 	Changed                        uint64
 	Bubbles                        []bubbleView
 	Stopped                        bool
-	AskPush, AskSMS                bool // whether the newest question can be answered that way
+	AskPush                        bool    // a notification has buttons
+	Read                           bool    // they say "Understood"
+	Digits                         []digit // how the newest SMS wants to be answered
 }
 
 type bubbleView struct {
@@ -63,6 +65,19 @@ type bubbleView struct {
 func (b bubbleView) Push() bool { return b.Channel == "webpush" }
 
 var said = map[announcement.Answer]string{announcement.Safe: "I'm safe", announcement.NeedHelp: "Need help", announcement.NotOnSite: "Not here"}
+
+// said is the person's answer in words: those of the SMS, or of the buttons.
+func (b bubble) said() string {
+	for _, d := range digits(b.Text) {
+		if b.Channel == "sms" && d.Answer == b.Answered {
+			return d.Says
+		}
+	}
+	if b.Read {
+		return map[int]string{1: "Understood", 2: "I have a problem"}[b.Answered]
+	}
+	return said[announcement.Answer(b.Answered)]
+}
 
 func (s *Sandbox) look(query string, number int) view {
 	s.mu.Lock()
@@ -101,13 +116,17 @@ func (s *Sandbox) lookAt(ph *phone, query string) phoneView {
 		Push: len(ph.devices) > 0, Changed: ph.changed, Stopped: s.optedOut[ph.Mobile],
 	}
 	for _, b := range ph.bubbles {
-		bv := bubbleView{bubble: b, At: b.Time.Local().Format("15:04:05"), Saids: said[announcement.Answer(b.Answered)]}
+		bv := bubbleView{bubble: b, At: b.Time.Local().Format("15:04:05"), Saids: b.said()}
 		if path := pathOf(b.Link); b.Link != "" && path != "" && !b.Mine {
 			bv.Open = s.o.PublicURL + path
 		}
 		if b.Token != "" && !b.Mine {
-			pv.AskPush = pv.AskPush || b.Channel == "webpush"
-			pv.AskSMS = pv.AskSMS || b.Channel == "sms"
+			switch b.Channel {
+			case "webpush":
+				pv.AskPush, pv.Read = true, b.Read
+			case "sms":
+				pv.Digits = digits(b.Text)
+			}
 		}
 		pv.Bubbles = append(pv.Bubbles, bv)
 	}

@@ -36,6 +36,7 @@ type Entry struct {
 	Link    string    `json:"link,omitempty"`
 	Round   int64     `json:"round,omitempty"`
 	Asks    bool      `json:"asks,omitempty"`
+	Read    bool      `json:"read,omitempty"` // the question is "understood", not "safe"
 	Topic   string    `json:"topic,omitempty"`
 	Urgency string    `json:"urgency,omitempty"`
 	From    string    `json:"from,omitempty"`     // sender of an SMS
@@ -95,6 +96,50 @@ func (e *Entry) readLink(text string) {
 	}
 	e.Kind = cmp.Or(e.Kind, "answer")
 	e.Token = cmp.Or(e.Token, m[3])
+}
+
+// digit is one answer that an SMS explains: "1D=paham".
+type digit struct {
+	Answer int
+	Code   string // what to write
+	Says   string
+}
+
+var explained = regexp.MustCompile(`\b([123][A-Z]?)=`)
+
+// digits reads how an SMS wants to be answered, as its reader does. An SMS that
+// cannot be replied to explains none.
+func digits(text string) []digit {
+	if m := personal.FindStringIndex(text); m != nil {
+		text = text[:m[0]]
+	}
+	var out []digit
+	found := explained.FindAllStringSubmatchIndex(text, -1)
+	for i, m := range found {
+		end := len(text)
+		if i+1 < len(found) {
+			end = found[i+1][0]
+		}
+		code := text[m[2]:m[3]]
+		out = append(out, digit{Answer: int(code[0] - '0'), Code: code, Says: strings.TrimSpace(text[m[1]:end])})
+	}
+	return out
+}
+
+// code is what this person writes to give an answer by SMS: the digit, with the
+// letter that the SMS gave it when several alerts are open. It needs s.mu.
+func (ph *phone) code(token string, answer int) string {
+	for _, b := range slices.Backward(ph.bubbles) {
+		if b.Mine || b.Channel != "sms" || b.Token == "" || token != "" && b.Token != token {
+			continue
+		}
+		for _, d := range digits(b.Text) {
+			if d.Answer == answer {
+				return d.Code
+			}
+		}
+	}
+	return strconv.Itoa(answer)
 }
 
 // addPhone adds or updates a phone. It needs s.mu. It returns nil when there are

@@ -169,6 +169,7 @@ func readPush(plain []byte) Entry {
 		Notification struct{ Title, Body, Navigate string }
 		Title, Body  string
 		Kind, Token  string
+		Answers      string
 		Link         string
 		Round        int64
 		Asks         *bool
@@ -186,6 +187,7 @@ func readPush(plain []byte) Entry {
 	if p.Asks != nil {
 		e.Asks = *p.Asks && e.Token != ""
 	}
+	e.Read = p.Answers == "read"
 	return e
 }
 

@@ -678,3 +678,17 @@ func FuzzDecrypt(f *testing.F) {
 		}
 	})
 }
+
+func TestDigitsAreReadAsPeopleReadThem(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string][]digit{
+		"PT Contoh: KEBAKARAN. Balas 1=aman 2=butuh bantuan http://h.example/r/7Kq2mX9b":    {{1, "1", "aman"}, {2, "2", "butuh bantuan"}},
+		"PT Contoh: CLOSED. Reply 1D=understood 2D=problem h.example/r/7Kq2mX9b":            {{1, "1D", "understood"}, {2, "2D", "problem"}},
+		"PT Contoh: KEBAKARAN di Pabrik 1. Jawab: h.example/r/7Kq2mX9b":                     nil,
+		"PT Contoh: Cek. Balas 1=aman 2=butuh bantuan 3=tidak di lokasi h.example/r/7Kq2mX": {{1, "1", "aman"}, {2, "2", "butuh bantuan"}, {3, "3", "tidak di lokasi"}},
+	} {
+		if got := digits(text); !slices.Equal(got, want) {
+			t.Errorf("%s: got %v, want %v", text, got, want)
+		}
+	}
+}
