@@ -128,6 +128,21 @@ func (l *JetStream) Read(ctx context.Context, id announcement.ID, fn func(Record
 	return fmt.Errorf("read announcement: %w", unavailable(ctx.Err()))
 }
 
+// At implements Ledger.
+func (l *JetStream) At(ctx context.Context, seq uint64) (Record, error) {
+	if seq == 0 {
+		return Record{}, ErrNotFound
+	}
+	msg, err := l.stream.GetMsg(ctx, seq)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return Record{}, ErrNotFound
+	}
+	if err != nil {
+		return Record{}, fmt.Errorf("read record %d: %w", seq, unavailable(err))
+	}
+	return decode(seq, msg.Subject, msg.Data)
+}
+
 // shareWait is how long a node may be silent about a record before another node
 // gets it. While fn runs, the node reports progress every third of it.
 const shareWait = 30 * time.Second

@@ -39,7 +39,7 @@ var (
 	// ErrUnavailable is returned when the record could not be acknowledged; the
 	// fact may or may not be stored, and the caller must not say that it is.
 	ErrUnavailable = errors.New("ledger unavailable")
-	// ErrNotFound is returned by Vault.Get.
+	// ErrNotFound is returned by Ledger.At and Vault.Get.
 	ErrNotFound = errors.New("not found")
 )
 
@@ -77,6 +77,10 @@ type Ledger interface {
 	// Read calls fn for every record of one announcement, in order, up to the
 	// last one at the time of the call.
 	Read(ctx context.Context, id announcement.ID, fn func(Record) error) error
+
+	// At returns the record at a position, ErrNotFound if there is none. Who knows
+	// which few records they want reads these and not the whole announcement.
+	At(ctx context.Context, seq uint64) (Record, error)
 
 	// Last returns the position of the last record of the stream, 0 if empty.
 	Last(ctx context.Context) (uint64, error)

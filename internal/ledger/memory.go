@@ -242,6 +242,20 @@ func (m *Memory) Read(ctx context.Context, id announcement.ID, fn func(Record) e
 	return nil
 }
 
+// At implements Ledger.
+func (m *Memory) At(ctx context.Context, seq uint64) (Record, error) {
+	if err := ctx.Err(); err != nil {
+		return Record{}, err
+	}
+	m.mu.Lock()
+	stored := m.stored
+	m.mu.Unlock()
+	if seq == 0 || seq > uint64(len(stored)) {
+		return Record{}, ErrNotFound
+	}
+	return decode(seq, stored[seq-1].subject, stored[seq-1].body)
+}
+
 // Last implements Ledger.
 func (m *Memory) Last(ctx context.Context) (uint64, error) {
 	m.mu.Lock()

@@ -3,6 +3,8 @@ package tracker
 import (
 	"context"
 	"fmt"
+	"iter"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,7 +17,47 @@ type Standing struct {
 	AsOf       uint64 // position of the ledger that this reflects
 	Rebuilding bool   // counts may be low
 	recipients int
-	bits       map[string]Bitmap
+	states     [len(stateOrder)]words // nobody is in two of them
+	open       words                  // asked, and without an answer
+	excused    words
+	called     words
+	vouched    words
+	late       words
+	counters   map[string]int
+}
+
+// stateOrder is the order of Standing.states.
+var stateOrder = [...]announcement.State{announcement.NeedsHelp, announcement.Confirmed, announcement.OffSite,
+	announcement.HasOpened, announcement.Unreachable, announcement.NoAnswer}
+
+// newStanding sorts the recipients of a snapshot into their states, 64 at a time.
+func newStanding(snap Snapshot, recipients int, rebuilding bool) *Standing {
+	s := &Standing{AsOf: snap.Applied, Rebuilding: rebuilding, recipients: recipients, counters: snap.Counters}
+	n := (recipients + 63) / 64
+	of := func(name string) words { return snap.Bits[name].words(n) }
+	help, safe, offSite, opened := of(bitHelp), of(bitSafe), of(bitOffSite), of(bitOpened)
+	noContact, failed, excused := of(bitNoContact), of(bitFailed), of(bitExcused)
+	s.called, s.vouched, s.late, s.excused, s.open = of(bitCalled), of(bitVouched), of(bitLate), make(words, n), make(words, n)
+	for i := range s.states {
+		s.states[i] = make(words, n)
+	}
+	for i := range n {
+		all := ^uint64(0)
+		if i == n-1 && recipients%64 != 0 {
+			all <<= 64 - recipients%64
+		}
+		answered := help[i] | safe[i] | offSite[i]
+		s.open[i] = all &^ excused[i] &^ answered
+		s.excused[i] = all & excused[i] &^ answered
+		left := all &^ s.excused[i]
+		for state, in := range [...]uint64{help[i], safe[i], offSite[i], opened[i], noContact[i] | failed[i], all} {
+			s.states[state][i] = left & in
+			left &^= in
+		}
+		s.vouched[i] &= all &^ s.excused[i]
+		s.late[i] &= all &^ s.excused[i]
+	}
+	return s
 }
 
 // Standing returns a snapshot. A store that was emptied is rebuilt first.
@@ -24,7 +66,27 @@ func (t *Tracker) Standing(ctx context.Context, id announcement.ID) (*Standing, 
 	if err != nil {
 		return nil, err
 	}
-	return &Standing{AsOf: s.Applied, Rebuilding: rebuilding, recipients: n, bits: s.Bits}, nil
+	return newStanding(s, n, rebuilding), nil
+}
+
+// Recent is Standing for pages: it reflects everything that this node has
+// followed, and is read again only when something has happened since, however
+// many people watch.
+func (t *Tracker) Recent(ctx context.Context, id announcement.ID) (*Standing, error) {
+	t.mu.RLock()
+	e := t.entries[id]
+	if e != nil && e.recent != nil && e.recent.AsOf >= e.applied {
+		defer t.mu.RUnlock()
+		return e.recent, nil
+	}
+	t.mu.RUnlock()
+	s, err := t.Standing(ctx, id)
+	if err == nil && !s.Rebuilding {
+		t.mu.Lock()
+		t.entries[id].recent = s
+		t.mu.Unlock()
+	}
+	return s, err
 }
 
 func (t *Tracker) snapshot(ctx context.Context, id announcement.ID) (s Snapshot, rebuilding bool, recipients int, err error) {
@@ -51,9 +113,23 @@ func (t *Tracker) snapshot(ctx context.Context, id announcement.ID) (s Snapshot,
 	return s, true, recipients, nil
 }
 
-// State returns the one state that recipient n is in.
+// State returns the one state that recipient n is in; somebody excused counts in none.
 func (s *Standing) State(n int) announcement.State {
-	return stateOf(func(name string) bool { return s.bits[name].Get(n) })
+	for i, state := range stateOrder {
+		if s.states[i].get(n) {
+			return state
+		}
+	}
+	return announcement.NoAnswer
+}
+
+// In returns the recipients [lo, hi) in a state, in order.
+func (s *Standing) In(state announcement.State, lo, hi int) iter.Seq[int] {
+	i := slices.Index(stateOrder[:], state)
+	if i < 0 {
+		return func(func(int) bool) {}
+	}
+	return s.states[i].in(lo, min(hi, s.recipients))
 }
 
 // stateOf returns the one state of a recipient, of whom in tells in which
@@ -76,54 +152,27 @@ func stateOf(in func(name string) bool) announcement.State {
 
 // Excused reports whether recipient n is no longer asked, and has not answered
 // all the same: who calls for help is shown, whoever they are.
-func (s *Standing) Excused(n int) bool { return s.bits[bitExcused].Get(n) && !s.answered(n) }
+func (s *Standing) Excused(n int) bool { return s.excused.get(n) }
 
 // Called reports whether recipient n was called on any channel.
-func (s *Standing) Called(n int) bool { return s.bits[bitCalled].Get(n) }
+func (s *Standing) Called(n int) bool { return s.called.get(n) }
 
 // Outstanding reports whether recipient n has neither answered nor been
 // accounted for.
-func (s *Standing) Outstanding(n int) bool {
-	return n >= 0 && n < s.recipients && !s.bits[bitExcused].Get(n) && !s.answered(n)
-}
-
-func (s *Standing) answered(n int) bool {
-	return s.bits[bitHelp].Get(n) || s.bits[bitSafe].Get(n) || s.bits[bitOffSite].Get(n)
-}
+func (s *Standing) Outstanding(n int) bool { return s.open.get(n) }
 
 // Counts counts everybody.
 func (s *Standing) Counts() announcement.Counts { return s.CountsIn(0, s.recipients) }
 
 // CountsIn counts recipients [lo, hi): a manager's whole tree, say.
 func (s *Standing) CountsIn(lo, hi int) announcement.Counts {
+	lo, hi = max(lo, 0), min(hi, s.recipients)
 	var c announcement.Counts
-	for n := max(lo, 0); n < min(hi, s.recipients); n++ {
-		if s.Excused(n) {
-			c.Excused++
-			continue
-		}
-		c.Recipients++
-		switch s.State(n) {
-		case announcement.NeedsHelp:
-			c.NeedHelp++
-		case announcement.Confirmed:
-			c.Confirmed++
-		case announcement.OffSite:
-			c.NotOnSite++
-		case announcement.HasOpened:
-			c.Opened++
-		case announcement.Unreachable:
-			c.Unreachable++
-		default:
-			c.NoAnswer++
-		}
-		if s.bits[bitVouched].Get(n) {
-			c.VouchedBy++
-		}
-		if s.bits[bitLate].Get(n) {
-			c.Late++
-		}
+	for i, into := range []*int{&c.NeedHelp, &c.Confirmed, &c.NotOnSite, &c.Opened, &c.Unreachable, &c.NoAnswer} {
+		*into = s.states[i].count(lo, hi)
+		c.Recipients += *into
 	}
+	c.Excused, c.VouchedBy, c.Late = s.excused.count(lo, hi), s.vouched.count(lo, hi), s.late.count(lo, hi)
 	return c
 }
 
@@ -250,10 +299,11 @@ type Deliveries struct {
 
 // Deliveries returns the channels of the announcement, and those that steps used.
 func (t *Tracker) Deliveries(ctx context.Context, id announcement.ID) (map[announcement.Channel]Deliveries, error) {
-	s, _, n, err := t.snapshot(ctx, id)
+	s, err := t.Recent(ctx, id)
 	if err != nil {
 		return nil, err
 	}
+	n := s.recipients
 	_, v, _, err := t.known(id)
 	if err != nil {
 		return nil, err
@@ -269,10 +319,10 @@ func (t *Tracker) Deliveries(ctx context.Context, id announcement.ID) (map[annou
 		}
 		reached := 0
 		for rank := range d.Ranks {
-			d.Ranks[rank] = s.Counters["r:"+string(c)+":"+strconv.Itoa(rank)]
+			d.Ranks[rank] = s.counters["r:"+string(c)+":"+strconv.Itoa(rank)]
 			reached += d.Ranks[rank]
 		}
-		for name, count := range s.Counters {
+		for name, count := range s.counters {
 			if failure, ok := strings.CutPrefix(name, "f:"+string(c)+":"); ok && count > 0 {
 				d.Failures[failure] = count
 			}

@@ -38,6 +38,8 @@ type entry struct {
 	applied uint64              // last record of it that the store took
 	dirty   bool                // changed since it was last evaluated
 	looked  time.Time           // when it was last asked who has left
+	index   index
+	recent  *Standing // the last that was read
 }
 
 func (e *entry) committed() bool { return e.Status != "" }
@@ -74,6 +76,7 @@ func (e *entry) fold(r ledger.Record) {
 			}
 		}
 	}
+	e.note(r)
 	e.seq, e.dirty = r.Seq, true
 }
 
@@ -102,12 +105,12 @@ func (e *entry) ops(r ledger.Record) []Op {
 			out = append(out, e.open())
 		case f.Called != nil && f.Called.Number >= 0:
 			c := f.Called
-			own := e.toRecipients(c.Round)
+			own := e.ToRecipients(c.Round)
 			if own && !known(c.Number) {
 				continue
 			}
 			out = append(out, op("call", c.Number, c.Round, c.Channel, own, int(c.Rank), c.Failure, f.At, c.Rank != announcement.Failed || c.Doubt))
-		case f.Receipt != nil && known(f.Receipt.Number) && e.toRecipients(f.Receipt.Round):
+		case f.Receipt != nil && known(f.Receipt.Number) && e.ToRecipients(f.Receipt.Round):
 			c := f.Receipt
 			out = append(out, op("receipt", c.Number, c.Round, c.Channel, int(c.Rank), c.Failure, f.At))
 		case f.Opened != nil && known(f.Opened.Number):
@@ -140,18 +143,6 @@ func (e *entry) open() Op {
 		channels[i] = string(c)
 	}
 	return op("open", strings.Join(channels, ","), hex.EncodeToString(none))
-}
-
-func (e *entry) toRecipients(round int64) bool {
-	if round == 0 {
-		return true
-	}
-	for _, d := range e.Rounds {
-		if d.Round == round {
-			return d.Only != ""
-		}
-	}
-	return false
 }
 
 // said is when a person pressed; a fact without it happened when it was written.
