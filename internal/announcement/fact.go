@@ -413,6 +413,25 @@ type Counts struct {
 // Outstanding returns how many have neither answered nor been accounted for.
 func (c Counts) Outstanding() int { return c.Opened + c.NoAnswer + c.Unreachable }
 
+// Add counts one more recipient, in this state.
+func (c *Counts) Add(s State) {
+	c.Recipients++
+	switch s {
+	case NeedsHelp:
+		c.NeedHelp++
+	case Confirmed:
+		c.Confirmed++
+	case OffSite:
+		c.NotOnSite++
+	case HasOpened:
+		c.Opened++
+	case Unreachable:
+		c.Unreachable++
+	default:
+		c.NoAnswer++
+	}
+}
+
 // Of returns the count of one state.
 func (c Counts) Of(s State) int {
 	switch s {

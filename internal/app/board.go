@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -11,7 +12,6 @@ import (
 	"kentongan/internal/announcement"
 	"kentongan/internal/channel/sms"
 	"kentongan/internal/directory"
-	"kentongan/internal/ledger"
 	"kentongan/internal/tracker"
 	"kentongan/internal/web"
 )
@@ -118,6 +118,15 @@ func (d *desk) Summary(ctx context.Context, id announcement.ID) (web.Summary, er
 	return d.summary(ctx, v, 500)
 }
 
+// Glance is Summary without the names of those who cannot be reached.
+func (d *desk) Glance(ctx context.Context, id announcement.ID) (web.Summary, error) {
+	v, err := d.view(ctx, id)
+	if err != nil {
+		return web.Summary{}, err
+	}
+	return d.summary(ctx, v, 0)
+}
+
 func (d *desk) summary(ctx context.Context, v tracker.View, unreachable int) (web.Summary, error) {
 	a := v.Announcement
 	s := web.Summary{
@@ -128,7 +137,7 @@ func (d *desk) summary(ctx context.Context, v tracker.View, unreachable int) (we
 	if !v.ClosedAt.IsZero() {
 		s.ClosedAt = &v.ClosedAt
 	}
-	standing, err := d.tracker.Standing(ctx, a.ID)
+	standing, err := d.tracker.Recent(ctx, a.ID)
 	if err != nil {
 		return web.Summary{}, fmt.Errorf("read standing of %s: %w", a.ID, err)
 	}
@@ -142,15 +151,14 @@ func (d *desk) summary(ctx context.Context, v tracker.View, unreachable int) (we
 			Sent: n.Ranks[announcement.Sent], Delivered: n.Ranks[announcement.Delivered], Shown: n.Ranks[announcement.Shown],
 			Failed: n.Ranks[announcement.Failed], Failures: n.Failures}
 	}
-	for n, r := range v.Roster.Recipients {
+	for n := range standing.In(announcement.Unreachable, 0, len(v.Roster.Recipients)) {
 		if len(s.Unreachable) >= unreachable {
 			break
 		}
-		if standing.State(n) == announcement.Unreachable && !standing.Excused(n) {
-			name := d.name(r.Person)
-			name.Reason = cmp.Or(r.Unreachable, "every_channel_failed")
-			s.Unreachable = append(s.Unreachable, name)
-		}
+		r := v.Roster.Recipients[n]
+		name := d.name(r.Person)
+		name.Reason = cmp.Or(r.Unreachable, "every_channel_failed")
+		s.Unreachable = append(s.Unreachable, name)
 	}
 	return s, nil
 }
@@ -165,7 +173,7 @@ func (d *desk) Recipients(ctx context.Context, id announcement.ID, f web.Recipie
 	if f.State != "" && !slices.Contains(announcement.States, f.State) {
 		return web.RecipientPage{}, announcement.FieldErrors{{Field: "state", Value: string(f.State), Why: "is not one of the six states"}}
 	}
-	standing, err := d.tracker.Standing(ctx, id)
+	standing, err := d.tracker.Recent(ctx, id)
 	if err != nil {
 		return web.RecipientPage{}, err
 	}
@@ -175,41 +183,85 @@ func (d *desk) Recipients(ctx context.Context, id announcement.ID, f web.Recipie
 			return web.RecipientPage{}, err
 		}
 	}
-	search := strings.ToLower(strings.TrimSpace(f.Search))
-	byState := map[announcement.State][]int{}
-	for n := lo; n < hi; n++ {
-		r := v.Roster.Recipients[n]
-		if standing.Excused(n) || f.Site != "" && !strings.EqualFold(f.Site, r.Site) {
-			continue
-		}
-		state := standing.State(n)
-		if f.State != "" && state != f.State {
-			continue
-		}
-		if search != "" {
-			who, ok := d.directory.Person(r.Person)
-			if !ok || !strings.Contains(strings.ToLower(who.Name), search) && !strings.Contains(strings.ToLower(who.Number), search) {
-				continue
-			}
-		}
-		byState[state] = append(byState[state], n)
-	}
-	var numbers []int
-	for _, state := range announcement.States {
-		numbers = append(numbers, byState[state]...)
-	}
 	limit := f.Limit
 	if limit <= 0 || limit > 500 {
 		limit = 100
 	}
-	page := web.RecipientPage{Total: len(numbers), Recipients: []web.Recipient{}}
-	from := min(max(f.Offset, 0), len(numbers))
-	to := min(from+limit, len(numbers))
-	if to < len(numbers) {
+	wanted := d.wanted(v, f)
+	page := web.RecipientPage{Recipients: []web.Recipient{}}
+	from := max(f.Offset, 0)
+	var numbers []int
+	for _, state := range announcement.States {
+		if f.State != "" && state != f.State {
+			continue
+		}
+		in := standing.In(state, lo, hi)
+		if state == announcement.NeedsHelp {
+			if in, err = d.mostUrgent(ctx, v, in); err != nil {
+				return web.RecipientPage{}, err
+			}
+		}
+		for n := range in {
+			if !wanted(n) {
+				continue
+			}
+			if page.Total >= from && len(numbers) < limit {
+				numbers = append(numbers, n)
+			}
+			page.Total++
+		}
+	}
+	if to := from + len(numbers); len(numbers) > 0 && to < page.Total {
 		page.Next = &to
 	}
-	page.Recipients, err = d.recipients(ctx, v, numbers[from:to])
+	page.Recipients, err = d.recipients(ctx, v, numbers)
 	return page, err
+}
+
+// wanted returns which recipients a list shows, whatever their state.
+func (d *desk) wanted(v tracker.View, f web.RecipientFilter) func(int) bool {
+	search := strings.ToLower(strings.TrimSpace(f.Search))
+	return func(n int) bool {
+		r := v.Roster.Recipients[n]
+		if f.Site != "" && !strings.EqualFold(f.Site, r.Site) {
+			return false
+		}
+		if search == "" {
+			return true
+		}
+		who, ok := d.directory.Person(r.Person)
+		return ok && (strings.Contains(strings.ToLower(who.Name), search) || strings.Contains(strings.ToLower(who.Number), search))
+	}
+}
+
+// mostUrgent puts calls for help in the order in which somebody must look: those
+// that nobody handles, the newest first; then those that are handled; then those
+// that are resolved.
+func (d *desk) mostUrgent(ctx context.Context, v tracker.View, in iter.Seq[int]) (iter.Seq[int], error) {
+	numbers := slices.Collect(in)
+	if len(numbers) < 2 || len(numbers) > 500 { // so many at once are a list, not a queue
+		return slices.Values(numbers), nil
+	}
+	details, err := d.tracker.Details(ctx, v.Announcement.ID, numbers)
+	if err != nil {
+		return nil, fmt.Errorf("read calls for help of %s: %w", v.Announcement.ID, err)
+	}
+	stage := func(t tracker.Detail) int {
+		switch {
+		case t.Resolved:
+			return 2
+		case !t.ClaimedAt.IsZero():
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(details, func(a, b tracker.Detail) int {
+		return cmp.Or(cmp.Compare(stage(a), stage(b)), b.Since.Compare(a.Since))
+	})
+	for i, t := range details {
+		numbers[i] = t.Number
+	}
+	return slices.Values(numbers), nil
 }
 
 // rangeOf returns the recipients below a manager, by employee number.
@@ -291,35 +343,72 @@ func (d *desk) Recipient(ctx context.Context, id announcement.ID, index int) (we
 		return web.Recipient{}, nil, err
 	}
 	var history []web.Entry
-	err = d.ledger.Read(ctx, id, func(r ledger.Record) error {
+	for _, seq := range d.tracker.Records(id, index) {
+		r, err := d.ledger.At(ctx, seq)
+		if err != nil {
+			return web.Recipient{}, nil, fmt.Errorf("read history of %s: %w", id, err)
+		}
 		for _, f := range r.Facts {
-			if n, ok := about(v, f); ok && n == index {
+			if n, ok := v.About(f); ok && n == index {
 				history = append(history, d.entry(ctx, v, r.Seq, f))
 			}
 		}
-		return nil
-	})
-	return rs[0], history, err
+	}
+	return rs[0], history, nil
 }
 
-// Teams lists every manager's tree, largest outstanding first.
-func (d *desk) Teams(ctx context.Context, id announcement.ID) ([]web.Team, error) {
+// Teams lists managers' trees, those with calls for help and the largest
+// outstanding first, and how many there are.
+func (d *desk) Teams(ctx context.Context, id announcement.ID, f web.TeamFilter) ([]web.Team, int, error) {
 	v, err := d.view(ctx, id)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	standing, err := d.tracker.Standing(ctx, id)
+	standing, err := d.tracker.Recent(ctx, id)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	out := make([]web.Team, 0, len(v.Roster.Lines))
+	leads := make([]bool, len(v.Roster.Lines)) // other managers
 	for _, l := range v.Roster.Lines {
-		out = append(out, web.Team{Name: d.name(l.Person), Lo: l.Lo, Hi: l.Hi, Counts: standing.CountsIn(l.Lo, l.Hi)})
+		if l.Up >= 0 {
+			leads[l.Up] = true
+		}
 	}
-	slices.SortStableFunc(out, func(a, b web.Team) int {
-		return cmp.Or(cmp.Compare(b.Counts.NeedHelp, a.Counts.NeedHelp), cmp.Compare(b.Counts.Outstanding(), a.Counts.Outstanding()))
+	type team struct{ line, help, outstanding int }
+	all := make([]team, 0, len(v.Roster.Lines))
+	for i, l := range v.Roster.Lines {
+		help, outstanding := standing.WaitingIn(l.Lo, l.Hi)
+		all = append(all, team{i, help, outstanding})
+	}
+	last := func(t team) int {
+		if f.LeadersLast && leads[t.line] {
+			return 1
+		}
+		return 0
+	}
+	slices.SortFunc(all, func(a, b team) int {
+		return cmp.Or(cmp.Compare(last(a), last(b)), cmp.Compare(b.help, a.help), cmp.Compare(b.outstanding, a.outstanding), cmp.Compare(a.line, b.line))
 	})
-	return out, nil
+	from := min(max(f.Offset, 0), len(all))
+	to := len(all)
+	if f.Limit > 0 {
+		to = min(from+f.Limit, to)
+	}
+	out := make([]web.Team, 0, to-from)
+	for _, t := range all[from:to] { // only what is shown is named and counted
+		l := v.Roster.Lines[t.line]
+		out = append(out, web.Team{Name: d.name(l.Person), Lo: l.Lo, Hi: l.Hi, Leads: leads[t.line], Counts: standing.CountsIn(l.Lo, l.Hi)})
+	}
+	return out, len(all), nil
+}
+
+// TeamName returns who has an employee number, for the heading of a list.
+func (d *desk) TeamName(_ context.Context, number string) (string, error) {
+	who, ok := d.directory.ByNumber(number)
+	if !ok {
+		return "", web.ErrNotFound
+	}
+	return who.Name, nil
 }
 
 // Sites counts the states per site.
@@ -328,32 +417,18 @@ func (d *desk) Sites(ctx context.Context, id announcement.ID) (map[string]announ
 	if err != nil {
 		return nil, err
 	}
-	standing, err := d.tracker.Standing(ctx, id)
+	standing, err := d.tracker.Recent(ctx, id)
 	if err != nil {
 		return nil, err
 	}
 	out := map[string]announcement.Counts{}
-	for n, r := range v.Roster.Recipients {
-		if standing.Excused(n) {
-			continue
+	for _, state := range announcement.States {
+		for n := range standing.In(state, 0, len(v.Roster.Recipients)) {
+			site := v.Roster.Recipients[n].Site
+			c := out[site]
+			c.Add(state)
+			out[site] = c
 		}
-		c := out[r.Site]
-		c.Recipients++
-		switch standing.State(n) {
-		case announcement.NeedsHelp:
-			c.NeedHelp++
-		case announcement.Confirmed:
-			c.Confirmed++
-		case announcement.OffSite:
-			c.NotOnSite++
-		case announcement.HasOpened:
-			c.Opened++
-		case announcement.Unreachable:
-			c.Unreachable++
-		default:
-			c.NoAnswer++
-		}
-		out[r.Site] = c
 	}
 	return out, nil
 }

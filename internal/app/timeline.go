@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"kentongan/internal/announcement"
@@ -43,6 +44,44 @@ func (d *desk) Timeline(ctx context.Context, id announcement.ID) ([]web.Entry, e
 	return entries, nil
 }
 
+// Story tells part of the timeline, newest first. It reads the lines it shows
+// and nothing else.
+func (d *desk) Story(ctx context.Context, id announcement.ID, f web.StoryFilter) (web.StoryPage, error) {
+	v, err := d.view(ctx, id)
+	if err != nil {
+		return web.StoryPage{}, err
+	}
+	limit := f.Limit
+	if limit <= 0 || limit > 500 {
+		limit = 50
+	}
+	from := max(f.Offset, 0)
+	lines, total := d.tracker.Lines(id, func(l tracker.Line) bool {
+		return len(f.Kinds) == 0 || slices.Contains(f.Kinds, l.Kind) || f.CallsForHelp && l.Help
+	}, from, limit)
+	page := web.StoryPage{Total: total, Entries: make([]web.Entry, 0, len(lines))}
+	var last ledger.Record
+	for _, l := range lines {
+		if l.Seq != last.Seq {
+			if last, err = d.ledger.At(ctx, l.Seq); err != nil {
+				return web.StoryPage{}, fmt.Errorf("read timeline of %s: %w", id, err)
+			}
+		}
+		if l.Fact >= len(last.Facts) {
+			continue
+		}
+		e := d.entry(ctx, v, l.Seq, last.Facts[l.Fact])
+		if l.Count > 0 {
+			e.Count, e.Person, e.Name = l.Count, "", ""
+		}
+		page.Entries = append(page.Entries, e)
+	}
+	if to := from + len(lines); len(lines) > 0 && to < total {
+		page.Next = &to
+	}
+	return page, nil
+}
+
 func foldKey(f announcement.Fact) string {
 	switch {
 	case f.Called != nil:
@@ -57,48 +96,12 @@ func foldKey(f announcement.Fact) string {
 	return ""
 }
 
-// about returns the recipient number that a fact is about.
-func about(v tracker.View, f announcement.Fact) (int, bool) {
-	switch {
-	case f.Called != nil:
-		return f.Called.Number, toRecipients(v, f.Called.Round)
-	case f.Receipt != nil:
-		return f.Receipt.Number, toRecipients(v, f.Receipt.Round)
-	case f.Opened != nil:
-		return f.Opened.Number, true
-	case f.Answered != nil:
-		return f.Answered.Number, true
-	case f.Vouched != nil:
-		return f.Vouched.Number, true
-	case f.Excused != nil:
-		return f.Excused.Number, true
-	case f.Claimed != nil:
-		return f.Claimed.Number, true
-	case f.Heard != nil:
-		return f.Heard.Number, f.Heard.Number >= 0
-	}
-	return 0, false
-}
-
-// toRecipients reports whether a round's numbers are recipient numbers.
-func toRecipients(v tracker.View, round int64) bool {
-	if round == 0 {
-		return true
-	}
-	for _, r := range v.Rounds {
-		if r.Round == round {
-			return r.Only != ""
-		}
-	}
-	return false
-}
-
 func (d *desk) entry(ctx context.Context, v tracker.View, seq uint64, f announcement.Fact) web.Entry {
 	e := web.Entry{Seq: seq, At: f.At, Kind: f.Kind, Actor: d.actorName(f.Actor), What: sentence(f)}
 	if f.Kind != announcement.KindAnnounced {
 		e.Reason = d.words(ctx, f.Announcement, f.Reason)
 	}
-	if n, ok := about(v, f); ok && n < len(v.Roster.Recipients) {
+	if n, ok := v.About(f); ok && n < len(v.Roster.Recipients) {
 		name := d.name(v.Roster.Recipients[n].Person)
 		e.Person, e.Name = name.Number, name.Name
 	}

@@ -24,7 +24,8 @@ type Line struct {
 	Seq   uint64
 	Fact  int // which fact of that record
 	Kind  announcement.Kind
-	Count int // facts folded into it; 0 for a line of its own
+	Help  bool // it says that somebody needs help
+	Count int  // facts folded into it; 0 for a line of its own
 }
 
 // First is a recipient's first own answer.
@@ -66,7 +67,8 @@ func (e *entry) note(r ledger.Record) {
 	x.seqs = append(x.seqs, r.Seq)
 	for i, f := range r.Facts {
 		if key, ok := foldOf(f); !ok {
-			x.lines, x.counts = append(x.lines, Line{Seq: r.Seq, Fact: i, Kind: f.Kind}), append(x.counts, 0)
+			help := f.Answered != nil && f.Answered.Answer == announcement.NeedHelp || f.Vouched != nil && f.Vouched.Answer == announcement.NeedHelp
+			x.lines, x.counts = append(x.lines, Line{Seq: r.Seq, Fact: i, Kind: f.Kind, Help: help}), append(x.counts, 0)
 		} else if at, found := x.folds[key]; found {
 			x.counts[at]++
 		} else {
@@ -126,9 +128,9 @@ func (v *View) ToRecipients(round int64) bool {
 	return false
 }
 
-// Lines returns part of the story of an announcement, newest first, of the kinds
-// that want accepts, and how many such lines there are.
-func (t *Tracker) Lines(id announcement.ID, want func(announcement.Kind) bool, offset, limit int) (out []Line, total int) {
+// Lines returns part of the story of an announcement, newest first, of what
+// want accepts, and how many such lines there are.
+func (t *Tracker) Lines(id announcement.ID, want func(Line) bool, offset, limit int) (out []Line, total int) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	e := t.entries[id]
@@ -137,7 +139,7 @@ func (t *Tracker) Lines(id announcement.ID, want func(announcement.Kind) bool, o
 	}
 	for i := len(e.index.lines) - 1; i >= 0; i-- {
 		l := e.index.lines[i]
-		if !want(l.Kind) {
+		if !want(l) {
 			continue
 		}
 		if total >= offset && len(out) < limit {

@@ -176,6 +176,13 @@ func (s *Standing) CountsIn(lo, hi int) announcement.Counts {
 	return c
 }
 
+// WaitingIn counts those of recipients [lo, hi) who need help, and those without
+// an answer.
+func (s *Standing) WaitingIn(lo, hi int) (help, outstanding int) {
+	lo, hi = max(lo, 0), min(hi, s.recipients)
+	return s.states[0].count(lo, hi), s.open.count(lo, hi)
+}
+
 // Detail is all that is known about one recipient.
 type Detail struct {
 	Number     int

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -19,6 +18,9 @@ func (s *Server) routeBoard(mux *http.ServeMux) {
 	mux.HandleFunc("GET /alerts/{id}/events", s.signedIn(func(w http.ResponseWriter, r *http.Request) {
 		s.streamCounts(w, r, announcement.ID(r.PathValue("id")))
 	}))
+	mux.HandleFunc("GET /alerts/{id}/teams", s.signedIn(s.boardTeams))
+	mux.HandleFunc("GET /alerts/{id}/sites", s.signedIn(s.boardSites))
+	mux.HandleFunc("GET /alerts/{id}/timeline", s.signedIn(s.boardTimeline))
 	mux.HandleFunc("GET /alerts/{id}/people", s.signedIn(s.boardPeople))
 	mux.HandleFunc("GET /alerts/{id}/people/{n}", s.signedIn(s.boardPerson))
 	mux.HandleFunc("POST /alerts/{id}/people/{n}/mark", s.signedIn(s.boardMark))
@@ -131,9 +133,11 @@ type boardView struct {
 	Percent   int
 	Help      []Recipient
 	People    RecipientPage
+	HelpTotal int
 	Teams     []Team
+	TeamTotal int
 	Sites     []site
-	Timeline  []Entry
+	Timeline  StoryPage
 	State     announcement.State
 	Site      string // only its people are listed
 	Team      string // a manager's employee number: only their people are listed
@@ -157,7 +161,7 @@ func (v boardView) ZoneWord() string {
 func (v boardView) Heading() string { return v.TitleOf(v.Text, v.Mode) }
 
 func (s *Server) boardView(r *http.Request) (boardView, error) {
-	sum, err := s.Desk.Summary(r.Context(), announcement.ID(r.PathValue("id")))
+	sum, err := s.Desk.Glance(r.Context(), announcement.ID(r.PathValue("id")))
 	if err != nil {
 		return boardView{}, err
 	}
@@ -210,27 +214,43 @@ func (s *Server) board(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		err = v.list(s, r, 0)
 	}
-	var help RecipientPage
 	if err == nil {
-		help, err = s.Desk.Recipients(r.Context(), v.ID, RecipientFilter{State: announcement.NeedsHelp, Limit: 500})
+		err = v.aside(s, r)
 	}
 	if err == nil {
-		v.Teams, err = s.Desk.Teams(r.Context(), v.ID)
-	}
-	var sites map[string]announcement.Counts
-	if err == nil {
-		sites, err = s.Desk.Sites(r.Context(), v.ID)
-	}
-	if err == nil {
-		v.Timeline, err = s.Desk.Timeline(r.Context(), v.ID)
+		err = v.calls(s, r)
 	}
 	if err != nil {
 		s.fail(w, r, "board", err)
 		return
 	}
-	v.Help, v.Sites = help.Recipients, sorted(sites)
-	slices.SortStableFunc(v.Help, func(a, b Recipient) int { return attended(a) - attended(b) })
 	s.show(w, r, http.StatusOK, "board", "board", v)
+}
+
+// shownCalls is how many calls for help the board shows; more are a list.
+const shownCalls = 25
+
+// calls reads the calls for help.
+func (v *boardView) calls(s *Server, r *http.Request) error {
+	help, err := s.Desk.Recipients(r.Context(), v.ID, RecipientFilter{State: announcement.NeedsHelp, Limit: shownCalls})
+	v.Help, v.HelpTotal = help.Recipients, help.Total
+	return err
+}
+
+// aside reads what stands beside the people.
+func (v *boardView) aside(s *Server, r *http.Request) (err error) {
+	if v.Teams, v.TeamTotal, err = s.Desk.Teams(r.Context(), v.ID, TeamFilter{LeadersLast: true, Limit: shownGroups}); err != nil {
+		return err
+	}
+	sites, err := s.Desk.Sites(r.Context(), v.ID)
+	if err != nil {
+		return err
+	}
+	v.Sites = sorted(sites)
+	newest := decisions
+	newest.Limit = shownLines
+	v.Timeline, err = s.Desk.Story(r.Context(), v.ID, newest)
+	return err
 }
 
 func (s *Server) boardPeople(w http.ResponseWriter, r *http.Request) {
@@ -240,13 +260,7 @@ func (s *Server) boardPeople(w http.ResponseWriter, r *http.Request) {
 		err = v.list(s, r, max(0, offset))
 	}
 	if err == nil && v.Team != "" {
-		if v.Teams, err = s.Desk.Teams(r.Context(), v.ID); err == nil {
-			for _, t := range v.Teams {
-				if t.Number == v.Team {
-					v.TeamName = t.Name.Name
-				}
-			}
-		}
+		v.TeamName, err = s.Desk.TeamName(r.Context(), v.Team)
 	}
 	if err != nil {
 		s.fail(w, r, "people of an alert", err)
@@ -320,18 +334,6 @@ func (s *Server) boardClaim(w http.ResponseWriter, r *http.Request) {
 		err = s.Desk.ClaimAt(r.Context(), principalOf(r.Context()), announcement.ID(r.PathValue("id")), n, resolved)
 	}
 	s.back(w, r, "claim", "/alerts/"+r.PathValue("id")+"?done="+claimed(resolved), err)
-}
-
-// attended orders calls for help: those that nobody handles come first, those that
-// are resolved last.
-func attended(r Recipient) int {
-	switch {
-	case r.Resolved:
-		return 2
-	case r.Claimed != "":
-		return 1
-	}
-	return 0
 }
 
 func claimed(resolved bool) string {

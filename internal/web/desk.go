@@ -186,7 +186,30 @@ type Ladder struct {
 type Team struct {
 	Name                       // of the manager
 	Lo, Hi int                 `json:"-"`
+	Leads  bool                `json:"-"` // other managers
 	Counts announcement.Counts `json:"counts"`
+}
+
+// TeamFilter chooses teams.
+type TeamFilter struct {
+	LeadersLast bool // managers of managers after the others: their people are in those teams too, so that they would always be first and say nothing
+	Offset      int
+	Limit       int // 0: all
+}
+
+// StoryFilter chooses lines of the timeline.
+type StoryFilter struct {
+	Kinds        []announcement.Kind // empty: all
+	CallsForHelp bool                // and answers that call for help
+	Offset       int
+	Limit        int // 1..500
+}
+
+// StoryPage is part of the timeline, newest first.
+type StoryPage struct {
+	Total   int
+	Entries []Entry
+	Next    *int // offset of the next page
 }
 
 // Entry is one line of the timeline.
@@ -349,11 +372,18 @@ type Desk interface {
 	Cancel(ctx context.Context, p Principal, id announcement.ID) error
 	List(ctx context.Context) ([]Summary, error) // newest first, open before closed, at most 100; Unreachable left out
 	Summary(ctx context.Context, id announcement.ID) (Summary, error)
+	Glance(ctx context.Context, id announcement.ID) (Summary, error) // Unreachable left out: cheap enough for every second
 	Recipients(ctx context.Context, id announcement.ID, f RecipientFilter) (RecipientPage, error)
 	Recipient(ctx context.Context, id announcement.ID, index int) (Recipient, []Entry, error)
-	Teams(ctx context.Context, id announcement.ID) ([]Team, error) // largest outstanding first
+	// Teams returns part of the teams, calls for help and largest outstanding
+	// first, and how many there are.
+	Teams(ctx context.Context, id announcement.ID, f TeamFilter) ([]Team, int, error)
+	// TeamName returns who has an employee number, for the heading of a list.
+	TeamName(ctx context.Context, number string) (string, error)
 	Sites(ctx context.Context, id announcement.ID) (map[string]announcement.Counts, error)
-	Timeline(ctx context.Context, id announcement.ID) ([]Entry, error)
+	Timeline(ctx context.Context, id announcement.ID) ([]Entry, error) // all of it, oldest first, read from the ledger
+	// Story returns part of it, newest first, and reads no more than that.
+	Story(ctx context.Context, id announcement.ID, f StoryFilter) (StoryPage, error)
 	Close(ctx context.Context, p Principal, id announcement.ID, as announcement.ClosedAs, reason string) error
 	Remind(ctx context.Context, p Principal, id announcement.ID, reason string) (called int, err error)
 	// Escalate takes the next step that calls managers or the duty list now, and

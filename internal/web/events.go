@@ -52,7 +52,7 @@ func (s *Server) streamCounts(w http.ResponseWriter, r *http.Request, id announc
 
 func (s *Server) streamSummary(w http.ResponseWriter, r *http.Request, id announcement.ID, name string, data func(Summary) any) {
 	s.stream(w, r, s.Desk.Changes(r.Context(), id), func(ctx context.Context) (event, error) {
-		sum, err := s.Desk.Summary(ctx, id)
+		sum, err := s.Desk.Glance(ctx, id)
 		if err != nil {
 			return event{}, err
 		}

@@ -194,8 +194,16 @@ func (h *house) Recipients(_ context.Context, id announcement.ID, _ RecipientFil
 func (h *house) Recipient(context.Context, announcement.ID, int) (Recipient, []Entry, error) {
 	return h.recipients()[0], []Entry{{Seq: 1, At: noon, What: "Answered: need help", Actor: "network"}}, nil
 }
-func (h *house) Teams(context.Context, announcement.ID) ([]Team, error) {
-	return []Team{{Name: Name{Number: "1", Name: "Rina"}, Counts: announcement.Counts{Recipients: 5, NoAnswer: 2}}}, nil
+func (h *house) Glance(ctx context.Context, id announcement.ID) (Summary, error) {
+	return h.Summary(ctx, id)
+}
+func (h *house) Teams(context.Context, announcement.ID, TeamFilter) ([]Team, int, error) {
+	return []Team{{Name: Name{Number: "1", Name: "Rina"}, Counts: announcement.Counts{Recipients: 5, NoAnswer: 2}}}, 1, nil
+}
+func (h *house) TeamName(context.Context, string) (string, error) { return "Rina", nil }
+func (h *house) Story(ctx context.Context, id announcement.ID, f StoryFilter) (StoryPage, error) {
+	entries, err := h.Timeline(ctx, id)
+	return StoryPage{Total: len(entries), Entries: entries}, err
 }
 func (h *house) Sites(context.Context, announcement.ID) (map[string]announcement.Counts, error) {
 	return nil, nil

@@ -282,7 +282,38 @@ func (c *company) Recipient(_ context.Context, _ announcement.ID, n int) (Recipi
 	return c.rows[n], c.story, c.deskErr
 }
 
-func (c *company) Teams(context.Context, announcement.ID) ([]Team, error) { return c.teams, c.deskErr }
+func (c *company) Glance(ctx context.Context, id announcement.ID) (Summary, error) {
+	return c.Summary(ctx, id)
+}
+func (c *company) Teams(_ context.Context, _ announcement.ID, f TeamFilter) ([]Team, int, error) {
+	from := min(f.Offset, len(c.teams))
+	to := len(c.teams)
+	if f.Limit > 0 {
+		to = min(from+f.Limit, to)
+	}
+	return c.teams[from:to], len(c.teams), c.deskErr
+}
+func (c *company) TeamName(_ context.Context, number string) (string, error) {
+	for _, t := range c.teams {
+		if t.Number == number {
+			return t.Name.Name, nil
+		}
+	}
+	return "", ErrNotFound
+}
+func (c *company) Story(_ context.Context, _ announcement.ID, f StoryFilter) (StoryPage, error) {
+	var page StoryPage
+	for _, e := range slices.Backward(c.story) {
+		if len(f.Kinds) > 0 && !slices.Contains(f.Kinds, e.Kind) {
+			continue
+		}
+		if page.Total >= f.Offset && len(page.Entries) < f.Limit {
+			page.Entries = append(page.Entries, e)
+		}
+		page.Total++
+	}
+	return page, c.deskErr
+}
 func (c *company) Sites(context.Context, announcement.ID) (map[string]announcement.Counts, error) {
 	return map[string]announcement.Counts{"Pabrik Cikande": c.sum.Counts, "Gudang Cikupa": {Recipients: 40, Confirmed: 38, NoAnswer: 2}}, c.deskErr
 }

@@ -3,8 +3,10 @@ package web
 import (
 	"cmp"
 	"maps"
+	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"kentongan/internal/announcement"
@@ -51,70 +53,34 @@ func (v personView) Line(e Entry) line {
 	return v.boardView.Line(e)
 }
 
-// chapter is a part of the story: what somebody looks for together.
-type chapter int
+// chapter is part of the timeline that can be read alone.
+type chapter struct {
+	Key, Label string
+	filter     StoryFilter
+}
 
-const (
-	events  chapter = iota // what was decided, and who needs help
-	answers                // everybody who answered, one by one
-	traffic                // what providers and phones did: for whoever looks for a fault
-)
+// decisions are what was decided, who needs help and who handles it.
+var decisions = StoryFilter{CallsForHelp: true, Kinds: []announcement.Kind{announcement.KindAnnounced, announcement.KindCommitted,
+	announcement.KindDecided, announcement.KindClaimed, announcement.KindExcused, announcement.KindClosed, announcement.KindHeard}}
 
-func chapterOf(e Entry) chapter {
-	switch e.Kind {
-	case announcement.KindRecipients, announcement.KindCalled, announcement.KindReceipt:
-		return traffic
-	case announcement.KindAnswered, announcement.KindVouched, announcement.KindOpened:
-		if !strings.Contains(e.What, string(announcement.NeedsHelp)) {
-			return answers
-		}
+var chapters = []chapter{
+	{"", "Everything", StoryFilter{}},
+	{"decisions", "Decisions and calls for help", decisions},
+	{"answers", "Answers", StoryFilter{Kinds: []announcement.Kind{announcement.KindAnswered, announcement.KindVouched, announcement.KindClaimed, announcement.KindHeard, announcement.KindOpened}}},
+	// What providers and phones did, for whoever looks for a fault.
+	{"calls", "Calls and receipts", StoryFilter{Kinds: []announcement.Kind{announcement.KindRecipients, announcement.KindCalled, announcement.KindReceipt}}},
+}
+
+// shownLines is how many lines of the timeline the board shows.
+const shownLines = 12
+
+// Story is the timeline as lines.
+func (v boardView) Story() []line {
+	out := make([]line, 0, len(v.Timeline.Entries))
+	for _, e := range v.Timeline.Entries {
+		out = append(out, v.Line(e))
 	}
-	return events
-}
-
-// storyLines is how many lines of a chapter the board shows, the newest; the API
-// has them all.
-const storyLines = 60
-
-// tale is a chapter as the board shows it.
-type tale struct {
-	Lines []line
-	All   int // with those left out
-}
-
-// Left is how many lines are left out.
-func (t tale) Left() int { return t.All - len(t.Lines) }
-
-// toldTale is a tale with the page around it.
-type toldTale struct {
-	page
-	tale
-}
-
-// Told is a tale for its template.
-func (v boardView) Told(t tale) toldTale { return toldTale{v.page, t} }
-
-// Story is what was decided, and who needs help.
-func (v boardView) Story() tale { return v.tale(events) }
-
-// OneByOne is who answered.
-func (v boardView) OneByOne() tale { return v.tale(answers) }
-
-// Traffic is what providers and phones did.
-func (v boardView) Traffic() tale { return v.tale(traffic) }
-
-func (v boardView) tale(c chapter) tale {
-	var t tale
-	for _, e := range slices.Backward(v.Timeline) {
-		if chapterOf(e) != c {
-			continue
-		}
-		if t.All++; t.All <= storyLines {
-			t.Lines = append(t.Lines, v.Line(e))
-		}
-	}
-	slices.Reverse(t.Lines)
-	return t
+	return out
 }
 
 // delivery is how far a channel has come, in words.
@@ -174,7 +140,8 @@ func sorted(sites map[string]announcement.Counts) []site {
 	return out
 }
 
-// shownGroups is how many sites or teams the board lists openly.
+// shownGroups is how many sites or teams the board lists; the others are on a
+// page of their own.
 const shownGroups = 8
 
 // group is one row of a table of sites or teams.
@@ -185,17 +152,13 @@ type group struct {
 	Counts announcement.Counts
 }
 
-// groups is a table of sites or teams: the first ones openly, more behind a
-// button.
+// groups is a table of sites or teams.
 type groups struct {
 	page
 	Title, First string
-	Open, More   []group
-}
-
-func (v boardView) groups(title, first string, all []group) groups {
-	n := min(len(all), shownGroups)
-	return groups{v.page, title, first, all[:n], all[n:]}
+	Rows         []group
+	More         int    // so many others
+	All          string // where they are
 }
 
 // BySite is the table of sites, when there is more than one.
@@ -203,43 +166,134 @@ func (v boardView) BySite() *groups {
 	if len(v.Sites) < 2 {
 		return nil
 	}
-	var all []group
-	for _, s := range v.Sites {
-		all = append(all, group{Name: s.Name, Link: "/alerts/" + string(v.ID) + "/people?" + url.Values{"site": {s.Name}}.Encode(), Counts: s.Counts})
-	}
-	g := v.groups("Sites", "Site", all)
-	return &g
+	n := min(len(v.Sites), shownGroups)
+	return &groups{v.page, "Sites", "Site", v.siteRows(v.Sites[:n]), len(v.Sites) - n, v.at("/sites")}
 }
 
 // ByTeam is the table of teams. Managers of managers come last: their people are
 // in the teams before, and they would otherwise always be first and say nothing.
 func (v boardView) ByTeam() *groups {
-	byRow := slices.SortedFunc(slices.Values(v.Teams), func(a, b Team) int {
-		return cmp.Or(cmp.Compare(a.Lo, b.Lo), cmp.Compare(b.Hi, a.Hi))
-	})
-	direct := map[string]bool{}
-	for i, t := range byRow {
-		direct[t.Number] = i+1 == len(byRow) || byRow[i+1].Lo >= t.Hi
-	}
-	var all, above []group
-	for _, t := range v.Teams {
-		g := group{Name: t.Name.Name, Link: "/alerts/" + string(v.ID) + "/people?" + url.Values{"team": {t.Number}}.Encode(), Counts: t.Counts}
-		if direct[t.Number] {
-			all = append(all, g)
-		} else {
-			g.Hint = v.T("with the teams below")
-			above = append(above, g)
-		}
-	}
-	if len(all) == 0 {
+	if len(v.Teams) == 0 {
 		return nil
 	}
-	g := v.groups("Teams", "Manager", append(all, above...))
-	return &g
+	return &groups{v.page, "Teams", "Manager", v.teamRows(v.Teams), v.TeamTotal - len(v.Teams), v.at("/teams")}
 }
 
-// Rest is the table behind the button.
-func (g groups) Rest() groups {
-	g.Open, g.More = g.More, nil
-	return g
+func (v boardView) siteRows(sites []site) []group {
+	out := make([]group, len(sites))
+	for i, s := range sites {
+		out[i] = group{Name: s.Name, Link: v.at("/people?" + url.Values{"site": {s.Name}}.Encode()), Counts: s.Counts}
+	}
+	return out
+}
+
+func (v boardView) teamRows(teams []Team) []group {
+	out := make([]group, len(teams))
+	for i, t := range teams {
+		out[i] = group{Name: t.Name.Name, Link: v.at("/people?" + url.Values{"team": {t.Number}}.Encode()), Counts: t.Counts}
+		if t.Leads {
+			out[i].Hint = v.T("with the teams below")
+		}
+	}
+	return out
+}
+
+// at is an address below the board.
+func (v boardView) at(path string) string { return "/alerts/" + string(v.ID) + path }
+
+// groupsView is a page of all sites or all teams.
+type groupsView struct {
+	boardView
+	Table groups
+	pages
+}
+
+// pages are links to the pages before and after this one.
+type pages struct{ Before, After string }
+
+// around returns the links around a page of a list that has total rows.
+func around(path string, query url.Values, offset, limit, total int) (p pages) {
+	link := func(offset int) string {
+		to := url.Values{}
+		for k, v := range query {
+			if k != "offset" && k != "lang" && len(v) > 0 && v[0] != "" {
+				to.Set(k, v[0])
+			}
+		}
+		to.Set("offset", strconv.Itoa(offset))
+		return path + "?" + to.Encode()
+	}
+	if offset > 0 {
+		p.Before = link(max(0, offset-limit))
+	}
+	if offset+limit < total {
+		p.After = link(offset + limit)
+	}
+	return p
+}
+
+// offsetOf reads where a page of a list begins.
+func offsetOf(r *http.Request) int {
+	n, _ := strconv.Atoi(r.URL.Query().Get("offset"))
+	return max(0, n)
+}
+
+func (s *Server) boardTeams(w http.ResponseWriter, r *http.Request) {
+	v, err := s.boardView(r)
+	if err == nil {
+		v.Teams, v.TeamTotal, err = s.Desk.Teams(r.Context(), v.ID, TeamFilter{LeadersLast: true, Offset: offsetOf(r), Limit: rowsPerPage})
+	}
+	if err != nil {
+		s.fail(w, r, "teams of an alert", err)
+		return
+	}
+	g := groupsView{boardView: v, Table: groups{page: v.page, Title: "Teams", First: "Manager", Rows: v.teamRows(v.Teams)},
+		pages: around(r.URL.Path, r.URL.Query(), offsetOf(r), rowsPerPage, v.TeamTotal)}
+	s.show(w, r, http.StatusOK, "board", "all-groups", g)
+}
+
+func (s *Server) boardSites(w http.ResponseWriter, r *http.Request) {
+	v, err := s.boardView(r)
+	var sites map[string]announcement.Counts
+	if err == nil {
+		sites, err = s.Desk.Sites(r.Context(), v.ID)
+	}
+	if err != nil {
+		s.fail(w, r, "sites of an alert", err)
+		return
+	}
+	all := sorted(sites)
+	from := min(offsetOf(r), len(all))
+	g := groupsView{boardView: v, Table: groups{page: v.page, Title: "Sites", First: "Site", Rows: v.siteRows(all[from:min(from+rowsPerPage, len(all))])},
+		pages: around(r.URL.Path, r.URL.Query(), from, rowsPerPage, len(all))}
+	s.show(w, r, http.StatusOK, "board", "all-groups", g)
+}
+
+// timelineView is the whole timeline, a page at a time.
+type timelineView struct {
+	boardView
+	pages
+	Chapter  string
+	Chapters []chapter
+}
+
+func (s *Server) boardTimeline(w http.ResponseWriter, r *http.Request) {
+	v := timelineView{Chapter: r.URL.Query().Get("of"), Chapters: chapters}
+	var err error
+	if v.boardView, err = s.boardView(r); err == nil {
+		f := StoryFilter{}
+		for _, c := range chapters {
+			if c.Key == v.Chapter {
+				f = c.filter
+			}
+		}
+		f.Offset, f.Limit = offsetOf(r), rowsPerPage
+		v.Timeline, err = s.Desk.Story(r.Context(), v.ID, f)
+	}
+	if err != nil {
+		s.fail(w, r, "timeline", err)
+		return
+	}
+	v.pages = around(r.URL.Path, r.URL.Query(), offsetOf(r), rowsPerPage, v.Timeline.Total)
+	s.show(w, r, http.StatusOK, "board", "timeline", v)
 }

@@ -388,6 +388,16 @@ func readBounded(t *testing.T, l ledger.Ledger) {
 	if r := refs(got); !slices.Equal(r, []string{"r0", "r1", "r2", "r3"}) {
 		t.Errorf("got %v", r)
 	}
+	for _, r := range got[:3] {
+		if again, err := l.At(t.Context(), r.Seq); err != nil || again.Announcement != id || !slices.Equal(refs([]ledger.Record{again}), refs([]ledger.Record{r})) {
+			t.Errorf("at %d: %v, %v", r.Seq, again, err)
+		}
+	}
+	for _, nowhere := range []uint64{0, 1 << 40} {
+		if _, err := l.At(t.Context(), nowhere); !errors.Is(err, ledger.ErrNotFound) {
+			t.Errorf("at %d: %v, want ErrNotFound", nowhere, err)
+		}
+	}
 	if err := l.Read(t.Context(), announcement.NewID(), func(ledger.Record) error { return errors.New("called") }); err != nil {
 		t.Errorf("an unknown announcement: %v", err)
 	}
