@@ -331,12 +331,12 @@ func TestNothingIsRebuiltThatIsNotLost(t *testing.T) {
 		l, s := &countedReads{Ledger: ledger.NewMemory(time.Now)}, &overtaken{Store: NewMemoryStore()}
 		open(t, l, time.Now(), 3)
 		tr := New(Options{Ledger: l, Store: s})
+		ctx, cancel := context.WithCancel(t.Context())
 		s.meanwhile = func() {
 			write(t, l, announcement.Fact{Announcement: fire, Kind: announcement.KindReceipt, At: time.Now(),
 				Receipt: &announcement.Receipt{Channel: announcement.SMS, Rank: announcement.Delivered}})
-			_ = tr.CatchUp(t.Context())
+			_ = tr.CatchUp(ctx)
 		}
-		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		wg.Go(func() { _ = tr.Run(ctx) })
 		time.Sleep(time.Minute)
