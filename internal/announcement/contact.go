@@ -23,9 +23,10 @@ func (ContactPoints) LogValue() slog.Value { return slog.StringValue("(contact p
 type Subscription struct {
 	ID       string    `json:"id"` // ours, opaque: a hash of the endpoint
 	Endpoint string    `json:"endpoint"`
-	P256dh   string    `json:"p256dh"` // base64url, uncompressed P-256 point, 65 bytes
-	Auth     string    `json:"auth"`   // base64url, 16 bytes
-	Seen     time.Time `json:"seen"`   // last time this device opened a page of ours
+	P256dh   string    `json:"p256dh"`           // base64url, uncompressed P-256 point, 65 bytes
+	Auth     string    `json:"auth"`             // base64url, 16 bytes
+	Seen     time.Time `json:"seen"`             // last time this device opened a page of ours
+	Device   string    `json:"device,omitempty"` // which of the person's devices it is on
 }
 
 func (Subscription) String() string       { return "(subscription)" }

@@ -27,6 +27,7 @@ type catalogueFile struct {
 	Rounds      map[string]map[Language]roundText `json:"rounds"`
 	Words       map[Language]words                `json:"words"`
 	HelpReport  map[Language]Text                 `json:"help_report"`
+	TryOut      map[Language]Text                 `json:"try_out"`
 	AnswerBacks map[string]map[Language]string    `json:"answer_backs"`
 }
 
@@ -117,6 +118,9 @@ func (c *Catalogue) check() error {
 				return fmt.Errorf("round %q is incomplete in %q", k, lang)
 			}
 		}
+		if r := m.TryOut[lang]; r.Title == "" || r.Body == "" {
+			return fmt.Errorf("the test notification is incomplete in %q", lang)
+		}
 		if r := m.HelpReport[lang]; r.Title == "" || r.Body == "" || r.SMS == "" {
 			return fmt.Errorf("the report of a call for help is incomplete in %q", lang)
 		}
@@ -150,6 +154,10 @@ func (c *Catalogue) Templates() []TemplateInfo {
 // HelpReport is what the duty list is told when somebody asks for help by SMS
 // outside of an announcement. It names nobody: who it is stands in the inbox.
 func (c *Catalogue) HelpReport() map[Language]Text { return maps.Clone(c.messages.HelpReport) }
+
+// TryOut is the notification by which a person sees that notifications arrive. It
+// says itself that nothing has happened.
+func (c *Catalogue) TryOut(lang Language) Text { return c.messages.TryOut[wordsIn(lang)] }
 
 // Optional lists the blanks of a template that may stay empty, in order.
 func (c *Catalogue) Optional(key string) []string {

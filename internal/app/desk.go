@@ -11,9 +11,11 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"kentongan/internal/announcement"
+	"kentongan/internal/channel"
 	"kentongan/internal/channel/inapp"
 	"kentongan/internal/directory"
 	"kentongan/internal/ledger"
@@ -38,6 +40,9 @@ type desk struct {
 	countdowns *countdowns
 	providers  *providers
 	replies    *replyLimit
+	codes      *codes
+	senders    map[announcement.Channel]channel.Sender
+	noting     sync.Mutex // held while the date of a shown notification is kept
 }
 
 // topics of the hub: an announcement, and a person.

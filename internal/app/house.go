@@ -133,11 +133,15 @@ func (h *House) furnish(ctx context.Context, secret *keys, store tracker.Store, 
 		return err
 	}
 	h.desk = &desk{config: c, ledger: h.ledger, vault: h.vault, directory: h.directory, tracker: h.tracker, catalogue: catalogue,
-		links: h.links, hub: h.hub, now: h.now, log: log, inbox: box, countdowns: counting, providers: newProviders(h.now), replies: newReplyLimit()}
+		links: h.links, hub: h.hub, now: h.now, log: log, inbox: box, countdowns: counting, providers: newProviders(h.now), replies: newReplyLimit(),
+		codes: &codes{vault: h.vault, key: secret.Links, now: h.now}, senders: map[announcement.Channel]channel.Sender{}}
 
 	senders, err := h.openChannels(secret, providers)
 	if err != nil {
 		return err
+	}
+	for _, s := range senders {
+		h.desk.senders[s.Channel()] = s
 	}
 	metrics, count := newMetrics(h)
 	sent := func(c announcement.Channel, r announcement.Rank, reason string) {

@@ -2,7 +2,9 @@ package app
 
 import (
 	"crypto/hmac"
+	"crypto/sha256"
 	"fmt"
+	"math/big"
 	"strings"
 	"sync"
 
@@ -109,8 +111,9 @@ func (l *links) learn() bool {
 	return fresh
 }
 
-// credential makes a self-contained secret for a person and a purpose:
-// "enrol" codes and "device" cookies.
+// credential makes a self-contained secret for a person and a purpose: "enrol"
+// codes. For "device" cookies and the receipts of "test" notifications p is a
+// person and one of their devices, see pair.
 func (l *links) credential(purpose string, p announcement.PersonID) string {
 	return string(p) + "." + mac(l.key, 22, purpose, string(p))
 }
@@ -123,4 +126,25 @@ func (l *links) holder(purpose, credential string) (announcement.PersonID, bool)
 	}
 	want := mac(l.key, 22, purpose, p)
 	return announcement.PersonID(p), hmac.Equal([]byte(sum), []byte(want))
+}
+
+// pair names one device of a person.
+func pair(p announcement.PersonID, device string) announcement.PersonID {
+	return p + "~" + announcement.PersonID(device)
+}
+
+// unpair takes a pair apart.
+func unpair(both announcement.PersonID) (p announcement.PersonID, device string) {
+	person, device, _ := strings.Cut(string(both), "~")
+	return announcement.PersonID(person), device
+}
+
+// digits makes a number of n digits that only the house can foresee.
+func digits(key []byte, n int, parts ...string) string {
+	h := hmac.New(sha256.New, key)
+	for _, p := range parts {
+		fmt.Fprintf(h, "%d:%s|", len(p), p)
+	}
+	v := new(big.Int).SetBytes(h.Sum(nil))
+	return fmt.Sprintf("%0*d", n, v.Mod(v, new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(n)), nil)))
 }

@@ -119,6 +119,9 @@ func (d *desk) answered(v tracker.View, n int, a announcement.Answered) announce
 
 // Seen records that the page was displayed, or a notification shown, once.
 func (d *desk) Seen(ctx context.Context, token string, c announcement.Channel) error {
+	if done, err := d.shownTry(ctx, token); done {
+		return err
+	}
 	v, n, err := d.resolve(token)
 	if err != nil {
 		return err
@@ -139,7 +142,13 @@ func (d *desk) Seen(ctx context.Context, token string, c announcement.Channel) e
 		return nil
 	}
 	f.Kind, f.Receipt = announcement.KindReceipt, &announcement.Receipt{Channel: c, Number: n, Rank: announcement.Shown}
-	return d.write(ctx, f)
+	if err := d.write(ctx, f); err != nil {
+		return err
+	}
+	if c == announcement.WebPush {
+		d.noteShown(ctx, v.Roster.Recipients[n].Person)
+	}
+	return nil
 }
 
 // resolveTeam returns the team of a manager's link. The right lasts only while
@@ -308,95 +317,4 @@ func (d *desk) TeamChanges(ctx context.Context, token string) (<-chan struct{}, 
 		return nil, err
 	}
 	return d.hub.Watch(ctx, topicOf(t.id)), nil
-}
-
-// Enrol turns a personal enrolment code into a device credential.
-func (d *desk) Enrol(_ context.Context, code string) (string, error) {
-	p, ok := d.links.holder("enrol", code)
-	if !ok {
-		return "", web.ErrNotFound
-	}
-	if who, ok := d.directory.Person(p); !ok || !who.Active {
-		return "", web.ErrNotFound
-	}
-	return d.links.credential("device", p), nil
-}
-
-// device returns the person of a device credential.
-func (d *desk) device(credential string) (announcement.PersonID, error) {
-	p, ok := d.links.holder("device", credential)
-	if !ok {
-		return "", web.ErrNotFound
-	}
-	if who, ok := d.directory.Person(p); !ok || !who.Active {
-		return "", web.ErrNotFound
-	}
-	return p, nil
-}
-
-// Me shows an employee's own page.
-func (d *desk) Me(ctx context.Context, device string) (web.MePage, error) {
-	p, err := d.device(device)
-	if err != nil {
-		return web.MePage{}, err
-	}
-	who, _ := d.directory.Person(p)
-	contact := d.directory.Contact(p)
-	page := web.MePage{Person: cmp.Or(who.Given, who.Name), Language: who.Language, Org: d.config.OrgName, Emergency: emergency,
-		Devices: len(contact.Subscriptions), SMS: who.Mobile != "" && !contact.SMSStopped && !contact.WrongNumber}
-	if d.config.PushSubject != "" {
-		page.VAPIDKey = d.config.vapidKey
-	}
-	for _, place := range d.tracker.OpenFor(p) {
-		v, ok := d.tracker.View(place.ID)
-		if !ok || v.Status != announcement.StatusOpen {
-			continue
-		}
-		mine := web.MyAnnouncement{ID: place.ID, Mode: v.Announcement.Mode, Severity: v.Announcement.Severity,
-			Link: "/r/" + d.links.answerToken(place.ID, place.Number), Answers: v.Announcement.Answers, At: v.OpenedAt, Zone: v.Announcement.Zone}
-		text, _, _ := v.Announcement.In(who.Language)
-		mine.Title, mine.Body = text.Title, text.Body
-		if details, err := d.tracker.Details(ctx, place.ID, []int{place.Number}); err == nil {
-			mine.Answer = details[0].Answer
-		}
-		page.Open = append(page.Open, mine)
-	}
-	return page, nil
-}
-
-// Subscribe stores a device's push subscription.
-func (d *desk) Subscribe(ctx context.Context, device string, s announcement.Subscription) error {
-	p, err := d.device(device)
-	if err != nil {
-		return err
-	}
-	if d.config.checkSubscription == nil {
-		return announcement.FieldErrors{{Field: "endpoint", Why: "web push is not set up here"}}
-	}
-	if err := d.config.checkSubscription(s); err != nil {
-		return announcement.FieldErrors{{Field: "endpoint", Why: err.Error()}}
-	}
-	s.ID, s.Seen = d.config.subscriptionID(s.Endpoint), d.now().UTC()
-	if err := d.directory.Subscribe(ctx, p, s); err != nil {
-		return fmt.Errorf("%w: %w", web.ErrNotYet, err)
-	}
-	return nil
-}
-
-// Unsubscribe forgets a device's push subscription.
-func (d *desk) Unsubscribe(ctx context.Context, device, endpoint string) error {
-	p, err := d.device(device)
-	if err != nil {
-		return err
-	}
-	return d.directory.Unsubscribe(ctx, p, endpoint)
-}
-
-// MyChanges wakes a person's open pages.
-func (d *desk) MyChanges(ctx context.Context, device string) (<-chan struct{}, error) {
-	p, err := d.device(device)
-	if err != nil {
-		return nil, err
-	}
-	return d.hub.Watch(ctx, topicOfPerson(p)), nil
 }

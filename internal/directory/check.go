@@ -130,6 +130,7 @@ func (c *check) row(row sheetRow) {
 	c.place(e)
 	c.active(e)
 	c.mobile(e) // after place: the country decides how a number is read
+	e.new.keepOwn()
 }
 
 // names reads what a person is called. One word is a whole name: every tenth

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"kentongan/internal/announcement"
 )
@@ -25,6 +26,15 @@ type Contact struct {
 	SMSStopped    bool // they answered STOP from the number they have now
 	WrongNumber   bool // somebody else answered from it
 	Subscriptions []announcement.Subscription
+	Devices       []Device  // connected phones and browsers, the latest seen first
+	Shown         time.Time // when one of them last showed a notification; zero: never
+}
+
+// Device is a phone or browser that its owner has connected.
+type Device struct {
+	ID   string    `json:"id"`
+	Name string    `json:"name"` // as its owner knows it: "Chrome, Android"
+	Seen time.Time `json:"seen"`
 }
 
 // contact is a Contact as stored. Stopped and Wrong hold the number they were
@@ -33,6 +43,9 @@ type contact struct {
 	Stopped       string                      `json:"stopped,omitempty"`
 	Wrong         string                      `json:"wrong,omitempty"`
 	Subscriptions []announcement.Subscription `json:"subscriptions,omitempty"`
+	Devices       []Device                    `json:"devices,omitempty"`
+	Removed       []string                    `json:"removed,omitempty"` // devices that may no longer come in
+	Shown         time.Time                   `json:"shown,omitzero"`
 	Version       int64                       `json:"version"` // see Directory.apply
 }
 
@@ -119,7 +132,63 @@ func (d *Directory) Contact(p announcement.PersonID) Contact {
 		SMSStopped:    r.Mobile != "" && c.Stopped == r.Mobile,
 		WrongNumber:   r.Mobile != "" && c.Wrong == r.Mobile,
 		Subscriptions: slices.Clone(c.Subscriptions),
+		Devices:       slices.Clone(c.Devices),
+		Shown:         c.Shown,
 	}
+}
+
+// Connect adds a device of a person. Of more than MaxDevices those unseen for
+// longest leave the list; they are not shut out.
+func (d *Directory) Connect(ctx context.Context, p announcement.PersonID, dev Device) error {
+	err := d.change(ctx, p, func(_ record, c *contact) {
+		c.Devices = slices.DeleteFunc(c.Devices, func(o Device) bool { return o.ID == dev.ID })
+		c.Devices = append(c.Devices, dev)
+		slices.SortStableFunc(c.Devices, func(a, b Device) int { return b.Seen.Compare(a.Seen) })
+		c.Devices = c.Devices[:min(len(c.Devices), MaxDevices)]
+	})
+	if err != nil {
+		return fmt.Errorf("connect device: %w", err)
+	}
+	return nil
+}
+
+// maxRemoved bounds how many shut-out devices of one person are remembered.
+const maxRemoved = 200
+
+// Disconnect shuts a device out and forgets its push subscriptions.
+func (d *Directory) Disconnect(ctx context.Context, p announcement.PersonID, device string) error {
+	err := d.change(ctx, p, func(_ record, c *contact) {
+		c.Devices = slices.DeleteFunc(c.Devices, func(o Device) bool { return o.ID == device })
+		c.drop(func(s announcement.Subscription) bool { return s.Device == device })
+		if !slices.Contains(c.Removed, device) {
+			c.Removed = append(c.Removed, device)
+			c.Removed = c.Removed[max(0, len(c.Removed)-maxRemoved):]
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("disconnect device: %w", err)
+	}
+	return nil
+}
+
+// Removed reports whether a device was shut out.
+func (d *Directory) Removed(p announcement.PersonID, device string) bool {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return slices.Contains(d.contacts[p].Removed, device)
+}
+
+// Shown records that a device of the person showed a notification.
+func (d *Directory) Shown(ctx context.Context, p announcement.PersonID, at time.Time) error {
+	err := d.change(ctx, p, func(_ record, c *contact) {
+		if at.After(c.Shown) {
+			c.Shown = at
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("record notification shown: %w", err)
+	}
+	return nil
 }
 
 // Subscribe stores a device's push subscription for a person, and takes it from
@@ -137,6 +206,11 @@ func (d *Directory) Subscribe(ctx context.Context, p announcement.PersonID, s an
 		c.Subscriptions = append(c.Subscriptions, s)
 		slices.SortStableFunc(c.Subscriptions, func(a, b announcement.Subscription) int { return b.Seen.Compare(a.Seen) })
 		c.Subscriptions = c.Subscriptions[:min(len(c.Subscriptions), MaxDevices)]
+		for i := range c.Devices {
+			if c.Devices[i].ID == s.Device && s.Seen.After(c.Devices[i].Seen) {
+				c.Devices[i].Seen = s.Seen
+			}
+		}
 	})
 	if err != nil {
 		return fmt.Errorf("subscribe: %w", err)
@@ -225,9 +299,10 @@ func (d *Directory) change(ctx context.Context, p announcement.PersonID, edit fu
 		return ErrUnknown
 	}
 	c := old
-	c.Subscriptions = slices.Clone(old.Subscriptions)
+	c.Subscriptions, c.Devices, c.Removed = slices.Clone(old.Subscriptions), slices.Clone(old.Devices), slices.Clone(old.Removed)
 	edit(r, &c)
-	if c.Stopped == old.Stopped && c.Wrong == old.Wrong && slices.Equal(c.Subscriptions, old.Subscriptions) {
+	if c.Stopped == old.Stopped && c.Wrong == old.Wrong && c.Shown.Equal(old.Shown) && slices.Equal(c.Subscriptions, old.Subscriptions) &&
+		slices.Equal(c.Devices, old.Devices) && slices.Equal(c.Removed, old.Removed) {
 		return nil
 	}
 	c.Version++

@@ -40,7 +40,8 @@ func (Person) LogValue() slog.Value { return slog.StringValue("(person)") }
 type record struct {
 	Person
 	Landline bool  `json:"landline,omitempty"` // Mobile cannot take an SMS
-	Version  int64 `json:"version"`            // rises with each change, see Directory.apply
+	Own      own   `json:"own,omitzero"`
+	Version  int64 `json:"version"` // rises with each change, see Directory.apply
 }
 
 // fold makes spellings equal that people take for the same: case, spaces and

@@ -293,7 +293,10 @@ type MePage struct {
 	Emergency string
 	VAPIDKey  string // base64url, for PushManager.subscribe
 	Devices   int
-	SMS       bool // a number is on file and not stopped
+	SMS       bool      // a number is on file and not stopped
+	Shown     time.Time // when one of their devices last showed a notification
+	Zone      string
+	EnrolLink string // absolute URL by which another browser of theirs is connected
 }
 
 // MyAnnouncement is an open announcement of a person.
@@ -485,8 +488,7 @@ type Phone interface {
 	TeamRemind(ctx context.Context, token string, index int) error // ErrConflict within 5 minutes of the last
 	TeamChanges(ctx context.Context, token string) (<-chan struct{}, error)
 
-	// Enrol turns a personal enrolment code into a device credential for a cookie.
-	Enrol(ctx context.Context, code string) (device string, err error)
+	Employee
 	Me(ctx context.Context, device string) (MePage, error)
 	// Subscribe stores this device's push subscription for the person.
 	Subscribe(ctx context.Context, device string, s announcement.Subscription) error

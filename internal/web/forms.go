@@ -10,6 +10,15 @@ import (
 
 // notices say what has just been done, after the redirect that ended a form.
 var notices = map[string]string{
+	// of an employee's own phone
+	"arrived":    "Good: alerts reach this phone.",
+	"saved":      "Saved.",
+	"code-sent":  "A code is on its way to the new number.",
+	"number":     "Your new number is saved.",
+	"removed":    "The device is removed.",
+	"signed-out": "This phone is disconnected.",
+
+	// of the console and the team page
 	"sent-already":    "Too late to cancel: it has gone out. If it was a mistake, press Correct: sent in error.",
 	"reminded":        "Everybody without an answer is being called again.",
 	"reminded-before": "They were called again a moment ago. Nobody is called twice within two minutes.",

@@ -24,10 +24,7 @@ const (
 
 // tooMany notes a miss, and reports whether this address has had too many.
 func (m *misses) tooMany(r *http.Request, now time.Time) bool {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		host = r.RemoteAddr
-	}
+	host := address(r)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if now.Sub(m.since) >= missWindow || len(m.count) > missAddresses {
@@ -35,4 +32,13 @@ func (m *misses) tooMany(r *http.Request, now time.Time) bool {
 	}
 	m.count[host]++
 	return m.count[host] > missesAllowed
+}
+
+// address is where a request comes from.
+func address(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
 }

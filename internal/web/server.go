@@ -52,6 +52,7 @@ type Server struct {
 	Options
 	seal    seal
 	misses  misses
+	asks    asks
 	views   *views
 	secure  bool
 	handler http.Handler
@@ -92,7 +93,9 @@ func (s *Server) routes() http.Handler {
 	pages := http.NewServeMux()
 	s.routeAnswer(pages)
 	s.routeTeam(pages)
+	s.routeJoin(pages)
 	s.routeMe(pages)
+	s.routeGuides(pages)
 	s.routeConsole(pages)
 	s.routeCompose(pages)
 	s.routeCountdown(pages)

@@ -27,6 +27,7 @@ type views struct {
 	policy    string           // Content-Security-Policy
 	answerCSS template.CSS
 	answerJS  template.JS
+	phoneCSS  template.CSS // of the pages of an employee's own phone
 }
 
 // loadViews parses the embedded pages. Pages that a phone opens on a weak
@@ -49,6 +50,11 @@ func loadViews() (*views, error) {
 		return nil, err
 	}
 	css, js = inline(css), inline(js)
+	more, err := read("web/phone.css")
+	if err != nil {
+		return nil, err
+	}
+	phoneCSS := css + "\n" + inline(more)
 	words, err := read("web/words.json")
 	if err != nil {
 		return nil, err
@@ -64,8 +70,8 @@ func loadViews() (*views, error) {
 		return nil, err
 	}
 	v.icons = loadIcons(drawings)
-	v.answerCSS, v.answerJS = template.CSS(css), template.JS(js)
-	v.policy = "default-src 'none'; script-src 'self' " + hashSource(js) + "; style-src 'self' " + hashSource(css) +
+	v.answerCSS, v.answerJS, v.phoneCSS = template.CSS(css), template.JS(js), template.CSS(phoneCSS)
+	v.policy = "default-src 'none'; script-src 'self' " + hashSource(js) + "; style-src 'self' " + hashSource(css) + " " + hashSource(phoneCSS) +
 		"; img-src 'self' data:; connect-src 'self'; manifest-src 'self'; worker-src 'self'" +
 		"; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
@@ -115,6 +121,8 @@ type page struct {
 	CSS   template.CSS
 	JS    template.JS
 
+	PhoneCSS template.CSS
+
 	Errors  announcement.FieldErrors
 	Notice  string // what has just been done
 	Sandbox string
@@ -130,7 +138,7 @@ type page struct {
 func (s *Server) page(r *http.Request, title string) page {
 	lang := s.language(r)
 	p := page{
-		Lang: lang, House: s.Org, Path: r.URL.Path, Now: s.Now(), CSS: s.views.answerCSS, JS: s.views.answerJS,
+		Lang: lang, House: s.Org, Path: r.URL.Path, Now: s.Now(), CSS: s.views.answerCSS, JS: s.views.answerJS, PhoneCSS: s.views.phoneCSS,
 		Sandbox: s.SandboxURL, query: r.URL.Query(), words: s.views.words, icons: s.views.icons, assets: s.views.assets,
 	}
 	who := principalOf(r.Context())

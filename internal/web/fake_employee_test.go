@@ -1,0 +1,106 @@
+package web
+
+import (
+	"context"
+	"time"
+
+	"kentongan/internal/announcement"
+)
+
+// What an employee's own phone asks of the house in memory. Employee 2210 is
+// Siti, whose code is 482913; 111111 has expired, and 999999 is one try too many.
+
+func (h *house) Enrolee(_ context.Context, code string) (Enrolee, error) {
+	if code != "code1" {
+		return Enrolee{}, ErrNotFound
+	}
+	return Enrolee{Given: "Siti", Name: "Siti Aminah", Department: "Produksi A", Site: "Pabrik Cikande", Language: announcement.Indonesian}, nil
+}
+
+func (h *house) Enrol(_ context.Context, code string, _ Browser) (string, error) {
+	if code != "code1" {
+		return "", ErrNotFound
+	}
+	h.enrolled++
+	return "device1", nil
+}
+
+func (h *house) AskCode(_ context.Context, number string) { h.asked = append(h.asked, number) }
+func (h *house) SMSFails() bool                           { return h.smsFails }
+
+func (h *house) EnterCode(_ context.Context, number, code string, _ Browser) (string, error) {
+	h.codes = append(h.codes, code)
+	switch {
+	case code == "999999":
+		return "", &WaitError{Until: noon.Add(15 * time.Minute)}
+	case number != "2210":
+		return "", ErrWrongCode
+	case code == "111111":
+		return "", ErrOldCode
+	case code != "482913":
+		return "", ErrWrongCode
+	}
+	h.enrolled++
+	return "device1", nil
+}
+
+func (h *house) TryPush(_ context.Context, device string) error {
+	if device != "device1" || len(h.subs) == 0 {
+		return ErrNotFound
+	}
+	return nil
+}
+
+func (h *house) Shown(_ context.Context, device string) (time.Time, error) {
+	if device != "device1" {
+		return time.Time{}, ErrNotFound
+	}
+	return h.shown, nil
+}
+
+func (h *house) Arrived(_ context.Context, device string) error {
+	if device != "device1" {
+		return ErrNotFound
+	}
+	h.shown = noon
+	return nil
+}
+
+func (h *house) Guides(context.Context, string, announcement.Language) GuideBook {
+	return GuideBook{Site: "Pabrik Cikande", Muster: "Lapangan parkir B", Guides: []Guide{
+		{Key: "fire", Name: "Kebakaran", Action: "Keluar sekarang lewat tangga.", Do: []string{"Keluar lewat pintu terdekat.", "Asap: merunduk."}, Dont: "Jangan pakai lift."}}}
+}
+
+func (h *house) Settings(_ context.Context, device string) (Settings, error) {
+	if device != "device1" {
+		return Settings{}, ErrNotFound
+	}
+	return Settings{Name: "Siti Aminah", Number: "2210", Language: announcement.Indonesian, Mobile: "•••• 0003", SMS: true, Asked: h.number, Org: "PT SinarAbc",
+		Devices: []Device{{ID: "d1", Name: "Chrome, Android", Seen: noon, Push: true, This: true}, {ID: "d2", Name: "Firefox, Windows", Seen: noon.AddDate(0, -1, 0)}}}, nil
+}
+
+func (h *house) SetLanguage(_ context.Context, _ string, lang announcement.Language) error {
+	h.language = lang
+	return nil
+}
+
+func (h *house) AskNumber(_ context.Context, _, number string) error {
+	if number == "12" {
+		return announcement.FieldErrors{{Field: "mobile", Value: number, Why: "is too short for a phone number"}}
+	}
+	h.number = "•••• 1234"
+	return nil
+}
+
+func (h *house) EnterNumber(_ context.Context, _, code string) error {
+	if code != "482913" {
+		return ErrWrongCode
+	}
+	h.number = ""
+	return nil
+}
+
+func (h *house) RemoveDevice(_ context.Context, _, id string) error {
+	h.removed = append(h.removed, id)
+	return nil
+}
