@@ -52,7 +52,7 @@ func budgetOf(s shown) budget {
 	switch {
 	case parts[0] == "r" && len(parts) == 2:
 		name = "answer"
-	case parts[0] == "e", parts[0] == "j":
+	case parts[0] == "e", parts[0] == "j", path == "/me/allow", path == "/me/install", path == "/me/test":
 		name = "enrolment"
 	case parts[0] == "t" && len(parts) == 2:
 		name = "team"

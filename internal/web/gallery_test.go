@@ -34,12 +34,13 @@ var galleryTo = flag.String("gallery", "", "write every page with made-up data i
 // exhibit is a page in one state. What is made for it is made by the handlers
 // that people meet; only the company behind them is made up.
 type exhibit struct {
-	name string
-	path string
-	set  func(testing.TB, *company) // what differs from the usual company
-	form []string                   // forms posted to path one after the other, each with the sealed state of the page before
-	file string                     // a file uploaded to path
-	want int                        // status; 0 is 200
+	name  string
+	path  string
+	set   func(testing.TB, *company) // what differs from the usual company
+	form  []string                   // forms posted to path one after the other, each with the sealed state of the page before
+	file  string                     // a file uploaded to path
+	asked string                     // employee number for which a code was asked
+	want  int                        // status; 0 is 200
 }
 
 // exhibits are all pages. A new template needs a line here, and so does a state
@@ -90,6 +91,34 @@ var exhibits = []exhibit{
 	{name: "team-marked", path: "/t/" + goodToken + "?done=marked"},
 
 	{name: "enrol", path: "/e/code1"},
+	{name: "enrol-unknown", path: "/e/code2", want: http.StatusNotFound},
+	{name: "join", path: "/j"},
+	{name: "join-not-me", path: "/j?not=me"},
+	{name: "join-signed-out", path: "/j?done=signed-out"},
+	{name: "join-faults", path: "/j", form: []string{"number="}, want: http.StatusUnprocessableEntity},
+	{name: "join-code", path: "/j/code"},
+	{name: "join-code-sent", path: "/j/code", asked: "2210"},
+	{name: "join-code-no-sms", path: "/j/code", asked: "2210", set: func(_ testing.TB, c *company) { c.house.smsFails = true }},
+	{name: "join-code-faults", path: "/j/code", form: []string{"code=12"}, want: http.StatusUnprocessableEntity},
+	{name: "join-code-wrong", path: "/j/code", asked: "2210", form: []string{"number=2210&code=482914"}, want: http.StatusUnprocessableEntity},
+	{name: "join-code-old", path: "/j/code", asked: "2210", form: []string{"number=2210&code=111111"}, want: http.StatusUnprocessableEntity},
+	{name: "join-code-wait", path: "/j/code", asked: "2210", form: []string{"number=2210&code=999999"}, want: http.StatusTooManyRequests},
+	{name: "posters", path: "/people/posters"},
+	{name: "me-allow", path: "/me/allow"},
+	{name: "me-install", path: "/me/install"},
+	{name: "me-install-no-push", path: "/me/install", set: func(_ testing.TB, c *company) { c.me.Devices = 0 }},
+	{name: "me-test", path: "/me/test?at=1"},
+	{name: "me-test-came", path: "/me/test?at=1", set: func(_ testing.TB, c *company) { c.house.shown = noon }},
+	{name: "me-settings", path: "/me/settings"},
+	{name: "me-settings-saved", path: "/me/settings?done=saved"},
+	{name: "me-settings-code", path: "/me/settings", set: func(_ testing.TB, c *company) { c.house.number = "•••• 1234" }},
+	{name: "me-settings-faults", path: "/me/number", asked: "2210", form: []string{"mobile=12"}, want: http.StatusUnprocessableEntity},
+	{name: "me-settings-code-wrong", path: "/me/number/code", asked: "2210", form: []string{"code=482914"}, set: func(_ testing.TB, c *company) { c.house.number = "•••• 1234" }, want: http.StatusUnprocessableEntity},
+	{name: "guides", path: "/guides"},
+	{name: "guide-fire", path: "/guides/fire"},
+	{name: "guide-phone", path: "/guides/phone"},
+	{name: "guide-unknown", path: "/guides/ufo", want: http.StatusNotFound},
+	{name: "offline", path: "/offline"},
 	{name: "me-alert", path: "/me"},
 	{name: "me-drill-answered", path: "/me", set: func(t testing.TB, c *company) {
 		c.setAlert(t, "fire", announcement.Drill)
@@ -288,7 +317,7 @@ func (s shown) id() string { return s.name + "." + string(s.lang) }
 // phone reports whether people meet this page on a phone, often in a hurry: its
 // targets are larger and its bytes fewer.
 func (s shown) phone() bool {
-	for _, start := range []string{"/r/", "/t/", "/e/", "/j/", "/me", "/g", "/poster"} {
+	for _, start := range []string{"/r/", "/t/", "/e/", "/j", "/me", "/guides", "/offline"} {
 		if strings.HasPrefix(s.path, start) {
 			return true
 		}
@@ -367,6 +396,13 @@ func show(t testing.TB, srv *Server, x exhibit, lang announcement.Language) show
 	ask := func(method, kind, body string) *httptest.ResponseRecorder {
 		r := httptest.NewRequest(method, target, strings.NewReader(body))
 		r.AddCookie(&http.Cookie{Name: "device", Value: "device1"})
+		if x.asked != "" {
+			sealed, err := srv.seal.put(joinSeal, x.asked, time.Hour)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.AddCookie(&http.Cookie{Name: joinSeal, Value: sealed})
+		}
 		sealed, err := srv.seal.put("session", Principal{Actor: "token:v", Name: "v", Role: Viewer}, sessionLife)
 		if err != nil {
 			t.Fatal(err)
@@ -389,7 +425,7 @@ func show(t testing.TB, srv *Server, x exhibit, lang announcement.Language) show
 	case len(x.form) == 0:
 		w = ask(http.MethodGet, "", "")
 	default:
-		if !strings.HasPrefix(x.path, "/r/") {
+		if !strings.HasPrefix(x.path, "/r/") && x.asked == "" {
 			w = ask(http.MethodGet, "", "")
 		}
 		for _, form := range x.form {
