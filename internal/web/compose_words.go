@@ -4,7 +4,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"kentongan/internal/announcement"
 )
@@ -292,20 +291,4 @@ func (b blankField) Describes() string {
 		ids = append(ids, "e."+b.Key)
 	}
 	return strings.Join(ids, " ")
-}
-
-// Failing says which channels do not work at this moment, and why.
-func (v composeView) Failing() []string {
-	var out []string
-	for _, c := range announcement.Channels {
-		if why, ok := v.Preview.Failing[c]; ok {
-			out = append(out, v.T("%s does not work now: %s", v.ChannelName(c), v.Say(why)))
-		}
-	}
-	return out
-}
-
-// ClockHere is a time where the alert is about.
-func (v composeView) ClockHere(t time.Time) string {
-	return v.ClockIn(t, v.Preview.Announcement.Zone)
 }
