@@ -4,9 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
+	"time"
 
 	"kentongan/internal/announcement"
+	"kentongan/internal/channel/sms"
 	"kentongan/internal/ledger"
 	"kentongan/internal/tracker"
 	"kentongan/internal/web"
@@ -70,12 +74,89 @@ func (d *desk) Update(ctx context.Context, p web.Principal, id announcement.ID, 
 	if err != nil {
 		return 0, err
 	}
+	if d.saidBefore(v, said) {
+		return called, nil // the same button pressed twice
+	}
 	err = d.extraRound(ctx, v, announcement.Fact{Announcement: id, Kind: announcement.KindDecided, Actor: p.Actor,
 		Decided: &announcement.Decided{Message: announcement.SayUpdate, Channels: v.Announcement.Channels, Only: announcement.OnlyCalled, Words: said}})
 	if err != nil {
 		return 0, err
 	}
 	return called, d.caughtUp(ctx)
+}
+
+// sameUpdateWithin is how long the same words are taken for the same update.
+const sameUpdateWithin = 5 * time.Minute
+
+// saidBefore reports whether the same update went out a moment ago.
+func (d *desk) saidBefore(v tracker.View, words map[announcement.Language]string) bool {
+	for i, r := range v.Rounds {
+		if r.Message == announcement.SayUpdate && maps.Equal(r.Words, words) && d.now().Sub(v.RoundsAt[i]) < sameUpdateWithin {
+			return true
+		}
+	}
+	return false
+}
+
+// Act says what an act on an open announcement would do: how many people would be
+// told, and what they would read.
+func (d *desk) Act(ctx context.Context, id announcement.ID, kind announcement.MessageKind, words map[announcement.Language]string) (web.Act, error) {
+	v, err := d.view(ctx, id)
+	if err != nil {
+		return web.Act{}, err
+	}
+	standing, err := d.tracker.Standing(ctx, id)
+	if err != nil {
+		return web.Act{}, err
+	}
+	act := web.Act{Push: map[announcement.Language][2]string{}, SMS: map[announcement.Language]web.SMSPreview{}}
+	about := 0
+	concerns := standing.Called // everybody who was told must hear how it goes on
+	switch kind {
+	case announcement.SayReminder:
+		concerns = standing.Outstanding
+		if last := d.remindedAll(v); d.now().Sub(last) < remindAllEvery {
+			act.Last, act.Next = last, last.Add(remindAllEvery)
+		}
+	case announcement.SayDigest:
+		next, err := d.tracker.Next(ctx, id)
+		if errors.Is(err, tracker.ErrNoStep) {
+			return act, nil
+		}
+		if err != nil {
+			return web.Act{}, fmt.Errorf("%w: %w", web.ErrNotYet, err)
+		}
+		concerns = func(int) bool { return false }
+		act.People = len(next.To)
+		for _, c := range next.To {
+			about = max(about, c.Count)
+			if len(act.Who) < shownExcluded {
+				act.Who = append(act.Who, d.name(c.Person))
+			}
+		}
+	}
+	a := v.Announcement
+	for lang := range a.Text {
+		m := d.catalogue.Compose(a, announcement.Saying{Round: announcement.FirstExtraRound, Kind: kind, Language: lang, Org: d.config.OrgName, Count: about,
+			Link: d.config.PublicURL + "/r/" + strings.Repeat("M", tokenLength), TwoWay: d.config.SMSTwoWay, Now: d.now().UTC(), Words: announcement.Decided{Words: words}.Say(lang)})
+		measured := sms.Measure(m.SMS)
+		act.Push[lang] = [2]string{m.Title, m.Body}
+		act.SMS[lang] = web.SMSPreview{Text: m.SMS, Encoding: measured.Encoding, Segments: measured.Segments, Units: measured.Units, Limit: measured.Limit, Awkward: measured.Awkward}
+	}
+	segments := 0
+	for i, r := range v.Roster.Recipients {
+		if !concerns(i) {
+			continue
+		}
+		act.People++
+		if _, lang, _ := a.In(r.Language); slices.Contains(r.Reach, announcement.SMS) && slices.Contains(a.Channels, announcement.SMS) {
+			segments += act.SMS[lang].Segments
+		}
+	}
+	if d.config.SMSPrice > 0 && segments > 0 {
+		act.Cost = money(d.config.Currency, segments*d.config.SMSPrice)
+	}
+	return act, nil
 }
 
 // called returns how many people have been called.
@@ -130,6 +211,12 @@ func (d *desk) extraRound(ctx context.Context, v tracker.View, f announcement.Fa
 		if errors.Is(err, ledger.ErrAlready) {
 			if f.Decided.Message == announcement.SayReminder {
 				return web.ErrConflict // most likely the same button pressed twice
+			}
+			if err := d.tracker.CatchUp(ctx); err != nil {
+				return fmt.Errorf("%w: %w", web.ErrNotYet, err)
+			}
+			if now, ok := d.tracker.View(v.Announcement.ID); ok && f.Decided.Message == announcement.SayUpdate && d.saidBefore(now, f.Decided.Words) {
+				return nil
 			}
 			continue // another person acted at this moment
 		}

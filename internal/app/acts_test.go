@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -79,7 +80,11 @@ func TestUpdateReachesThoseWhoWereCalled(t *testing.T) {
 		h.settle()
 		h.Phone("siti").ExpectSMS("UPDATE Fire in hall 3", "Use the west gate.")
 		h.Phone("agus").ExpectSMS("UPDATE Fire in hall 3", "Use the west gate.")
-		h.NothingElse()
+		if _, err := h.house.desk.Update(h.t.Context(), hr, fire, map[announcement.Language]string{"en": "Use the west gate.", "id": "Pakai gerbang barat."}); err != nil {
+			t.Errorf("pressed twice: got %v", err)
+		}
+		h.settle()
+		h.NothingElse() // once
 		if _, err := h.house.desk.Update(h.t.Context(), hr, fire, map[announcement.Language]string{"en": " "}); err == nil {
 			t.Error("an update without words was sent")
 		}
@@ -99,6 +104,71 @@ func TestEscalateNowTakesTheNextStep(t *testing.T) {
 		h.After(5*time.Minute + 10*time.Second) // when that step would have come by itself
 		h.Phone("siti").ExpectSMS("We have no answer from you")
 		h.NothingElse()
+	})
+}
+
+func TestActSaysWhatItWouldDo(t *testing.T) {
+	rehearse(t, crew, func(h *rehearsal) {
+		h.house.config.SMSPrice, h.house.config.Currency = 350, "Rp"
+		fire := h.Announce("Fire in hall 3", to("siti", "agus"))
+		h.Phone("siti").ExpectSMS("Fire in hall 3")
+		h.Phone("agus").ExpectSMS("Fire in hall 3")
+		h.Phone("siti").Reply("1")
+		h.Phone("siti").ExpectSMS("Recorded SAFE")
+		act := func(kind announcement.MessageKind, words map[announcement.Language]string) web.Act {
+			t.Helper()
+			a, err := h.house.desk.Act(t.Context(), fire, kind, words)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return a
+		}
+		if a := act(announcement.SayCorrection, nil); a.People != 2 || a.Cost != "Rp 700" || !strings.Contains(a.SMS["en"].Text, "SENT IN ERROR") {
+			t.Errorf("correct: got %+v, want both of them told for Rp 700", a)
+		}
+		if a := act(announcement.SayUpdate, map[announcement.Language]string{"en": "Use the west gate."}); a.People != 2 || !strings.Contains(a.SMS["en"].Text, "Use the west gate.") {
+			t.Errorf("update: got %+v, want the words for both", a)
+		}
+		if a := act(announcement.SayDigest, nil); a.People != 1 || len(a.Who) != 1 || !strings.HasPrefix(a.Who[0].Name, "Budi") {
+			t.Errorf("escalate: got %+v, want their manager", a)
+		}
+		if a := act(announcement.SayReminder, nil); a.People != 1 || !a.Next.IsZero() {
+			t.Errorf("remind: got %+v, want one without an answer, now", a)
+		}
+		h.NothingElse() // nothing was done
+		if _, err := h.house.desk.Remind(t.Context(), hr, fire, "again"); err != nil {
+			t.Fatal(err)
+		}
+		h.settle()
+		h.Phone("agus").ExpectSMS("We have no answer from you")
+		if a := act(announcement.SayReminder, nil); a.Next.Sub(a.Last) != remindAllEvery {
+			t.Errorf("remind again: got %+v, want it to say when", a)
+		}
+	})
+}
+
+func TestCountSMSTakesTheLongestSite(t *testing.T) {
+	rehearse(t, crew, func(h *rehearsal) {
+		count := func(fields map[string]string) web.SMSCount {
+			t.Helper()
+			counts, err := h.house.desk.CountSMS(t.Context(), web.Draft{Mode: announcement.Live, Template: "fire", Fields: fields})
+			if err != nil || len(counts) != 2 {
+				t.Fatalf("got %v, %v, want both languages", counts, err)
+			}
+			return counts[announcement.English]
+		}
+		empty := count(nil)
+		longest := h.house.desk.longestSite()
+		if empty.Longest != longest || !strings.Contains(empty.Text, longest) || empty.Over != 0 {
+			t.Errorf("got %+v, want it counted with %q", empty, longest)
+		}
+		long := count(map[string]string{"site": "Kantor", "muster": strings.Repeat("L", 80)})
+		if long.Over == 0 || long.Over != long.Units-160 || long.Longest != "" || !strings.Contains(long.Text, strings.Repeat("L", 80)) {
+			t.Errorf("got %+v, want it whole and too long", long)
+		}
+		if odd := count(map[string]string{"muster": "“B” 5€"}); len(odd.Awkward) != 3 {
+			t.Errorf("got %+v, want three awkward characters", odd)
+		}
 	})
 }
 

@@ -293,10 +293,8 @@ func (d *desk) Remind(ctx context.Context, p web.Principal, id announcement.ID, 
 	if v.Status != announcement.StatusOpen {
 		return 0, web.ErrClosed
 	}
-	for i, r := range v.Rounds {
-		if r.Step == 0 && r.Message == announcement.SayReminder && r.Only == announcement.OnlyOutstanding && d.now().Sub(v.RoundsAt[i]) < remindAllEvery {
-			return 0, web.ErrConflict
-		}
+	if d.now().Sub(d.remindedAll(v)) < remindAllEvery {
+		return 0, web.ErrConflict
 	}
 	standing, err := d.tracker.Standing(ctx, id)
 	if err != nil {
@@ -316,6 +314,17 @@ func (d *desk) Remind(ctx context.Context, p web.Principal, id announcement.ID, 
 		return 0, err
 	}
 	return outstanding, d.caughtUp(ctx)
+}
+
+// remindedAll is when everybody without an answer was last reminded by hand.
+func (d *desk) remindedAll(v tracker.View) time.Time {
+	var last time.Time
+	for i, r := range v.Rounds {
+		if r.Step == 0 && r.Message == announcement.SayReminder && r.Only == announcement.OnlyOutstanding && v.RoundsAt[i].After(last) {
+			last = v.RoundsAt[i]
+		}
+	}
+	return last
 }
 
 // remindAllEvery is how often everybody without an answer may be called again by

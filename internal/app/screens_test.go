@@ -195,7 +195,13 @@ func (p *plant) say(number string, answer int, token, text string) {
 }
 
 func (p *plant) closeAs(hr *apptest.Tab, id, as, why string) {
-	hr.Open(p.API.URL + "/alerts/" + id + "/close?as=" + as)
+	hr.Open(p.API.URL + "/alerts/" + id + map[string]string{"all_clear": "/clear", "corrected": "/correct"}[as])
+	if as == "all_clear" {
+		hr.Press("[name=keep][value=no]")
+		if apptest.Eval[bool](hr, `document.getElementById("known") !== null`) {
+			hr.Press("#known")
+		}
+	}
 	hr.Fill("#reason", why)
 	hr.Go("main form button")
 }
@@ -231,8 +237,8 @@ func (p *plant) alertScreens(hr *apptest.Tab) {
 			p.both(hr, "board-person", fmt.Sprintf("%s/people/%d", board, who.Index))
 		}
 	}
-	p.both(hr, "close-all-clear", board+"/close?as=all_clear")
-	p.both(hr, "close-corrected", board+"/close?as=corrected")
+	p.both(hr, "close-all-clear", board+"/clear")
+	p.both(hr, "close-corrected", board+"/correct")
 	p.both(phone, "team", p.link("E2", "/t/"))
 
 	// The employee's own page, and what becomes of a wrong link.
@@ -254,7 +260,7 @@ func (p *plant) alertScreens(hr *apptest.Tab) {
 	drill, tokens := p.announceBy("drill", "earthquake", place)
 	page("answer-drill", tokens["E7"])
 	p.both(hr, "board-drill", p.API.URL+"/alerts/"+drill)
-	p.both(hr, "close-drill", p.API.URL+"/alerts/"+drill+"/close?as=all_clear")
+	p.both(hr, "close-drill", p.API.URL+"/alerts/"+drill+"/clear")
 
 	wrong, tokens := p.announceBy("live", "flood", `{"site": "Pabrik Cikande"}`)
 	p.both(hr, "home", p.API.URL+"/")

@@ -225,6 +225,29 @@ func (t *Tracker) evaluate(ctx context.Context, id announcement.ID) error {
 // ErrNoStep says that every step which calls somebody else was taken.
 var ErrNoStep = errors.New("no step of the escalation is left")
 
+// Next is the step that Escalate would take now: whom it calls, and about how
+// many people. ErrNoStep when none is left.
+func (t *Tracker) Next(ctx context.Context, id announcement.ID) (announcement.Decided, error) {
+	s, err := t.situation(ctx, id)
+	if err != nil {
+		return announcement.Decided{}, err
+	}
+	for i := range s.Announcement.Policy.Steps {
+		if t.callsOthersAt(id, s, i+1) {
+			return Decide(s, i+1), nil
+		}
+	}
+	return announcement.Decided{}, ErrNoStep
+}
+
+// callsOthersAt reports whether a step (1-based) calls somebody else than the
+// recipients and was not taken yet.
+func (t *Tracker) callsOthersAt(id announcement.ID, s Situation, step int) bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.entries[id].firedAt(step).IsZero() && s.Announcement.Policy.Steps[step-1].Whom != announcement.CallRecipient
+}
+
 // Escalate takes the next step that calls managers or the duty list now, because
 // actor asks for it, and returns how many people it calls.
 func (t *Tracker) Escalate(ctx context.Context, id announcement.ID, actor announcement.Actor) (int, error) {
@@ -235,11 +258,8 @@ func (t *Tracker) Escalate(ctx context.Context, id announcement.ID, actor announ
 	if err != nil {
 		return 0, err
 	}
-	for i, step := range s.Announcement.Policy.Steps {
-		t.mu.RLock()
-		taken := !t.entries[id].firedAt(i + 1).IsZero()
-		t.mu.RUnlock()
-		if taken || step.Whom == announcement.CallRecipient {
+	for i := range s.Announcement.Policy.Steps {
+		if !t.callsOthersAt(id, s, i+1) {
 			continue
 		}
 		d := Decide(s, i+1)

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -25,9 +24,6 @@ func (s *Server) routeBoard(mux *http.ServeMux) {
 	mux.HandleFunc("GET /alerts/{id}/people/{n}", s.signedIn(s.boardPerson))
 	mux.HandleFunc("POST /alerts/{id}/people/{n}/mark", s.signedIn(s.boardMark))
 	mux.HandleFunc("POST /alerts/{id}/people/{n}/claim", s.signedIn(s.boardClaim))
-	mux.HandleFunc("GET /alerts/{id}/close", s.signedIn(s.closePage))
-	mux.HandleFunc("POST /alerts/{id}/close", s.signedIn(s.closeNow))
-	mux.HandleFunc("POST /alerts/{id}/remind", s.signedIn(s.remindNow))
 }
 
 // tile is one of the six states, with a mark so that colour is never alone.
@@ -351,61 +347,4 @@ func (s *Server) back(w http.ResponseWriter, r *http.Request, step, path string,
 		return
 	}
 	http.Redirect(w, r, path, http.StatusSeeOther)
-}
-
-type closeView struct {
-	boardView
-	As announcement.ClosedAs
-}
-
-func (s *Server) closePage(w http.ResponseWriter, r *http.Request) {
-	s.showClose(w, r, announcement.ClosedAs(r.URL.Query().Get("as")), nil)
-}
-
-func (s *Server) showClose(w http.ResponseWriter, r *http.Request, as announcement.ClosedAs, errs announcement.FieldErrors) {
-	v := closeView{As: as}
-	if v.As != announcement.AsCorrected {
-		v.As = announcement.AsAllClear
-	}
-	var err error
-	if v.boardView, err = s.boardView(r); err != nil {
-		s.fail(w, r, "close page", err)
-		return
-	}
-	status := http.StatusOK
-	if v.Errors = errs; errs != nil {
-		status, v.Title = http.StatusUnprocessableEntity, v.T("Error:")+" "+v.Title
-	}
-	s.show(w, r, status, "board", "close", v)
-}
-
-func (s *Server) closeNow(w http.ResponseWriter, r *http.Request) {
-	as, reason := announcement.ClosedAs(r.PostFormValue("as")), strings.TrimSpace(r.PostFormValue("reason"))
-	var err error
-	done := "closed"
-	switch {
-	case as != announcement.AsAllClear && as != announcement.AsCorrected && as != announcement.AsCancelled:
-		err = fault("as", "Say how it ends.")
-	case reason == "":
-		s.showClose(w, r, as, fault("reason", "Say why."))
-		return
-	default:
-		err = s.Desk.Close(r.Context(), principalOf(r.Context()), announcement.ID(r.PathValue("id")), as, reason)
-	}
-	if errors.Is(err, ErrClosed) { // somebody was quicker, or this is a second press: the board says how it ended
-		done, err = "closed-before", nil
-	}
-	s.back(w, r, "close", "/alerts/"+r.PathValue("id")+"?done="+done, err)
-}
-
-func (s *Server) remindNow(w http.ResponseWriter, r *http.Request) {
-	called, err := s.Desk.Remind(r.Context(), principalOf(r.Context()), announcement.ID(r.PathValue("id")), "reminded from the board")
-	done := "reminded"
-	switch {
-	case errors.Is(err, ErrConflict):
-		done, err = "reminded-before", nil
-	case called == 0:
-		done = "nobody"
-	}
-	s.back(w, r, "remind", "/alerts/"+r.PathValue("id")+"?done="+done, err)
 }

@@ -181,10 +181,12 @@ type message struct {
 }
 
 // Messages is what people get, Indonesian first.
-func (v composeView) Messages() []message {
+func (v composeView) Messages() []message { return messages(v.Preview.Push, v.Preview.SMS) }
+
+func messages(push map[announcement.Language][2]string, sms map[announcement.Language]SMSPreview) []message {
 	var out []message
-	for _, lang := range slices.SortedFunc(maps.Keys(v.Preview.Push), indonesianFirst) {
-		out = append(out, message{lang, v.Preview.Push[lang], v.Preview.SMS[lang]})
+	for _, lang := range slices.SortedFunc(maps.Keys(push), indonesianFirst) {
+		out = append(out, message{lang, push[lang], sms[lang]})
 	}
 	return out
 }

@@ -17,7 +17,7 @@ func TestPagesAreMade(t *testing.T) {
 	for path, want := range map[string]string{
 		"/": "New alert", "/new": "REAL emergency", "/people": "CSV", "/inbox": "terjebak", "/signin": "Access token",
 		"/alerts/a1": "346</span> without answer", "/alerts/a1/people?state=need_help": "Agus", "/alerts/a1/people/4": "How do you know?",
-		"/alerts/a1/close?as=corrected": "sent in error", "/t/" + goodToken: "Agus", "/e/code1": "<form", "/me": "Siti",
+		"/alerts/a1/correct": "sent in error", "/t/" + goodToken: "Agus", "/e/code1": "<form", "/me": "Siti",
 		"/sw.js": "showNotification", "/app.webmanifest": "start_url", "/static/app.css": "--extreme", "/static/icon-192.png": "PNG",
 	} {
 		sep := "?"
@@ -45,7 +45,7 @@ func TestConsoleNeedsSignIn(t *testing.T) {
 	if len(cookies) != 1 || !cookies[0].HttpOnly || cookies[0].SameSite != http.SameSiteLaxMode {
 		t.Fatalf("got %v, want one HttpOnly Lax cookie", cookies)
 	}
-	if w := call(t, srv, "POST", "/alerts/a1/close", "as=all_clear&reason=x", "Cookie", cookies[0].String()); w.Code != 403 {
+	if w := call(t, srv, "POST", "/alerts/a1/clear", "known=1&keep=no", "Cookie", cookies[0].String()); w.Code != 403 {
 		t.Errorf("viewer closes: got %d, want 403", w.Code)
 	}
 }

@@ -389,6 +389,10 @@ type Desk interface {
 	Story(ctx context.Context, id announcement.ID, f StoryFilter) (StoryPage, error)
 	Close(ctx context.Context, p Principal, id announcement.ID, as announcement.ClosedAs, reason string) error
 	Remind(ctx context.Context, p Principal, id announcement.ID, reason string) (called int, err error)
+	// Act says what an act on an open announcement would do: SayReminder, SayDigest
+	// (escalate), SayUpdate, SayCorrection or SayAllClear. words are those of an
+	// update.
+	Act(ctx context.Context, id announcement.ID, kind announcement.MessageKind, words map[announcement.Language]string) (Act, error)
 	// Escalate takes the next step that calls managers or the duty list now, and
 	// returns how many of them are called. ErrConflict when no such step is left.
 	Escalate(ctx context.Context, p Principal, id announcement.ID) (called int, err error)
@@ -431,6 +435,17 @@ type Countdown struct {
 	CancelledBy string
 	CancelledAt time.Time
 	Fault       string // why it could not go out yet; it is tried again
+}
+
+// Act is what an act would do, before it does.
+type Act struct {
+	People int    // who would be told
+	Who    []Name // of an escalation: the managers, or the duty list; at most 200
+	Push   map[announcement.Language][2]string
+	SMS    map[announcement.Language]SMSPreview
+	Cost   string    // of the SMS; empty when no price is set
+	Last   time.Time // of a reminder: when the last one was too short ago,
+	Next   time.Time // and when the next one may be; else zero
 }
 
 // Text is an SMS that waits for a person.

@@ -277,10 +277,17 @@ func (h *house) Cancel(_ context.Context, p Principal, id announcement.ID) error
 	h.countdown.Status, h.countdown.CancelledBy, h.countdown.CancelledAt = announcement.StatusDraft, p.Name, noon
 	return nil
 }
+func (h *house) Act(_ context.Context, _ announcement.ID, kind announcement.MessageKind, words map[announcement.Language]string) (Act, error) {
+	return Act{People: 1207, Push: map[announcement.Language][2]string{announcement.English: {string(kind), words[announcement.English]}},
+		SMS: map[announcement.Language]SMSPreview{announcement.English: {Text: "PT SinarAbc: " + string(kind) + " " + words[announcement.English], Segments: 1}}}, nil
+}
 func (h *house) Escalate(context.Context, Principal, announcement.ID) (int, error) {
 	return 3, nil
 }
-func (h *house) Update(context.Context, Principal, announcement.ID, map[announcement.Language]string) (int, error) {
+func (h *house) Update(_ context.Context, _ Principal, _ announcement.ID, words map[announcement.Language]string) (int, error) {
+	if len(words) == 0 {
+		return 0, announcement.FieldErrors{{Field: "words.id", Why: "write what is new"}}
+	}
 	return 12, nil
 }
 func (h *house) AllClear(_ context.Context, _ Principal, _ announcement.ID, keepAsking bool, _ string) error {

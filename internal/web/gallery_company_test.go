@@ -36,6 +36,8 @@ type company struct {
 	report  ImportReport
 	sandbox string
 	deskErr error // of everything the console asks
+	actOver bool  // nothing is left that an act could do
+	actNext bool  // the last reminder was a moment ago
 }
 
 // later is when the gallery is looked at.
@@ -397,6 +399,24 @@ func (c *company) CountSMS(_ context.Context, d Draft) (map[announcement.Languag
 		}
 	}
 	return counts, nil
+}
+
+func (c *company) Act(_ context.Context, _ announcement.ID, kind announcement.MessageKind, words map[announcement.Language]string) (Act, error) {
+	act := Act{People: 1207, Push: map[announcement.Language][2]string{}, SMS: map[announcement.Language]SMSPreview{}, Cost: "Rp 416.500"}
+	switch {
+	case c.actOver:
+		return Act{}, nil
+	case kind == announcement.SayReminder && c.actNext:
+		act.Last, act.Next = noon.Add(3*time.Minute), noon.Add(5*time.Minute)
+	case kind == announcement.SayDigest:
+		act.People, act.Who = 2, []Name{{Number: "1100", Name: "Budi Santoso", Team: "Produksi A"}, {Number: "1101", Name: "Dewi Lestari"}}
+	}
+	for _, lang := range both {
+		m := c.catalogue.Compose(c.answer.Announcement, announcement.Saying{Kind: kind, Language: lang, Org: "PT SinarAbc", Link: "https://siaga.example/r/" + goodToken, Token: goodToken,
+			TwoWay: true, Count: 7, Now: noon.Add(later), Words: announcement.Decided{Words: words}.Say(lang)})
+		act.Push[lang], act.SMS[lang] = [2]string{m.Title, m.Body}, SMSPreview{Text: m.SMS, Segments: 1, Units: len(m.SMS), Limit: 160}
+	}
+	return act, c.deskErr
 }
 
 func (c *company) Import(ctx context.Context, p Principal, r io.Reader, dry bool) (ImportReport, error) {

@@ -216,10 +216,26 @@ var exhibits = []exhibit{
 	{name: "board-person-handled", path: "/alerts/a1/people/1"},
 	{name: "board-person-late", path: "/alerts/a1/people/11"},
 	{name: "board-person-vouched", path: "/alerts/a1/people/10?done=marked"},
-	{name: "board-all-clear", path: "/alerts/a1/close?as=all_clear"},
-	{name: "board-correct", path: "/alerts/a1/close?as=corrected"},
-	{name: "board-close-faults", path: "/alerts/a1/close", form: []string{"as=corrected"}, want: http.StatusUnprocessableEntity},
-	{name: "board-close-again", path: "/alerts/a1/close?as=all_clear", set: func(_ testing.TB, c *company) { c.end(announcement.AsAllClear) }},
+	{name: "act-remind", path: "/alerts/a1/remind"},
+	{name: "act-remind-nobody", path: "/alerts/a1/remind", set: func(_ testing.TB, c *company) { c.actOver = true }},
+	{name: "act-remind-too-soon", path: "/alerts/a1/remind", set: func(_ testing.TB, c *company) { c.actNext = true }},
+	{name: "act-escalate", path: "/alerts/a1/escalate"},
+	{name: "act-escalate-no-step", path: "/alerts/a1/escalate", set: func(_ testing.TB, c *company) { c.actOver = true }},
+	{name: "act-update", path: "/alerts/a1/update"},
+	{name: "act-update-look", path: "/alerts/a1/update", form: []string{"look=1&words.id=Pakai+gerbang+barat.&words.en=Use+the+west+gate."}},
+	{name: "act-update-empty", path: "/alerts/a1/update", form: []string{"words.id="}, want: http.StatusUnprocessableEntity},
+	{name: "act-correct", path: "/alerts/a1/correct"},
+	{name: "act-correct-drill", path: "/alerts/a1/correct", set: alert("fire", announcement.Drill)},
+	{name: "act-clear", path: "/alerts/a1/clear"},
+	{name: "act-clear-helped", path: "/alerts/a1/clear", set: func(_ testing.TB, c *company) {
+		for i := range c.rows {
+			c.rows[i].State = announcement.Confirmed
+		}
+		c.sum.Counts = announcement.Counts{Recipients: 1248, Confirmed: 1248}
+	}},
+	{name: "act-clear-faults", path: "/alerts/a1/clear", form: []string{"keep=no"}, want: http.StatusUnprocessableEntity},
+	{name: "act-clear-again", path: "/alerts/a1/clear", set: func(_ testing.TB, c *company) { c.end(announcement.AsAllClear) }},
+	{name: "act-correct-again", path: "/alerts/a1/correct", set: func(_ testing.TB, c *company) { c.end(announcement.AsAllClear) }},
 
 	{name: "people", path: "/people"},
 	{name: "people-faults", path: "/people", file: "employee_id,mobile\n1,x\n", set: func(_ testing.TB, c *company) { c.report = faultyReport(6) }, want: http.StatusUnprocessableEntity},

@@ -99,6 +99,7 @@ func (s *Server) routes() http.Handler {
 	s.routeConsole(pages)
 	s.routeCompose(pages)
 	s.routeCountdown(pages)
+	s.routeActs(pages)
 	s.routeBoard(pages)
 	s.routePeople(pages)
 	s.routeInbox(pages)
