@@ -140,7 +140,7 @@ func (p *plant) composeScreens(hr *apptest.Tab) {
 			hr.Go("[value=choose]")
 			p.picture(hr, "new-2-write-"+mode, lang)
 			hr.Fill(`[name="f.site"]`, "Pabrik Cikande")
-			hr.Fill(`[name="f.muster"]`, "Lapangan parkir B")
+			hr.Fill(`[name="f.muster"]`, "Lapangan B") // longer does not fit into one SMS beside the long address of a test server
 			hr.Go("[value=write]")
 			p.picture(hr, "new-3-who-"+mode, lang)
 			hr.Press("[name=all]")
@@ -237,6 +237,9 @@ func (p *plant) alertScreens(hr *apptest.Tab) {
 			p.both(hr, "board-person", fmt.Sprintf("%s/people/%d", board, who.Index))
 		}
 	}
+	for _, part := range []string{"sites", "teams", "timeline", "remind", "escalate", "update"} {
+		p.both(hr, "board-"+part, board+"/"+part)
+	}
 	p.both(hr, "close-all-clear", board+"/clear")
 	p.both(hr, "close-corrected", board+"/correct")
 	p.both(phone, "team", p.link("E2", "/t/"))
@@ -249,6 +252,14 @@ func (p *plant) alertScreens(hr *apptest.Tab) {
 	p.both(phone, "enrol", p.API.URL+enrol.Path)
 	phone.Go("main button")
 	p.both(phone, "me", p.API.URL+"/me")
+	for _, part := range []string{"settings", "allow", "install", "test"} {
+		p.both(phone, "me-"+part, p.API.URL+"/me/"+part)
+	}
+	p.both(phone, "guides", p.API.URL+"/guides")
+	p.both(phone, "guide", p.API.URL+"/guides/fire")
+	p.both(phone, "join", p.API.URL+"/j")
+	p.both(phone, "offline", p.API.URL+"/offline")
+	p.both(hr, "posters", p.API.URL+"/people/posters")
 	p.both(phone, "trouble-phone", p.API.URL+"/r/AAAAAAAA")
 	p.both(hr, "trouble-console", p.API.URL+"/alerts/nothing")
 
