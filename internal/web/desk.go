@@ -290,6 +290,7 @@ type MePage struct {
 	Language  announcement.Language
 	Org       string
 	Open      []MyAnnouncement // newest first
+	Leads     bool             // they have people whose phones they can help to connect
 	Emergency string
 	VAPIDKey  string // base64url, for PushManager.subscribe
 	Devices   int

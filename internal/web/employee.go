@@ -50,6 +50,10 @@ type Employee interface {
 	// site where it is known; device may be empty.
 	Guides(ctx context.Context, device string, lang announcement.Language) GuideBook
 
+	// Crew is how far the people of a manager have come with connecting their
+	// phones; ErrNotFound for somebody who leads nobody.
+	Crew(ctx context.Context, device string) (Crew, error)
+
 	Settings(ctx context.Context, device string) (Settings, error)
 	SetLanguage(ctx context.Context, device string, lang announcement.Language) error
 	// AskNumber sends a code to a number that the person says is theirs now.
@@ -58,6 +62,35 @@ type Employee interface {
 	EnterNumber(ctx context.Context, device, code string) error
 	// RemoveDevice shuts out one of the person's devices; "" is the one that asks.
 	RemoveDevice(ctx context.Context, device, id string) error
+}
+
+// Crew is a manager's whole tree on the enrolment board.
+type Crew struct {
+	Manager           string
+	Language          announcement.Language
+	People, Connected int
+	Members           []CrewMember // those who have not begun first; at most 200
+}
+
+// CrewMember is one of them.
+type CrewMember struct {
+	Name, Number             string
+	Connected, Push, Arrived bool
+	Code                     string    // by which they connect without an SMS; empty once they have
+	Until                    time.Time // it counts at least so long
+}
+
+// Steps is how many steps somebody has done.
+func (m CrewMember) Steps() int {
+	switch {
+	case m.Arrived:
+		return 3
+	case m.Push:
+		return 2
+	case m.Connected:
+		return 1
+	}
+	return 0
 }
 
 // Enrolee is the person of an enrolment code, as the page greets them.

@@ -25,6 +25,15 @@ func (h *house) Enrol(_ context.Context, code string, _ Browser) (string, error)
 	return "device1", nil
 }
 
+func (h *house) Crew(_ context.Context, device string) (Crew, error) {
+	if device != "device1" {
+		return Crew{}, ErrNotFound
+	}
+	return Crew{Manager: "Budi", Language: announcement.Indonesian, People: 3, Connected: 2, Members: []CrewMember{
+		{Name: "Agus Wijaya", Number: "2211", Code: "482913", Until: noon.Add(30 * time.Minute)},
+		{Name: "Siti Aminah", Number: "2210", Connected: true}, {Name: "Joko", Number: "2212", Connected: true, Push: true, Arrived: true}}}, nil
+}
+
 func (h *house) AskCode(_ context.Context, number string) { h.asked = append(h.asked, number) }
 func (h *house) SMSFails() bool                           { return h.smsFails }
 

@@ -109,6 +109,7 @@ var exhibits = []exhibit{
 	{name: "me-install-no-push", path: "/me/install", set: func(_ testing.TB, c *company) { c.me.Devices = 0 }},
 	{name: "me-test", path: "/me/test?at=1"},
 	{name: "me-test-came", path: "/me/test?at=1", set: func(_ testing.TB, c *company) { c.house.shown = noon }},
+	{name: "me-team", path: "/me/team"},
 	{name: "me-settings", path: "/me/settings"},
 	{name: "me-settings-saved", path: "/me/settings?done=saved"},
 	{name: "me-settings-code", path: "/me/settings", set: func(_ testing.TB, c *company) { c.house.number = "•••• 1234" }},

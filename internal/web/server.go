@@ -95,6 +95,7 @@ func (s *Server) routes() http.Handler {
 	s.routeTeam(pages)
 	s.routeJoin(pages)
 	s.routeMe(pages)
+	s.routeCrew(pages)
 	s.routeGuides(pages)
 	s.routeConsole(pages)
 	s.routeCompose(pages)
