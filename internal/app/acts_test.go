@@ -117,7 +117,7 @@ func TestActSaysWhatItWouldDo(t *testing.T) {
 		h.Phone("siti").ExpectSMS("Recorded SAFE")
 		act := func(kind announcement.MessageKind, words map[announcement.Language]string) web.Act {
 			t.Helper()
-			a, err := h.house.desk.Act(t.Context(), fire, kind, words)
+			a, err := h.house.desk.Act(h.t.Context(), fire, kind, words)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -129,14 +129,14 @@ func TestActSaysWhatItWouldDo(t *testing.T) {
 		if a := act(announcement.SayUpdate, map[announcement.Language]string{"en": "Use the west gate."}); a.People != 2 || !strings.Contains(a.SMS["en"].Text, "Use the west gate.") {
 			t.Errorf("update: got %+v, want the words for both", a)
 		}
-		if a := act(announcement.SayDigest, nil); a.People != 1 || len(a.Who) != 1 || !strings.HasPrefix(a.Who[0].Name, "Budi") {
+		if a := act(announcement.SayDigest, nil); a.People != 1 || len(a.Who) != 1 || !strings.HasPrefix(a.Who[0].Name, "budi") {
 			t.Errorf("escalate: got %+v, want their manager", a)
 		}
 		if a := act(announcement.SayReminder, nil); a.People != 1 || !a.Next.IsZero() {
 			t.Errorf("remind: got %+v, want one without an answer, now", a)
 		}
 		h.NothingElse() // nothing was done
-		if _, err := h.house.desk.Remind(t.Context(), hr, fire, "again"); err != nil {
+		if _, err := h.house.desk.Remind(h.t.Context(), hr, fire, "again"); err != nil {
 			t.Fatal(err)
 		}
 		h.settle()
@@ -151,7 +151,7 @@ func TestCountSMSTakesTheLongestSite(t *testing.T) {
 	rehearse(t, crew, func(h *rehearsal) {
 		count := func(fields map[string]string) web.SMSCount {
 			t.Helper()
-			counts, err := h.house.desk.CountSMS(t.Context(), web.Draft{Mode: announcement.Live, Template: "fire", Fields: fields})
+			counts, err := h.house.desk.CountSMS(h.t.Context(), web.Draft{Mode: announcement.Live, Template: "fire", Fields: fields})
 			if err != nil || len(counts) != 2 {
 				t.Fatalf("got %v, %v, want both languages", counts, err)
 			}

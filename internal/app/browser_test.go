@@ -42,10 +42,10 @@ func openPlant(t *testing.T) *plant {
 	return openPlantOf(t, smallCompany)
 }
 
-func openPlantOf(t *testing.T, company string) *plant {
+func openPlantOf(t *testing.T, company string, env ...string) *plant {
 	t.Helper()
 	browser := apptest.StartBrowser(t)
-	p := &plant{World: apptest.New(t, 1, "KENTONGAN_COUNTDOWN=2s", "KENTONGAN_SMS_PRICE=350"), t: t, browser: browser}
+	p := &plant{World: apptest.New(t, 1, append([]string{"KENTONGAN_COUNTDOWN=2s", "KENTONGAN_SMS_PRICE=350"}, env...)...), t: t, browser: browser}
 	file := filepath.Join(t.TempDir(), "people.csv")
 	if err := os.WriteFile(file, []byte(company), 0o600); err != nil {
 		t.Fatal(err)
