@@ -30,7 +30,14 @@ func (c smsCount) Refused() bool { return c.Over > 0 || len(c.Awkward) > 0 }
 func (s *Server) smsCounts(ctx context.Context, d Draft) []smsCount {
 	counts, err := s.Desk.CountSMS(ctx, d)
 	if err != nil {
-		return nil
+		counts = map[announcement.Language]SMSCount{}
+	}
+	if d.Template == "" {
+		for _, lang := range ownLanguages { // their place on the page, for the script
+			if _, ok := counts[lang]; !ok {
+				counts[lang] = SMSCount{}
+			}
+		}
 	}
 	var out []smsCount
 	for _, lang := range slices.SortedFunc(maps.Keys(counts), indonesianFirst) {
