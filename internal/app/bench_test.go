@@ -290,7 +290,7 @@ func (f *measurement) receipts() {
 // no tracker. That is the limit that the providers and the processor set here.
 func (f *measurement) senders() {
 	f.b.Helper()
-	const some = 4_000 // people
+	const some = benchPeople / 5
 	channels, err := f.house.openChannels(f.secret, f.inside)
 	if err != nil {
 		f.b.Fatal(err)
