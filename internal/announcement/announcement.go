@@ -174,6 +174,7 @@ type Audience struct {
 	All         bool      `json:"all,omitempty"`
 	Sites       []string  `json:"sites,omitempty"`
 	Departments []string  `json:"departments,omitempty"`
+	Groups      []string  `json:"groups,omitempty"` // by name; the ledger keeps their ids
 	Under       []string  `json:"under,omitempty"`  // a manager and everybody who reports to them, at any depth
 	People      []string  `json:"people,omitempty"` // named people
 	Except      *Audience `json:"except,omitempty"`
@@ -181,7 +182,7 @@ type Audience struct {
 
 // IsZero reports whether the audience names nobody at all.
 func (a Audience) IsZero() bool {
-	return !a.All && len(a.Sites)+len(a.Departments)+len(a.Under)+len(a.People) == 0
+	return !a.All && len(a.Sites)+len(a.Departments)+len(a.Groups)+len(a.Under)+len(a.People) == 0
 }
 
 // Duration is a time.Duration that JSON carries as text ("90s", "15m").

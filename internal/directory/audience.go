@@ -2,6 +2,7 @@ package directory
 
 import (
 	"fmt"
+	"maps"
 
 	"kentongan/internal/announcement"
 )
@@ -21,12 +22,7 @@ func (d *Directory) Resolve(a announcement.Audience) (*Resolution, error) {
 	defer d.mu.RUnlock()
 
 	f := d.forest()
-	r := &resolver{
-		d:           d,
-		active:      f.people,
-		sites:       newSpellings(f.people, func(p *Person) string { return p.Site }),
-		departments: newSpellings(f.people, func(p *Person) string { return p.Department }),
-	}
+	r := d.resolver()
 	resolved, chosen := r.resolve("audience", a, false)
 	if len(r.bad) > 0 {
 		return nil, r.bad
@@ -37,6 +33,16 @@ func (d *Directory) Resolve(a announcement.Audience) (*Resolution, error) {
 	roster := f.roster(chosen, r.describe)
 	roster.Duty = d.onDuty(f)
 	return &Resolution{Roster: roster, Audience: resolved}, nil
+}
+
+// resolver needs d.mu.
+func (d *Directory) resolver() *resolver {
+	active := d.active()
+	return &resolver{
+		d: d, active: active,
+		sites:       newSpellings(active, func(p *Person) string { return p.Site }),
+		departments: newSpellings(active, func(p *Person) string { return p.Department }),
+	}
 }
 
 // resolver gathers what is wrong while it resolves one audience. It lives
@@ -60,6 +66,20 @@ func (r *resolver) resolve(at string, a announcement.Audience, except bool) (ann
 		if a.All || sites[fold(p.Site)] || departments[fold(p.Department)] {
 			chosen[p.ID] = true
 		}
+	}
+	for i, name := range a.Groups {
+		field := fmt.Sprintf("%s.groups[%d]", at, i)
+		g, known := r.group(name)
+		if !known {
+			r.bad = append(r.bad, &announcement.FieldError{Field: field, Value: shorten(name), Why: "is not the name of a group"})
+			continue
+		}
+		members := r.members(g)
+		if len(members) == 0 && !except {
+			r.bad = append(r.bad, &announcement.FieldError{Field: field, Value: shorten(name), Why: "nobody is in this group now"})
+		}
+		out.Groups = append(out.Groups, g.ID)
+		maps.Copy(chosen, members)
 	}
 	for i, n := range a.Under {
 		if p, known := r.person(fmt.Sprintf("%s.under[%d]", at, i), n); known {

@@ -3,6 +3,7 @@ package directory
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -30,8 +31,14 @@ type check struct {
 	known    map[string]record // by folded employee number
 	holders  map[string]string // E.164 → employee number of an active person known, for the warning
 	entries  []*entry
+	all      []*entry          // also those whose row could not be read as a person
 	byNumber map[string]*entry // folded
 	zones    map[string]bool
+	byName   map[string][]string // folded name → employee numbers, made when a manager is named
+
+	sites     map[string]string // folded → as it is spelt; nil: any site will do
+	wholeList bool
+	without   map[string]bool // folded employee numbers of rows left out
 }
 
 // entry is one row: the person as known (no ID if new) and as the file wants them.
@@ -43,7 +50,14 @@ type entry struct {
 // check reads every row, then looks at the rows together. Faults and warnings
 // go to the report.
 func (d *Directory) check(cs columns, rows []sheetRow, o ImportOptions, report *ImportReport) *check {
+	return d.checkWithout(cs, rows, nil, o, report)
+}
+
+// checkWithout is check for the rest of a file whose faulty rows are left out:
+// nobody misses them, and nobody is at fault for being led by them.
+func (d *Directory) checkWithout(cs columns, rows []sheetRow, without map[string]bool, o ImportOptions, report *ImportReport) *check {
 	c := &check{
+		wholeList: o.WholeList, without: without,
 		columns: cs, home: d.Options, sample: o.Sample, report: report,
 		known: map[string]record{}, holders: map[string]string{}, byNumber: map[string]*entry{}, zones: map[string]bool{},
 	}
@@ -54,6 +68,9 @@ func (d *Directory) check(cs columns, rows []sheetRow, o ImportOptions, report *
 		if r.Active && r.Mobile != "" {
 			c.holders[r.Mobile] = r.Number
 		}
+	}
+	if o.KnownSites {
+		c.sites = d.knownSites()
 	}
 	d.mu.RUnlock()
 	for _, row := range rows {
@@ -79,9 +96,52 @@ func (c *check) rowError(e *entry, col column, reason string) RowError {
 	return RowError{Row: e.row.number, Field: c.name(col), Value: shorten(printable(c.cell(e.row.cells, col))), Reason: reason}
 }
 
+// shownColumns are those by which people recognise a row.
+var shownColumns = []column{colNumber, colName, colMobile, colSite, colManager}
+
+// faulty returns the rows with faults, each with its cells, as many as a report
+// names.
+func (c *check) faulty() []FaultyRow {
+	cells := make(map[int][]string, len(c.entries))
+	for _, e := range c.all {
+		cells[e.row.number] = e.row.cells
+	}
+	var out []FaultyRow
+	at := map[int]int{}
+	for _, f := range c.report.Errors {
+		i, seen := at[f.Row]
+		if !seen {
+			if len(out) == shownRows {
+				continue
+			}
+			i = len(out)
+			at[f.Row] = i
+			row := FaultyRow{Row: f.Row, Cells: map[string]string{}, Problems: map[string]string{}}
+			for _, col := range shownColumns {
+				row.Cells[columnKeys[col]] = shorten(printable(c.cell(cells[f.Row], col)))
+			}
+			out = append(out, row)
+		}
+		key := ""
+		for col := range columnCount {
+			if c.has(col) && c.name(col) == f.Field {
+				key = columnKeys[col]
+			}
+		}
+		if _, more := out[i].Problems[key]; !more {
+			out[i].Problems[key] = f.Reason
+			if key != "" {
+				out[i].Cells[key] = f.Value
+			}
+		}
+	}
+	return out
+}
+
 // row reads one person.
 func (c *check) row(row sheetRow) {
 	e := &entry{row: row}
+	c.all = append(c.all, e)
 	for col := range columnCount {
 		cell := c.cell(row.cells, col)
 		if n := len([]rune(cell)); n > limits[col] {
@@ -127,6 +187,7 @@ func (c *check) row(row sheetRow) {
 			*to = c.cell(row.cells, col)
 		}
 	}
+	c.site(e)
 	c.place(e)
 	c.active(e)
 	c.mobile(e) // after place: the country decides how a number is read
@@ -156,6 +217,55 @@ func (c *check) names(e *entry) {
 		}
 	}
 	e.new.Name, e.new.Given = name, given
+}
+
+// site checks the site where the sites of the company are known, and spells it
+// as they do.
+func (c *check) site(e *entry) {
+	if c.sites == nil || e.new.Site == "" || !c.has(colSite) {
+		return
+	}
+	known, ok := c.sites[fold(e.new.Site)]
+	if !ok {
+		reason := "is not one of the sites; mend it, or add the site first"
+		if near := nearest(e.new.Site, c.sites); near != "" {
+			reason = fmt.Sprintf("is not one of the sites; is %q meant?", near)
+		}
+		c.fault(e, colSite, reason)
+		return
+	}
+	e.new.Site = known
+}
+
+// nearest returns the site that is a few letters away, or nothing.
+func nearest(name string, sites map[string]string) string {
+	best, least := "", max(2, len([]rune(name))/4)+1
+	for _, key := range slices.Sorted(maps.Keys(sites)) {
+		if d := distance([]rune(fold(name)), []rune(key)); d < least {
+			best, least = sites[key], d
+		}
+	}
+	return best
+}
+
+// distance is how many letters must be put in, left out or changed.
+func distance(a, b []rune) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range a {
+		corner := row[0]
+		row[0] = i + 1
+		for j := range b {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			corner, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, corner+cost)
+		}
+	}
+	return row[len(b)]
 }
 
 // place reads country, time zone and language.
@@ -249,6 +359,12 @@ var activeWords = map[string]bool{
 
 func (c *check) active(e *entry) {
 	if !c.has(colActive) {
+		switch {
+		case c.wholeList:
+			e.new.Active = true
+		case e.old.ID != "" && !e.old.Active:
+			c.warn(e, colNumber, "has left and stays so, because the file does not say who is active")
+		}
 		return
 	}
 	active, ok := activeWords[fold(c.cell(e.row.cells, colActive))]
@@ -269,6 +385,7 @@ func (c *check) mobile(e *entry) {
 	e.new.Mobile, e.new.Landline = n.e164, n.landline
 	if n.mended {
 		c.report.Mended++
+		list(&c.report.Lists.Mended, e.row.number, e.new, Change{columnKeys[colMobile], shorten(printable(cell)), n.e164})
 	}
 	switch {
 	case n.landline:

@@ -2,6 +2,7 @@ package directory
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -27,6 +28,13 @@ const (
 	colActive
 	columnCount
 )
+
+// columnKeys name the columns in mappings, in the order of the columns; they are
+// headings of the standard file too.
+var columnKeys = [columnCount]string{"employee_id", "display_name", "given_name", "family_name", "email", "mobile_phone", "manager_id", "site", "country", "timezone", "locale", "department", "job_title", "shift", "active"}
+
+// ColumnKeys lists what a column of a file can hold.
+func ColumnKeys() []string { return slices.Clone(columnKeys[:]) }
 
 // headings are the names companies give their columns, English and Indonesian,
 // as foldHeading leaves them.
@@ -100,6 +108,47 @@ func readHeadings(row []string) (columns, []RowError) {
 		}
 		cs.at[c] = i
 	}
+	return cs, append(bad, cs.lacking()...)
+}
+
+// matchHeadings takes the columns as a person matched them: for each column of
+// the file its key, empty for one to pass over.
+func matchHeadings(row, keys []string) (columns, []RowError) {
+	cs := columns{heading: row}
+	for c := range cs.at {
+		cs.at[c] = -1
+	}
+	var bad []RowError
+	for i, key := range keys {
+		c := column(slices.Index(columnKeys[:], key))
+		switch {
+		case key == "" || i >= len(row):
+		case c < 0:
+			bad = append(bad, RowError{Row: 1, Field: row[i], Value: shorten(key), Reason: "is nothing that a column can hold"})
+		case cs.at[c] >= 0:
+			bad = append(bad, RowError{Row: 1, Field: row[i], Value: key, Reason: fmt.Sprintf("means the same as the heading %q; keep one of them", row[cs.at[c]])})
+		default:
+			cs.at[c] = i
+		}
+	}
+	return cs, append(bad, cs.lacking()...)
+}
+
+// guess returns what each column of a file seems to hold. Two columns of the
+// same kind are both named: a person decides between them.
+func guess(row []string) []string {
+	keys := make([]string, len(row))
+	for i, h := range row {
+		if c, known := columnOf[foldHeading(h)]; known {
+			keys[i] = columnKeys[c]
+		}
+	}
+	return keys
+}
+
+// lacking says which columns a file must have and has not.
+func (cs *columns) lacking() []RowError {
+	var bad []RowError
 	need := func(present bool, field, what string) {
 		if !present {
 			bad = append(bad, RowError{Row: 1, Field: field, Reason: "the file has no column for " + what})
@@ -108,7 +157,7 @@ func readHeadings(row []string) (columns, []RowError) {
 	need(cs.has(colNumber), "employee_id", `the employee number, such as "employee_id" or "NIP"`)
 	need(cs.has(colName) || cs.has(colGiven), "display_name", `the name, such as "display_name" or "Nama"`)
 	need(cs.has(colMobile), "mobile_phone", `the mobile number, such as "mobile_phone" or "No HP"; it may be left empty below`)
-	return cs, bad
+	return bad
 }
 
 func (cs *columns) has(c column) bool { return cs.at[c] >= 0 }

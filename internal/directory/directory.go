@@ -38,6 +38,7 @@ import (
 type Store interface {
 	Put(ctx context.Context, key string, value []byte) error
 	PutAll(ctx context.Context, values map[string][]byte) error
+	Get(ctx context.Context, key string) ([]byte, error)
 	Delete(ctx context.Context, key string) error
 	Follow(ctx context.Context, prefix string, fn func(key string, value []byte), ready func()) error
 }
@@ -75,6 +76,9 @@ type Directory struct {
 	mobiles   index // E.164
 	endpoints index // of subscriptions
 	duty      setting
+	past      map[string]Past
+	sites     map[string]Site
+	groups    map[string]Group
 }
 
 // Open loads everybody and follows the store until ctx ends. It returns when
@@ -96,8 +100,11 @@ func Open(ctx context.Context, store Store, o Options) (*Directory, error) {
 		numbers:   index{},
 		mobiles:   index{},
 		endpoints: index{},
+		past:      map[string]Past{},
+		sites:     map[string]Site{},
+		groups:    map[string]Group{},
 	}
-	for _, prefix := range []string{personKey, contactKey, settingKey} {
+	for _, prefix := range []string{personKey, contactKey, settingKey, pastKey} {
 		loaded := make(chan error, 1)
 		go d.follow(ctx, prefix, loaded)
 		select {
@@ -153,6 +160,12 @@ func (d *Directory) apply(key string, value []byte) {
 		err = d.applyContact(announcement.PersonID(key[len(contactKey):]), value)
 	case key == dutyKey:
 		err = d.applyDuty(value)
+	case strings.HasPrefix(key, siteKey):
+		err = d.applySite(key[len(siteKey):], value)
+	case strings.HasPrefix(key, groupKey):
+		err = d.applyGroup(key[len(groupKey):], value)
+	case strings.HasPrefix(key, pastKey):
+		err = d.applyPast(key[len(pastKey):], value)
 	}
 	if err != nil {
 		// Keys are opaque ids; the value may hold a name and is not logged.

@@ -44,6 +44,15 @@ func (m *memory) PutAll(_ context.Context, values map[string][]byte) error {
 	return nil
 }
 
+func (m *memory) Get(_ context.Context, key string) ([]byte, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if value, ok := m.values[key]; ok {
+		return value, nil
+	}
+	return nil, errors.New("not found")
+}
+
 func (m *memory) Delete(_ context.Context, key string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

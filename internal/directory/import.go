@@ -5,14 +5,21 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 
 	"kentongan/internal/announcement"
 )
 
 // ImportOptions say what an import is for.
 type ImportOptions struct {
-	DryRun bool // only say what would happen
-	Sample bool // these people are made up and must never be called for real
+	DryRun     bool     // only say what would happen
+	Sample     bool     // these people are made up and must never be called for real
+	Columns    []string // what each column of the file holds, see ColumnKeys; nil: as its heading says
+	SkipFaulty bool     // import everybody else when some rows are faulty
+	WholeList  bool     // the file is everybody: who is not in it leaves, who is in it works here
+	KnownSites bool     // a site that nobody has and nobody set up is a fault
+	Undo       string   // whoever imports, as an actor: what was before is kept for UndoWithin
 }
 
 // ImportReport says what an import did, or would do.
@@ -23,11 +30,40 @@ type ImportReport struct {
 	Changed   int        `json:"changed"`
 	Unchanged int        `json:"unchanged"`
 	Leaving   int        `json:"leaving"`  // active people who become inactive by this file
-	Missing   int        `json:"missing"`  // known people who are not in this file; they are left alone
+	Missing   int        `json:"missing"`  // active people who are not in this file; they are left alone
 	Mended    int        `json:"mended"`   // numbers put into international form
 	Warnings  []RowError `json:"warnings"` // shared numbers, landlines, nobody to call
 	Errors    []RowError `json:"errors"`   // with any, nothing is imported
+
+	Skipped int         `json:"-"` // faulty rows left out
+	Fatal   bool        `json:"-"` // the file as a whole cannot be imported, not even without some rows
+	Faulty  []FaultyRow `json:"-"` // at most shownRows
+	Lists   ImportLists `json:"-"`
+	Undo    string      `json:"-"` // id by which the import can be undone
 }
+
+// ImportLists name the people behind the numbers, each at most shownRows.
+type ImportLists struct{ Added, Changed, Leaving, Missing, Mended []Listed }
+
+// Listed is one person of an import.
+type Listed struct {
+	Row          int // 0: not in the file
+	Number, Name string
+	Changes      []Change
+}
+
+// Change is one thing about a person that an import changes, named by its column.
+type Change struct{ Column, From, To string }
+
+// FaultyRow is a row with what is wrong in each of its cells, by column.
+type FaultyRow struct {
+	Row      int
+	Cells    map[string]string
+	Problems map[string]string
+}
+
+// shownRows is how many people or rows a report names: nobody reads more.
+const shownRows = 500
 
 // RowError is a fault in one cell of an import. Row 0 is the file as a whole.
 type RowError struct {
@@ -50,66 +86,200 @@ func (d *Directory) Import(ctx context.Context, r io.Reader, o ImportOptions) (I
 	}
 	report.Rows = len(s.rows)
 	cs, headingFaults := columns{}, []RowError(nil)
-	if s.heading != nil {
+	switch {
+	case s.heading == nil:
+	case o.Columns != nil:
+		cs, headingFaults = matchHeadings(s.heading, o.Columns)
+	default:
 		cs, headingFaults = readHeadings(s.heading)
 	}
 	report.Errors = append(append(report.Errors, headingFaults...), bad...)
-	if len(headingFaults) > 0 || s.heading == nil {
+	report.Fatal = len(headingFaults) > 0 || s.heading == nil || len(s.rows) == 0
+	if report.Fatal {
 		return report, nil
 	}
 
 	d.writing.Lock()
 	defer d.writing.Unlock()
 	c := d.check(cs, s.rows, o, &report)
+	report.Faulty = c.faulty()
 	if len(report.Errors) > 0 {
-		return report, nil
+		if !o.SkipFaulty {
+			return report, nil
+		}
+		if c, report = d.checkRest(cs, s.rows, o, report); len(report.Errors) > 0 {
+			return report, nil
+		}
 	}
 	changes := c.changes(&report)
 	if o.DryRun || len(changes) == 0 {
 		return report, nil
 	}
+	if o.Undo != "" {
+		if report.Undo, err = d.keepPast(ctx, o.Undo, changes, report); err != nil {
+			return report, err
+		}
+	}
+	return report, d.storePeople(ctx, changes)
+}
+
+// checkRest checks the rows again without the faulty ones. A fault that only
+// shows then, such as two rows of one number of which one was faulty, takes its
+// row out too.
+func (d *Directory) checkRest(cs columns, rows []sheetRow, o ImportOptions, first ImportReport) (*check, ImportReport) {
+	out := map[int]bool{}
+	report := first
+	for {
+		before := len(out)
+		for _, e := range report.Errors {
+			out[e.Row] = true
+		}
+		rest := make([]sheetRow, 0, len(rows))
+		without := map[string]bool{}
+		for _, row := range rows {
+			if out[row.number] {
+				without[fold(cs.cell(row.cells, colNumber))] = true
+				continue
+			}
+			rest = append(rest, row)
+		}
+		report = ImportReport{DryRun: o.DryRun, Rows: len(rows), Warnings: []RowError{}, Errors: []RowError{}}
+		c := d.checkWithout(cs, rest, without, o, &report)
+		if len(report.Errors) == 0 || len(out) == before && before > 0 {
+			report.Faulty, report.Skipped = first.Faulty, len(out)
+			return c, report
+		}
+	}
+}
+
+// storePeople stores people and shows them on this node at once.
+func (d *Directory) storePeople(ctx context.Context, changes []record) error {
 	values := make(map[string][]byte, len(changes))
 	for _, rec := range changes {
 		value, err := json.Marshal(rec)
 		if err != nil {
-			return report, fmt.Errorf("encode person: %w", err)
+			return fmt.Errorf("encode person: %w", err)
 		}
 		values[personKey+string(rec.ID)] = value
 	}
 	if err := d.store.PutAll(ctx, values); err != nil {
-		return report, fmt.Errorf("store people: %w", err)
+		return fmt.Errorf("store people: %w", err)
 	}
 	for key, value := range values {
 		d.apply(key, value)
 	}
-	return report, nil
+	return nil
 }
 
 // changes counts what the checked people would change and returns them with
 // their new versions.
 func (c *check) changes(report *ImportReport) []record {
 	var changes []record
-	known := 0
 	for _, e := range c.entries {
-		if e.old.ID == "" {
+		switch {
+		case e.old.ID == "":
 			report.Added++
 			e.new.ID = announcement.NewPersonID()
 			e.new.Version = 1
-			changes = append(changes, e.new)
-			continue
-		}
-		known++
-		if e.new == e.old {
+			list(&report.Lists.Added, e.row.number, e.new)
+		case e.new == e.old:
 			report.Unchanged++
 			continue
+		default:
+			report.Changed++
+			if e.old.Active && !e.new.Active {
+				report.Leaving++
+				list(&report.Lists.Leaving, e.row.number, e.new)
+			} else {
+				list(&report.Lists.Changed, e.row.number, e.new, differences(e.old, e.new)...)
+			}
+			e.new.Version++
 		}
-		report.Changed++
-		if e.old.Active && !e.new.Active {
-			report.Leaving++
-		}
-		e.new.Version++
 		changes = append(changes, e.new)
 	}
-	report.Missing = len(c.known) - known
+	for _, key := range slices.Sorted(maps.Keys(c.known)) {
+		r := c.known[key]
+		if !r.Active || c.byNumber[key] != nil || c.without[key] {
+			continue
+		}
+		report.Missing++
+		list(&report.Lists.Missing, 0, r)
+		if c.wholeList {
+			r.Active = false
+			r.Version++
+			changes = append(changes, r)
+		}
+	}
 	return changes
+}
+
+func list(to *[]Listed, row int, r record, changes ...Change) {
+	if len(*to) < shownRows {
+		*to = append(*to, Listed{Row: row, Number: r.Number, Name: r.Name, Changes: changes})
+	}
+}
+
+// differences names what changes about a person.
+func differences(old, now record) []Change {
+	var out []Change
+	for _, f := range []struct {
+		col      column
+		from, to string
+	}{
+		{colName, old.Name, now.Name}, {colGiven, old.Given, now.Given}, {colEmail, old.Email, now.Email}, {colMobile, old.Mobile, now.Mobile},
+		{colManager, old.Manager, now.Manager}, {colSite, old.Site, now.Site}, {colCountry, old.Country, now.Country}, {colZone, old.Zone, now.Zone},
+		{colLocale, string(old.Language), string(now.Language)}, {colDepartment, old.Department, now.Department},
+		{colTitle, old.Title, now.Title}, {colShift, old.Shift, now.Shift}, {colActive, yesNo(old.Active), yesNo(now.Active)},
+	} {
+		if f.from != f.to {
+			out = append(out, Change{columnKeys[f.col], f.from, f.to})
+		}
+	}
+	return out
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "true"
+	}
+	return "false"
+}
+
+// Upload is what a file looks like before anything is checked.
+type Upload struct {
+	Headings []string
+	Samples  [][]string // up to three values of each column
+	Guess    []string   // what each column seems to hold
+	Rows     int
+	Faults   []RowError // why it cannot be read
+}
+
+// Look reads a file only to show its columns.
+func Look(r io.Reader) (Upload, error) {
+	s, bad, err := readSheet(r)
+	if err != nil {
+		return Upload{}, err
+	}
+	u := Upload{Headings: s.heading, Samples: make([][]string, len(s.heading)), Guess: guess(s.heading), Rows: len(s.rows)}
+	if len(s.rows) == 0 {
+		u.Faults = bad
+	}
+	const samples = 3
+	for i := range s.heading {
+		for _, row := range s.rows {
+			if cell := row.cells[i]; cell != "" && len(u.Samples[i]) < samples {
+				u.Samples[i] = append(u.Samples[i], shorten(printable(cell)))
+			}
+			if len(u.Samples[i]) == samples {
+				break
+			}
+		}
+	}
+	return u, nil
+}
+
+// Match says what is wrong with a matching of columns before anybody is checked.
+func Match(headings, keys []string) []RowError {
+	_, bad := matchHeadings(headings, keys)
+	return bad
 }

@@ -2,6 +2,7 @@ package directory
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -26,7 +27,21 @@ func (c *check) managers() {
 		}
 		key := fold(e.new.Manager)
 		m, found := c.person(key)
+		if !found && !c.without[key] {
+			called := c.called(key)
+			if len(called) > 1 {
+				c.fault(e, colManager, "is the name of several people; give the employee number")
+				continue
+			}
+			if len(called) == 1 {
+				key = fold(called[0])
+				m, found = c.person(key)
+			}
+		}
 		switch {
+		case !found && c.without[key]:
+			e.new.Manager = e.old.Manager
+			c.warn(e, colManager, "is the manager, and is left out of this import")
 		case !found:
 			c.fault(e, colManager, "no manager with this employee number is in the file or known already")
 		case key == fold(e.new.Number):
@@ -37,8 +52,24 @@ func (c *check) managers() {
 	}
 }
 
-// loops finds reporting lines that never end, and names each once, at its first
-// row in the file.
+// called returns the employee numbers of the active people with this name:
+// some lists name managers instead of numbering them.
+func (c *check) called(name string) []string {
+	if c.byName == nil {
+		c.byName = map[string][]string{}
+		for _, e := range c.entries {
+			c.byName[fold(e.new.Name)] = append(c.byName[fold(e.new.Name)], e.new.Number)
+		}
+		for key, r := range c.known {
+			if r.Active && c.byNumber[key] == nil {
+				c.byName[fold(r.Name)] = append(c.byName[fold(r.Name)], r.Number)
+			}
+		}
+	}
+	return c.byName[name]
+}
+
+// loops finds reporting lines that never end.
 func (c *check) loops() {
 	walked := map[string]int{} // folded number → which walk came by
 	for i, e := range c.entries {
@@ -69,32 +100,29 @@ func (c *check) above(key string) string {
 // longestLoop is how many people of a loop are named.
 const longestLoop = 12
 
+// loop faults everybody of a loop who is in the file, each with the loop named
+// from there on. A loop among people who are not in the file is survived at run
+// time.
 func (c *check) loop(key string) {
 	var names []string
-	var first *entry
 	for at := key; ; {
 		p, _ := c.person(at)
 		names = append(names, p.Number)
-		if e := c.byNumber[at]; e != nil && (first == nil || e.row.number < first.row.number) {
-			first = e
-		}
 		if at = c.above(at); at == key {
 			break
 		}
 	}
-	if first == nil {
-		return // among people who are not in the file; survived at run time
-	}
 	for i, n := range names {
-		if n == first.new.Number {
-			names = append(append(names[i:len(names):len(names)], names[:i]...), n)
-			break
+		e := c.byNumber[fold(n)]
+		if e == nil {
+			continue
 		}
+		from := append(append(slices.Clone(names[i:]), names[:i]...), n)
+		if len(from) > longestLoop {
+			from = append(append(from[:longestLoop-1:longestLoop-1], "…"), n)
+		}
+		c.fault(e, colManager, fmt.Sprintf("these people manage each other in a loop: %s", strings.Join(from, " → ")))
 	}
-	if len(names) > longestLoop {
-		names = append(append(names[:longestLoop-1:longestLoop-1], "…"), names[len(names)-1])
-	}
-	c.fault(first, colManager, fmt.Sprintf("these people manage each other in a loop: %s", strings.Join(names, " → ")))
 }
 
 // reachability warns of what is allowed, but worth a look: people without a

@@ -32,9 +32,10 @@ type sheetRow struct {
 	cells  []string
 }
 
-// readSheet reads a CSV file as spreadsheets in Indonesia and elsewhere write
-// it: separated by comma, semicolon or tab, in UTF-8, UTF-16 or Windows-1252.
-// An error means that r failed; faults of the file are returned as such.
+// readSheet reads a file as people send it: an Excel workbook, or a CSV file as
+// spreadsheets in Indonesia and elsewhere write it, separated by comma, semicolon
+// or tab, in UTF-8, UTF-16 or Windows-1252. An error means that r failed; faults
+// of the file are returned as such.
 func readSheet(r io.Reader) (sheet, []RowError, error) {
 	data, err := io.ReadAll(io.LimitReader(r, MaxBytes+1))
 	if err != nil {
@@ -43,44 +44,115 @@ func readSheet(r io.Reader) (sheet, []RowError, error) {
 	if len(data) > MaxBytes {
 		return sheet{}, []RowError{{Reason: "the file is larger than 10 MB"}}, nil
 	}
-	text, comma := separator(decode(data))
+	var g grid
+	switch {
+	case bytes.HasPrefix(data, []byte("PK\x03\x04")):
+		g.readWorkbook(data)
+	case bytes.HasPrefix(data, []byte("\xD0\xCF\x11\xE0")):
+		g.bad = []RowError{{Reason: "this Excel file is of an old kind or has a password; save it as .xlsx without a password, or as CSV"}}
+	default:
+		g.readText(data)
+	}
+	s, bad := g.sheet()
+	return s, bad, nil
+}
+
+// grid is the rows of a file that are not blank, before anybody knows which of
+// them is the heading.
+type grid struct {
+	rows   []sheetRow
+	ragged bool // rows may be shorter than the heading: a workbook leaves off empty cells
+	bad    []RowError
+}
+
+// above is how many rows of title and date may stand above a heading.
+const above = 10
+
+// take adds a row; it reports false when the file is too long.
+func (g *grid) take(row int, cells []string) bool {
+	for i, c := range cells {
+		cells[i] = clean(c)
+	}
+	if blank(cells) { // spreadsheets export the empty rows below a table
+		return true
+	}
+	if len(g.rows) == MaxRows+above {
+		return false
+	}
+	g.rows = append(g.rows, sheetRow{row, cells})
+	return true
+}
+
+// heading finds the row with the names of the columns: people put a title and a
+// date above their tables. It is the first of the first rows with two names that
+// we know, else the very first.
+func (g *grid) heading() int {
+	for i, row := range g.rows[:min(len(g.rows), above)] {
+		known := 0
+		for _, cell := range row.cells {
+			if _, ok := columnOf[foldHeading(cell)]; ok {
+				known++
+			}
+		}
+		if known >= 2 {
+			return i
+		}
+	}
+	return 0
+}
+
+func (g *grid) sheet() (sheet, []RowError) {
 	var s sheet
-	var bad []RowError
+	bad := g.bad
+	if len(g.rows) == 0 {
+		if len(bad) == 0 {
+			bad = append(bad, RowError{Row: 1, Reason: "the file is empty"})
+		}
+		return s, bad
+	}
+	at := g.heading()
+	s.heading = g.rows[at].cells
+	for _, row := range g.rows[at+1:] {
+		if g.ragged && len(row.cells) < len(s.heading) {
+			row.cells = append(row.cells, make([]string, len(s.heading)-len(row.cells))...)
+		}
+		switch {
+		case len(s.rows) == MaxRows:
+			return s, append(bad, RowError{Row: row.number, Reason: "the file has more than 50,000 people"})
+		case len(row.cells) < len(s.heading) || len(row.cells) > len(s.heading) && !blank(row.cells[len(s.heading):]):
+			bad = append(bad, RowError{Row: row.number, Reason: fmt.Sprintf("has %d cells, but the heading has %d", len(row.cells), len(s.heading))})
+		default:
+			row.cells = row.cells[:len(s.heading)]
+			s.rows = append(s.rows, row)
+		}
+	}
+	if len(s.rows) == 0 && len(bad) == 0 {
+		bad = append(bad, RowError{Row: 1, Reason: "the file has a heading but no people"})
+	}
+	return s, bad
+}
+
+// readText reads CSV.
+func (g *grid) readText(data []byte) {
+	text, comma := separator(decode(data))
 	cr := csv.NewReader(bytes.NewReader(text))
 	cr.Comma = comma
-	cr.FieldsPerRecord = -1 // told per row below, in words
+	cr.FieldsPerRecord = -1 // told per row, in words
 	for row, offset := 0, int64(0); ; {
 		cells, err := cr.Read()
 		if errors.Is(err, io.EOF) {
-			break
+			return
 		}
 		row += 1 + emptyLines(text[offset:])
 		offset = cr.InputOffset()
 		if err != nil {
-			return s, append(bad, RowError{Row: row, Reason: "has a quotation mark in the wrong place, so that the file cannot be read from here on"}), nil //nolint:nilerr // it is said in the report
+			g.bad = append(g.bad, RowError{Row: row, Reason: "has a quotation mark in the wrong place, so that the file cannot be read from here on"})
+			return
 		}
-		for i, c := range cells {
-			cells[i] = clean(c)
-		}
-		switch {
-		case blank(cells): // spreadsheets export the empty rows below a table
-		case s.heading == nil:
-			s.heading = cells
-		case len(s.rows) == MaxRows:
-			return s, append(bad, RowError{Row: row, Reason: "the file has more than 50,000 people"}), nil
-		case len(cells) < len(s.heading) || len(cells) > len(s.heading) && !blank(cells[len(s.heading):]):
-			bad = append(bad, RowError{Row: row, Reason: fmt.Sprintf("has %d cells, but the heading has %d", len(cells), len(s.heading))})
-		default:
-			s.rows = append(s.rows, sheetRow{row, cells[:len(s.heading)]})
+		if !g.take(row, cells) {
+			return
 		}
 	}
-	switch {
-	case s.heading == nil:
-		bad = append(bad, RowError{Row: 1, Reason: "the file is empty"})
-	case len(s.rows) == 0 && len(bad) == 0:
-		bad = append(bad, RowError{Row: 1, Reason: "the file has a heading but no people"})
-	}
-	return s, bad, nil
 }
 
 // decode returns UTF-8 with line breaks that encoding/csv knows.
