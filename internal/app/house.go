@@ -158,7 +158,11 @@ func (h *House) furnish(ctx context.Context, secret *keys, store tracker.Store, 
 	if c.Sandbox {
 		phones = "http://" + c.SandboxListen + "/phones"
 	}
-	h.server, err = web.New(web.Options{Desk: h.desk, Phone: h.desk, People: &people{directory: h.directory, links: h.links, sample: c.SMSProvider == "sandbox"},
+	files, err := openUploads(ctx, h.vault, h.now)
+	if err != nil {
+		return err
+	}
+	h.server, err = web.New(web.Options{Desk: h.desk, Phone: h.desk, People: &people{directory: h.directory, links: h.links, sample: c.SMSProvider == "sandbox", desk: h.desk, uploads: files},
 		Hooks: h.desk, Access: guard, Health: health{h}, Metrics: metrics, PublicURL: c.PublicURL, Org: c.OrgName, Secret: secret.Cookie,
 		Verify: h.verify, Now: h.now, Log: log, Version: h.Version, SandboxURL: phones})
 	if err != nil {

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"io"
+	"sync"
 	"time"
 
 	"kentongan/internal/announcement"
@@ -15,6 +16,9 @@ type people struct {
 	directory *directory.Directory
 	links     *links
 	sample    bool // an import in the sandbox makes sample people
+	desk      *desk
+	uploads   *uploads
+	applying  sync.Mutex // one import at a time: of two presses the second finds it done
 }
 
 // Import reads a CSV file: all of it, or nothing.

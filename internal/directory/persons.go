@@ -150,6 +150,7 @@ func (d *Directory) listing(r record, leads map[string]bool) Listing {
 	c := d.contacts[r.ID]
 	l := Listing{Person: r.Person, Version: r.Version, Landline: r.Landline, Troubles: d.troubles(r, leads), Contact: Contact{
 		SMSStopped: r.Mobile != "" && c.Stopped == r.Mobile, WrongNumber: r.Mobile != "" && c.Wrong == r.Mobile, Subscriptions: slices.Clone(c.Subscriptions),
+		Devices: slices.Clone(c.Devices), Shown: c.Shown,
 	}}
 	l.Channels, l.Why = reach(r, c)
 	if m, ok := d.byNumber(r.Manager); ok {

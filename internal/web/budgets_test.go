@@ -58,7 +58,7 @@ func budgetOf(s shown) budget {
 		name = "team"
 	case s.phone():
 		name = "employee"
-	case s.file != "":
+	case s.file != "", strings.HasPrefix(path, "/people/import/"):
 		name = "import"
 	case parts[0] == "alerts" && len(parts) == 2:
 		name = "board"

@@ -15,7 +15,7 @@ func TestPagesAreMade(t *testing.T) {
 	h.open = true
 	srv := newServer(t, h)
 	for path, want := range map[string]string{
-		"/": "New alert", "/new": "REAL emergency", "/people": "CSV", "/inbox": "terjebak", "/signin": "Access token",
+		"/": "New alert", "/new": "REAL emergency", "/people": "Import a file", "/people/import": "CSV", "/sites": "Lapangan parkir B", "/groups": "Fire wardens", "/person/2210": "Agus", "/people/import/u6/check": "Excel has damaged", "/inbox": "terjebak", "/signin": "Access token",
 		"/alerts/a1": "346</span> without answer", "/alerts/a1/people?state=need_help": "Agus", "/alerts/a1/people/4": "How do you know?",
 		"/alerts/a1/correct": "sent in error", "/t/" + goodToken: "Agus", "/e/code1": "<form", "/me": "Siti",
 		"/sw.js": "showNotification", "/app.webmanifest": "start_url", "/static/app.css": "--extreme", "/static/icon-192.png": "PNG",

@@ -514,8 +514,11 @@ type Phone interface {
 	MyChanges(ctx context.Context, device string) (<-chan struct{}, error)
 }
 
-// People is the directory as the API sees it.
+// People is the directory as the API and the console see it.
 type People interface {
+	Importing
+	Staff
+	Places
 	Import(ctx context.Context, p Principal, r io.Reader, dryRun bool) (ImportReport, error)
 	// EnrolCode returns a personal enrolment code for a person by employee number.
 	EnrolCode(ctx context.Context, number string) (string, error)

@@ -39,12 +39,17 @@ var notices = map[string]string{
 	"handled":         "Marked as handled.",
 	"undone":          "The mark is taken back.",
 	"too-late":        "This mark can no longer be taken back. Mark them again as they are.",
+	"deleted":         "Deleted.",
+	"invited":         "The link is on its way.",
+	"import-undone":   "The import was undone. Everybody is as before.",
+	"unchanged":       "The file says nothing new. Nothing was changed.",
 }
 
 // fieldNames say what a field of a form is called on the page.
 var fieldNames = map[string]string{
 	"audience": "People", "sites": "Sites", "departments": "Departments", "under": "Managers and all their people", "people": "Named people",
 	"except": "Not these", "title": "Title", "body": "Text", "text": "Text", "sms": "In the SMS", "severity": "How serious?", "answers": "Question",
+	"groups": "Groups", "name": "Name", "assembly": "Assembly points", "zone": "Time zone", "emergency": "Emergency number",
 }
 
 // Anchor is the id of the field that an error is about: "audience.people[0]" is
@@ -60,7 +65,7 @@ func (p page) Anchor(field string) string {
 			return parts[2] + "." + parts[1]
 		}
 	case "audience":
-		return map[string]string{"sites": "site", "departments": "department", "under": "under", "people": "people", "except": "except"}[parts[min(1, len(parts)-1)]]
+		return map[string]string{"sites": "site", "departments": "department", "groups": "group", "under": "under", "people": "people", "except": "except"}[parts[min(1, len(parts)-1)]]
 	}
 	return field
 }
@@ -85,6 +90,9 @@ func (p page) FaultOf(f *announcement.FieldError) string {
 		return p.T(words[0]) + ": " + why
 	}
 	if word, ok := fieldNames[name]; ok {
+		return p.T(word) + ": " + why
+	}
+	if word, ok := columnNames[name]; ok {
 		return p.T(word) + ": " + why
 	}
 	return why

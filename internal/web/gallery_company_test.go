@@ -3,7 +3,6 @@ package web
 import (
 	"context"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -33,7 +32,6 @@ type company struct {
 	texts   []Text
 	ready   Readiness
 	preview Preview
-	report  ImportReport
 	sandbox string
 	deskErr error // of everything the console asks
 	actOver bool  // nothing is left that an act could do
@@ -417,13 +415,4 @@ func (c *company) Act(_ context.Context, _ announcement.ID, kind announcement.Me
 		act.Push[lang], act.SMS[lang] = [2]string{m.Title, m.Body}, SMSPreview{Text: m.SMS, Segments: 1, Units: len(m.SMS), Limit: 160}
 	}
 	return act, c.deskErr
-}
-
-func (c *company) Import(ctx context.Context, p Principal, r io.Reader, dry bool) (ImportReport, error) {
-	if _, err := c.house.Import(ctx, p, r, dry); err != nil {
-		return ImportReport{}, err
-	}
-	report := c.report
-	report.DryRun = dry
-	return report, nil
 }

@@ -17,7 +17,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -238,17 +237,6 @@ var exhibits = []exhibit{
 	{name: "act-clear-again", path: "/alerts/a1/clear", set: func(_ testing.TB, c *company) { c.end(announcement.AsAllClear) }},
 	{name: "act-correct-again", path: "/alerts/a1/correct", set: func(_ testing.TB, c *company) { c.end(announcement.AsAllClear) }},
 
-	{name: "people", path: "/people"},
-	{name: "people-faults", path: "/people", file: "employee_id,mobile\n1,x\n", set: func(_ testing.TB, c *company) { c.report = faultyReport(6) }, want: http.StatusUnprocessableEntity},
-	{name: "people-many-faults", path: "/people", file: "employee_id,mobile\n1,x\n", set: func(_ testing.TB, c *company) { c.report = faultyReport(50_000) }, want: http.StatusUnprocessableEntity},
-	{name: "people-checked", path: "/people", file: "employee_id,mobile\n1,0812\n", set: func(_ testing.TB, c *company) {
-		c.report = ImportReport{Rows: 1242, Added: 12, Changed: 31, Unchanged: 1199, Leaving: 2, Missing: 6, Mended: 87, Warnings: faultyReport(3).Errors}
-	}},
-	{name: "people-imported", path: "/people", file: "employee_id,mobile\n1,0812\n", form: []string{"import"}, set: func(_ testing.TB, c *company) {
-		c.report = ImportReport{Rows: 1242, Added: 12, Changed: 31, Unchanged: 1199}
-	}},
-	{name: "people-no-file", path: "/people", form: []string{"checked="}, want: http.StatusUnprocessableEntity},
-
 	{name: "trouble-not-found", path: "/nowhere", want: http.StatusNotFound},
 	{name: "trouble-faults", path: "/alerts/a1/people/1/mark", form: []string{"a=1"}, want: http.StatusUnprocessableEntity},
 	{name: "trouble-not-now", path: "/alerts/a1", set: func(_ testing.TB, c *company) { c.deskErr = ErrNotYet }, want: http.StatusServiceUnavailable},
@@ -301,22 +289,6 @@ func doubts(_ testing.TB, c *company) {
 func smallDrillOfFire(t testing.TB, c *company) {
 	alert("fire", announcement.Drill)(t, c)
 	c.preview.Recipients, c.preview.Unreachable = 32, nil
-}
-
-func faultyReport(n int) ImportReport {
-	r := ImportReport{Rows: max(1248, n)}
-	why := []RowError{
-		{Field: "mobile_phone", Value: "6.28E+12", Reason: "Excel has damaged this number. Format the column as Text and export again."},
-		{Field: "mobile_phone", Value: "0812 345", Reason: "is too short"},
-		{Field: "site", Value: "Pabrik Cknd", Reason: "is not known"},
-		{Field: "display_name", Reason: "is missing"},
-	}
-	for i := range n {
-		e := why[i%len(why)]
-		e.Row = 14 + 37*i
-		r.Errors = append(r.Errors, e)
-	}
-	return r
 }
 
 // shown is an exhibit as it was sent.
@@ -399,8 +371,6 @@ func sharedGallery(t testing.TB) *gallery {
 
 var both = []announcement.Language{announcement.Indonesian, announcement.English}
 
-var checkedField = regexp.MustCompile(`name="checked" value="([^"]+)"`)
-
 // show makes one exhibit.
 func show(t testing.TB, srv *Server, x exhibit, lang announcement.Language) shown {
 	t.Helper()
@@ -436,9 +406,6 @@ func show(t testing.TB, srv *Server, x exhibit, lang announcement.Language) show
 	switch {
 	case x.file != "":
 		w = ask(http.MethodPost, "multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"people.csv\"\r\n\r\n"+x.file+"\r\n--x--\r\n")
-		if checked := checkedField.FindStringSubmatch(w.Body.String()); len(x.form) > 0 && checked != nil {
-			w = ask(http.MethodPost, "multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=\"checked\"\r\n\r\n"+html.UnescapeString(checked[1])+"\r\n--x--\r\n")
-		}
 	case len(x.form) == 0:
 		w = ask(http.MethodGet, "", "")
 	default:

@@ -24,7 +24,7 @@ import (
 const (
 	maxBody       = 64 << 10 // bytes; a form or an announcement is far smaller
 	maxImportBody = 10 << 20 // bytes; about 50,000 people
-	maxImportForm = 15 << 20 // bytes; the same file when the page carries it back
+	maxImportForm = 11 << 20 // bytes; the same file with the edges of its form
 )
 
 // Options are what the pages need from the house.
@@ -103,6 +103,8 @@ func (s *Server) routes() http.Handler {
 	s.routeActs(pages)
 	s.routeBoard(pages)
 	s.routePeople(pages)
+	s.routeImport(pages)
+	s.routePlaces(pages)
 	s.routeInbox(pages)
 	pages.HandleFunc("GET /static/{name...}", s.static)
 	pages.HandleFunc("/", s.unknownPage)
@@ -135,7 +137,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		switch {
 		case strings.HasSuffix(r.URL.Path, "people:import"):
 			limit = maxImportBody
-		case r.URL.Path == "/people":
+		case r.URL.Path == "/people/import":
 			limit = maxImportForm
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, limit)

@@ -148,6 +148,37 @@ func (s *Server) page(r *http.Request, title string) page {
 	return p
 }
 
+// Within says which page of the bar is the present one: "page" itself, or "true"
+// for a page below it.
+func (p page) Within(paths ...string) string {
+	for i, path := range paths {
+		switch {
+		case p.Path == path && i == 0:
+			return "page"
+		case p.Path == path, strings.HasPrefix(p.Path, path+"/"):
+			return "true"
+		}
+	}
+	return ""
+}
+
+// corner is one of the links of the second row.
+type corner struct{ Path, Label, Icon, Current string }
+
+// Company are the pages about the company.
+func (p page) Company() []corner {
+	all := []corner{
+		{Path: "/people", Label: "People", Icon: "users"}, {Path: "/sites", Label: "Sites", Icon: "building-2"}, {Path: "/groups", Label: "Groups", Icon: "user-check"},
+	}
+	for i, c := range all {
+		all[i].Current = p.Within(c.Path)
+		if c.Path == "/people" && p.Within("/person") != "" {
+			all[i].Current = "true"
+		}
+	}
+	return all
+}
+
 // show writes a page. It is made completely before the first byte goes out, so
 // that a fault never leaves half a page.
 func (s *Server) show(w http.ResponseWriter, r *http.Request, status int, name, part string, data any) {

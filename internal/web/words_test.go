@@ -66,7 +66,7 @@ func TestEveryWordIsTranslated(t *testing.T) {
 		_, detail := statusOf(status)
 		want("statusOf", detail)
 	}
-	for _, words := range []map[string]string{codeWords, rankWords, notices, fieldNames} {
+	for _, words := range []map[string]string{codeWords, rankWords, notices, fieldNames, columnNames, troubleWords} {
 		for code, english := range words {
 			want(code, english)
 		}
@@ -85,6 +85,12 @@ func TestEveryWordIsTranslated(t *testing.T) {
 	}
 	for _, s := range (composeView{}).Steps() {
 		want("step", s.Name)
+	}
+	for _, s := range (importView{}).Steps() {
+		want("step", s.Name)
+	}
+	for _, c := range (page{}).Company() {
+		want("company", c.Label)
 	}
 	for _, o := range append((composeView{}).Severities(), (composeView{}).Questions()...) {
 		want("option", o.Label)

@@ -1,0 +1,194 @@
+package web
+
+import (
+	"context"
+	"time"
+
+	"kentongan/internal/announcement"
+)
+
+// Importing is the import of people in four steps. An upload is kept for an hour
+// under an id that cannot be guessed, so that any node can take the next step and
+// a step can be looked at again.
+type Importing interface {
+	Keep(ctx context.Context, p Principal, name string, file []byte) (id string, err error)
+	Upload(ctx context.Context, id string) (Upload, error) // ErrNotFound when it is too old
+	// Match says what each column holds. Faults are FieldErrors named "c0", "c1" …
+	Match(ctx context.Context, p Principal, id string, columns []string) error
+	// Check says what the import would do. whole: who is not in the file leaves.
+	Check(ctx context.Context, id string, skipFaulty, whole bool) (ImportCheck, error)
+	// Apply imports. typed is how many people leave, where that must be confirmed.
+	Apply(ctx context.Context, p Principal, id string, c ImportChoice) (done string, err error)
+	Imported(ctx context.Context, done string) (Imported, error)
+	Imports(ctx context.Context) []Imported // newest first
+	Undo(ctx context.Context, p Principal, done string) error
+}
+
+// Upload is a file on its way in.
+type Upload struct {
+	ID       string
+	Name     string
+	Rows     int
+	Headings []string
+	Samples  [][]string // up to three values of each column
+	Columns  []string   // what each column holds, as guessed or as chosen
+	Kinds    []string   // what a column can hold
+}
+
+// ImportCheck is what an import would do.
+type ImportCheck struct {
+	ImportReport
+	Name    string
+	Fine    int // rows without a fault
+	Skipped int // faulty rows that are left out
+	Fatal   bool
+	Faulty  []FaultyRow
+	Lists   ImportLists
+	Active  int // people who work here now
+}
+
+// MustType reports whether so many people leave that the number has to be typed.
+// Leaving out who is not in the file always needs it.
+func (c ImportCheck) MustType(whole bool) bool {
+	return whole && c.Missing > 0 || c.Leaving*20 > c.Active
+}
+
+// LeavingWith is how many people leave by a choice.
+func (c ImportCheck) LeavingWith(whole bool) int {
+	if whole {
+		return c.Leaving + c.Missing
+	}
+	return c.Leaving
+}
+
+// ImportLists name the people behind the numbers, not always all of them.
+type ImportLists struct{ Added, Changed, Leaving, Missing, Mended []Listed }
+
+// Listed is one person of an import.
+type Listed struct {
+	Row          int
+	Number, Name string
+	Changes      []Change
+}
+
+// Change is one thing about a person that an import changes.
+type Change struct{ Column, From, To string }
+
+// FaultyRow is a row with what is wrong in each of its cells, by column.
+type FaultyRow struct {
+	Row      int
+	Cells    map[string]string
+	Problems map[string]string
+}
+
+// ImportChoice is what a person decided about an import.
+type ImportChoice struct {
+	SkipFaulty bool
+	Whole      bool // people who are not in the file leave
+	Typed      int  // -1: nothing that is a number
+}
+
+// Imported is an import that was made.
+type Imported struct {
+	ID                    string
+	At                    time.Time
+	By                    string
+	Added, Changed, Left  int
+	Skipped, Mended, Kept int
+	Until                 time.Time // it can be undone until then; zero if not
+	Undone                bool
+}
+
+// Staff is the list of people.
+type Staff interface {
+	People(ctx context.Context, f PeopleFilter) (PeoplePage, error)
+	Person(ctx context.Context, number string) (Person, error)
+	// SavePerson changes a person, or adds one whose version is 0. values are by
+	// column. Faults are FieldErrors named by column, ErrConflict says that somebody
+	// else changed the person first.
+	SavePerson(ctx context.Context, p Principal, values map[string]string, version int64) error
+	// Invite sends a person the link by which their phone joins.
+	Invite(ctx context.Context, p Principal, number string) error
+	// ClearNumber takes back what a network or a stranger said about a person's number.
+	ClearNumber(ctx context.Context, p Principal, number string) error
+}
+
+// PeopleFilter chooses people of the list.
+type PeopleFilter struct {
+	Search, Site, Trouble string
+	Offset, Limit         int
+}
+
+// PeoplePage is part of the list.
+type PeoplePage struct {
+	Total    int
+	People   []Person
+	Next     *int
+	Troubles map[string]int // how many people have each trouble
+	Sites    []string
+}
+
+// Person is somebody in the list of people.
+type Person struct {
+	Name
+	Version           int64
+	Given, Email      string
+	Mobile            string // E.164
+	Landline          bool
+	Country, Zone     string
+	Language          announcement.Language
+	Site, Department  string
+	Title, Shift      string
+	Active, Sample    bool
+	ManagerNumber     string
+	Channels          []announcement.Channel
+	SMSStopped, Wrong bool
+	Troubles          []string
+	Sharing           []Name
+	Devices           []Handset
+	EnrolLink         string // personal page of enrolment; only where it may be shown
+}
+
+// Handset is a phone or computer that gets push.
+type Handset struct {
+	Name  string // "Chrome", as far as it is known
+	Seen  time.Time
+	Stale bool
+}
+
+// Places are the sites and groups.
+type Places interface {
+	AllSites(ctx context.Context) []Site
+	SaveSite(ctx context.Context, p Principal, s Site) error
+	DeleteSite(ctx context.Context, p Principal, id string) error
+
+	AllGroups(ctx context.Context) []Group
+	Group(ctx context.Context, id string) (Group, []Name, error)
+	SaveGroup(ctx context.Context, p Principal, g Group) (id string, err error)
+	DeleteGroup(ctx context.Context, p Principal, id string) error
+	// GroupChoices are the values a rule can ask for.
+	GroupChoices(ctx context.Context) GroupChoices
+}
+
+// Site is a place where people work.
+type Site struct {
+	ID        string // empty: only people say that it exists
+	Name      string
+	Assembly  []string // the usual assembly point first
+	Zone      string
+	Emergency string // number to dial when life is in danger
+	People    int
+}
+
+// Group is people who are called together.
+type Group struct {
+	ID                                 string
+	Name                               string
+	ByRule                             bool
+	Numbers                            []string // employee numbers: its people, or the managers of its rule
+	Sites, Departments, Shifts, Titles []string // of its rule
+	Count                              int
+}
+
+// GroupChoices are the values a rule can ask for, with their number of people.
+type GroupChoices struct{ Sites, Departments, Shifts, Titles []Choice }

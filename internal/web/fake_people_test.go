@@ -1,0 +1,208 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"kentongan/internal/announcement"
+)
+
+// Importing, Staff and Places in memory. A file that holds "bad" has faulty rows:
+// so many as "bad" stands in it.
+
+func (h *house) Keep(_ context.Context, _ Principal, name string, file []byte) (string, error) {
+	if bytes.HasPrefix(file, []byte("%PDF")) {
+		return "", announcement.FieldErrors{{Field: "file", Why: "the file is empty"}}
+	}
+	h.changed++
+	return fmt.Sprintf("u%d", bytes.Count(file, []byte("bad"))), nil
+}
+
+func (h *house) Upload(_ context.Context, id string) (Upload, error) {
+	if !strings.HasPrefix(id, "u") {
+		return Upload{}, ErrNotFound
+	}
+	return Upload{ID: id, Name: "karyawan-nov.xlsx", Rows: 1248, Headings: []string{"NIP", "Nama Karyawan", "No HP", "HP 2", ""},
+		Samples: [][]string{{"1001", "1002", "1003"}, {"Sri", "Agus Wijaya", "Dewi Lestari"}, {"0812 3450 0012", "81234500013"}, {}, {"x"}},
+		Columns: []string{"employee_id", "display_name", "mobile_phone", "", ""}, Kinds: []string{"employee_id", "display_name", "mobile_phone", "site", "manager_id"}}, nil
+}
+
+func (h *house) Match(_ context.Context, _ Principal, id string, columns []string) error {
+	seen := map[string]bool{}
+	for i, c := range columns {
+		if c != "" && seen[c] {
+			return announcement.FieldErrors{{Field: fmt.Sprintf("c%d", i), Value: "HP 2", Why: `means the same as the heading "No HP"; keep one of them`}}
+		}
+		seen[c] = true
+	}
+	return nil
+}
+
+func (h *house) Check(_ context.Context, id string, skip, _ bool) (ImportCheck, error) {
+	var n int
+	if _, err := fmt.Sscanf(id, "u%d", &n); err != nil {
+		return ImportCheck{}, ErrNotFound
+	}
+	c := ImportCheck{Name: "karyawan-nov.xlsx", Fine: 1248 - n, Active: 1248}
+	c.Rows, c.Added, c.Changed, c.Unchanged, c.Leaving, c.Missing, c.Mended = 1248, 12, 31, 1199, 2, 412, 87
+	if c.Fatal = h.fatal; h.leaving > 0 {
+		c.Leaving, c.Missing, c.Lists.Missing = h.leaving, 0, nil
+	}
+	c.Lists = ImportLists{
+		Added: []Listed{{Row: 3, Number: "1003", Name: "Dewi Lestari"}}, Leaving: []Listed{{Row: 9, Number: "1009", Name: "Joko"}}, Missing: []Listed{{Number: "2001", Name: "Bambang"}},
+		Changed: []Listed{{Row: 4, Number: "1004", Name: "Sri", Changes: []Change{{"site", "Gudang Cikupa", "Pabrik Cikande"}, {"shift", "", "A"}, {"email", "a@b.example", ""}}}},
+		Mended:  []Listed{{Row: 5, Number: "1005", Name: "Agus Wijaya", Changes: []Change{{"mobile_phone", "081234500012", "+6281234500012"}}}},
+	}
+	c.Warnings = []RowError{{Row: 7, Field: "No HP", Value: "0812", Reason: "is also the number in row 3; both are called there"}}
+	if skip {
+		c.Skipped = n
+		return c, nil
+	}
+	for i := range n {
+		row := FaultyRow{Row: 14 + i, Cells: map[string]string{"employee_id": fmt.Sprint(2000 + i), "display_name": "Agus Wijaya", "mobile_phone": "6.28E+12", "site": "Pabrik Cikande", "manager_id": "2210"}, Problems: map[string]string{}}
+		switch i % 5 {
+		case 1:
+			row.Cells["site"], row.Problems["site"] = "Cknd", "is not one of the sites; mend it, or add the site first"
+		case 2:
+			row.Problems["manager_id"] = "these people manage each other in a loop: 2210 → 3301 → 2210"
+		case 3:
+			row.Problems["locale"] = "is not a language such as id or en"
+		case 4:
+			row.Problems[""] = "has 4 cells, but the heading has 5"
+		default:
+			row.Problems["mobile_phone"] = "Excel has damaged this number. Format the column as Text and export again."
+		}
+		c.Faulty = append(c.Faulty, row)
+		c.Errors = append(c.Errors, RowError{Row: row.Row, Field: "No HP"})
+	}
+	return c, nil
+}
+
+func (h *house) Apply(ctx context.Context, _ Principal, id string, choice ImportChoice) (string, error) {
+	c, err := h.Check(ctx, id, choice.SkipFaulty, choice.Whole)
+	if err != nil {
+		return "", err
+	}
+	if c.MustType(choice.Whole) && choice.Typed != c.LeavingWith(choice.Whole) {
+		return "", announcement.FieldErrors{{Field: "typed", Why: "Type how many people leave: 414."}}
+	}
+	h.changed++
+	return "done1", nil
+}
+
+func (h *house) Imported(_ context.Context, done string) (Imported, error) {
+	for _, i := range h.Imports(context.Background()) {
+		if i.ID == done {
+			return i, nil
+		}
+	}
+	return Imported{}, ErrNotFound
+}
+
+func (h *house) Imports(context.Context) []Imported {
+	return []Imported{{ID: "done1", At: noon, By: "Rina", Added: 12, Changed: 31, Left: 2, Skipped: 6, Until: noon.Add(24 * time.Hour)}, {ID: "done0", At: noon.Add(-48 * time.Hour), By: "Rina", Added: 3, Undone: true, Kept: 2}}
+}
+
+func (h *house) Undo(context.Context, Principal, string) error { h.changed++; return nil }
+
+func (h *house) staff() []Person {
+	return []Person{
+		{Name: Name{Number: "2210", Name: "Agus Wijaya", Team: "Gudang", Manager: "Rina"}, Version: 3, Mobile: "+6281234567890", Language: "id", Site: "Pabrik Cikande", Active: true,
+			Title: "Operator", Channels: announcement.Channels, Devices: []Handset{{Name: "Chrome, Android", Seen: noon}, {Seen: noon.Add(-60 * 24 * time.Hour), Stale: true}},
+			Sharing: []Name{{Number: "2211", Name: "Siti"}}, Troubles: []string{"shared"}},
+		{Name: Name{Number: "2211", Name: "Siti"}, Version: 1, Mobile: "+622112345678", Landline: true, Language: "jv", Wrong: true, SMSStopped: true, Active: true, Troubles: []string{"unreachable", "wrong_number", "sms_stopped", "no_manager"}},
+		{Name: Name{Number: "2212", Name: "Joko"}, Version: 1, Language: "en", Troubles: []string{"left"}},
+	}
+}
+
+func (h *house) People(_ context.Context, f PeopleFilter) (PeoplePage, error) {
+	p := PeoplePage{Total: 120, People: h.staff(), Sites: []string{"Pabrik Cikande"}, Troubles: map[string]int{"unreachable": 41, "stale": 3}}
+	if f.Search == "zzz" || h.nobody {
+		return PeoplePage{}, nil
+	}
+	if f.Offset < 100 {
+		next := f.Offset + 50
+		p.Next = &next
+	}
+	return p, nil
+}
+
+func (h *house) Person(_ context.Context, number string) (Person, error) {
+	for _, p := range h.staff() {
+		if p.Number == number {
+			return p, nil
+		}
+	}
+	return Person{}, ErrNotFound
+}
+
+func (h *house) SavePerson(_ context.Context, _ Principal, values map[string]string, version int64) error {
+	if values["mobile_phone"] == "0812" {
+		return announcement.FieldErrors{{Field: "employee_id", Value: "1", Why: "is the employee number of somebody else"}, {Field: "mobile_phone", Value: "0812", Why: "is too short for a phone number"}}
+	}
+	if version == 2 {
+		return ErrConflict
+	}
+	h.changed++
+	return nil
+}
+
+func (h *house) Invite(_ context.Context, _ Principal, number string) error {
+	if number == "2211" {
+		return announcement.FieldErrors{{Field: "sms", Why: "This person has no number that can take an SMS."}}
+	}
+	h.changed++
+	return nil
+}
+
+func (h *house) ClearNumber(context.Context, Principal, string) error { h.changed++; return nil }
+
+func (h *house) AllSites(context.Context) []Site {
+	if h.nobody {
+		return nil
+	}
+	return []Site{{ID: "s1", Name: "Pabrik Cikande", Assembly: []string{"Lapangan parkir B", "Gerbang timur"}, Zone: "Asia/Jakarta", Emergency: "112", People: 40}, {ID: "s2", Name: "Gudang Cikupa", Zone: "Asia/Singapore"}, {Name: "Bandung", People: 12}}
+}
+
+func (h *house) SaveSite(_ context.Context, _ Principal, s Site) error {
+	if s.Name == "" {
+		return announcement.FieldErrors{{Field: "name", Why: "is empty"}, {Field: "assembly", Why: "has more than 10 lines"}, {Field: "zone", Value: "Mars", Why: "is not a time zone such as Asia/Jakarta or WIB"}, {Field: "emergency", Value: "x", Why: "is not a number that can be dialled"}}
+	}
+	h.changed++
+	return nil
+}
+func (h *house) DeleteSite(context.Context, Principal, string) error { h.changed++; return nil }
+
+func (h *house) AllGroups(context.Context) []Group {
+	if h.nobody {
+		return nil
+	}
+	return []Group{{ID: "g1", Name: "Fire wardens", Numbers: []string{"2210", "2211"}, Count: 2}, {ID: "g2", Name: "Shift A Cikande", ByRule: true, Sites: []string{"Pabrik Cikande"}, Shifts: []string{"A"}, Numbers: []string{"2210"}, Count: 31}}
+}
+
+func (h *house) Group(_ context.Context, id string) (Group, []Name, error) {
+	for _, g := range h.AllGroups(context.Background()) {
+		if g.ID == id {
+			return g, []Name{{Number: "2210", Name: "Agus Wijaya", Team: "Gudang"}, {Number: "2211", Name: "Siti"}}, nil
+		}
+	}
+	return Group{}, nil, ErrNotFound
+}
+
+func (h *house) SaveGroup(_ context.Context, _ Principal, g Group) (string, error) {
+	if g.Name == "" {
+		if g.ByRule {
+			return "", announcement.FieldErrors{{Field: "name", Why: "is empty"}, {Field: "rule", Why: "Choose at least one thing that the people of this group have in common."}, {Field: "under[0]", Value: "9", Why: "nobody has this employee number"}}
+		}
+		return "", announcement.FieldErrors{{Field: "name", Why: "is empty"}, {Field: "people[0]", Value: "9", Why: "nobody has this employee number"}}
+	}
+	h.changed++
+	return "g1", nil
+}
+func (h *house) DeleteGroup(context.Context, Principal, string) error { h.changed++; return nil }
+func (h *house) GroupChoices(context.Context) GroupChoices {
+	return GroupChoices{Sites: h.Sitelist(), Departments: h.Departments(), Shifts: []Choice{{"A", 31}}, Titles: []Choice{{"Operator", 20}}}
+}

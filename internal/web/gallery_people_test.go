@@ -1,0 +1,59 @@
+package web
+
+import (
+	"net/http"
+	"testing"
+)
+
+// The pages about people, sites and groups.
+func init() {
+	looks := func(_ testing.TB, c *company) { c.house.open = false }
+	empty := func(_ testing.TB, c *company) { c.nobody = true }
+	const wrong = http.StatusUnprocessableEntity
+	exhibits = append(exhibits,
+		exhibit{name: "people", path: "/people?only=stale"},
+		exhibit{name: "people-second-page", path: "/people?offset=100"},
+		exhibit{name: "people-nobody", path: "/people?q=zzz"},
+		exhibit{name: "people-empty", path: "/people", set: empty},
+		exhibit{name: "people-looks", path: "/people", set: looks},
+		exhibit{name: "person", path: "/person/2210?done=saved"},
+		exhibit{name: "person-unreachable", path: "/person/2211"},
+		exhibit{name: "person-left", path: "/person/2212"},
+		exhibit{name: "person-looks", path: "/person/2210", set: looks},
+		exhibit{name: "person-new", path: "/people/new"},
+		exhibit{name: "person-new-faults", path: "/people/new", form: []string{"mobile_phone=0812"}, want: wrong},
+		exhibit{name: "person-faults", path: "/person/2210", form: []string{"display_name=Agus&mobile_phone=0812&version=3"}, want: wrong},
+		exhibit{name: "person-changed", path: "/person/2210", form: []string{"display_name=Agus&version=2"}, want: wrong},
+		exhibit{name: "person-no-sms", path: "/person/2211/invite", form: []string{""}, want: wrong},
+
+		exhibit{name: "import", path: "/people/import"},
+		exhibit{name: "import-no-file", path: "/people/import", form: []string{"x="}, want: wrong},
+		exhibit{name: "import-old", path: "/people/import/x/check", want: wrong},
+		exhibit{name: "import-columns", path: "/people/import/u6/columns"},
+		exhibit{name: "import-columns-twice", path: "/people/import/u6/columns", form: []string{"c0=employee_id&c1=display_name&c2=mobile_phone&c3=mobile_phone"}, want: wrong},
+		exhibit{name: "import-check", path: "/people/import/u6/check"},
+		exhibit{name: "import-check-500", path: "/people/import/u500/check"},
+		exhibit{name: "import-check-fatal", path: "/people/import/u2/check", set: func(_ testing.TB, c *company) { c.fatal = true }},
+		exhibit{name: "import-review", path: "/people/import/u6/review?skip=1"},
+		exhibit{name: "import-review-typed", path: "/people/import/u0/review", form: []string{"missing=whole&typed=41"}, want: wrong},
+		exhibit{name: "import-review-many-leave", path: "/people/import/u0/review", set: func(_ testing.TB, c *company) { c.leaving = 100 }},
+		exhibit{name: "imported", path: "/people/imports/done1"},
+		exhibit{name: "imported-undone", path: "/people/imports/done0?done=import-undone"},
+
+		exhibit{name: "sites", path: "/sites"},
+		exhibit{name: "sites-none", path: "/sites", set: empty},
+		exhibit{name: "sites-looks", path: "/sites", set: looks},
+		exhibit{name: "site", path: "/sites/edit?id=s1"},
+		exhibit{name: "site-elsewhere", path: "/sites/edit?id=s2"},
+		exhibit{name: "site-new", path: "/sites/edit"},
+		exhibit{name: "site-faults", path: "/sites/edit", form: []string{"name=&zone=Mars&emergency=x"}, want: wrong},
+		exhibit{name: "groups", path: "/groups"},
+		exhibit{name: "groups-none", path: "/groups", set: empty},
+		exhibit{name: "groups-looks", path: "/groups", set: looks},
+		exhibit{name: "group", path: "/groups/edit?id=g1"},
+		exhibit{name: "group-by-rule", path: "/groups/edit?id=g2"},
+		exhibit{name: "group-looks", path: "/groups/edit?id=g1", set: looks},
+		exhibit{name: "group-faults", path: "/groups/edit", form: []string{"people=9"}, want: wrong},
+		exhibit{name: "group-rule-faults", path: "/groups/edit?by=rule", form: []string{"by=rule&under=9"}, want: wrong},
+	)
+}
