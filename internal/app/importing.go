@@ -26,7 +26,7 @@ func (p *people) Keep(ctx context.Context, who web.Principal, name string, file 
 	if len(look.Faults) > 0 {
 		return "", announcement.FieldErrors{{Field: "file", Why: look.Faults[0].Reason}}
 	}
-	return p.uploads.keep(ctx, upload{Name: shorten(name), Headings: look.Headings}, file)
+	return p.uploads.keep(ctx, upload{Name: cut(name, 80), Headings: look.Headings}, file)
 }
 
 // Upload shows the columns of a kept file.

@@ -1,0 +1,228 @@
+package app
+
+import (
+	"bytes"
+	"fmt"
+	"html"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/xuri/excelize/v2"
+)
+
+// clerk is somebody at the console of a rehearsal.
+type clerk struct {
+	*rehearsal
+	session string
+}
+
+func (h *rehearsal) clerk() clerk {
+	h.t.Helper()
+	c := clerk{rehearsal: h}
+	w := c.post("/signin", "token="+url.QueryEscape(h.house.config.BootstrapToken))
+	for _, cookie := range w.Result().Cookies() {
+		if cookie.Name == "session" {
+			c.session = cookie.String()
+		}
+	}
+	if c.session == "" {
+		h.t.Fatalf("sign in: got %d", w.Code)
+	}
+	return c
+}
+
+func (c clerk) ask(method, path, kind, body string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	r.Header.Set("Accept-Language", "en")
+	r.Header.Set("Content-Type", kind)
+	r.Header.Set("Cookie", c.session)
+	w := httptest.NewRecorder()
+	c.house.server.Handler().ServeHTTP(w, r)
+	return w
+}
+
+func (c clerk) get(path string) string {
+	c.t.Helper()
+	w := c.ask(http.MethodGet, path, "", "")
+	if w.Code != http.StatusOK {
+		c.t.Fatalf("%s: got %d %s", path, w.Code, w.Body)
+	}
+	return w.Body.String()
+}
+
+func (c clerk) post(path, form string) *httptest.ResponseRecorder {
+	return c.ask(http.MethodPost, path, "application/x-www-form-urlencoded", form)
+}
+
+// goes posts a form and returns where it leads.
+func (c clerk) goes(path, form string) string {
+	c.t.Helper()
+	w := c.post(path, form)
+	if w.Code != http.StatusSeeOther {
+		c.t.Fatalf("%s %s: got %d %s", path, form, w.Code, w.Body)
+	}
+	return w.Header().Get("Location")
+}
+
+func (c clerk) upload(name string, file []byte) string {
+	c.t.Helper()
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	part, err := form.CreateFormFile("file", name)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	_, _ = part.Write(file)
+	form.Close()
+	w := c.ask(http.MethodPost, "/people/import", form.FormDataContentType(), body.String())
+	if w.Code != http.StatusSeeOther {
+		c.t.Fatalf("upload: got %d %s", w.Code, w.Body)
+	}
+	return strings.TrimSuffix(w.Header().Get("Location"), "/columns")
+}
+
+func (c clerk) shows(page string, words ...string) {
+	c.t.Helper()
+	page = html.UnescapeString(page)
+	for _, w := range words {
+		if !strings.Contains(page, w) {
+			c.t.Errorf("the page does not say %q:\n%s", w, page)
+		}
+	}
+}
+
+// HR imports a workbook with a damaged number and a loop, continues without these
+// rows, and takes it all back the next morning.
+func TestImportInFourSteps(t *testing.T) {
+	t.Parallel()
+	rehearse(t, "siti, budi, agus", func(h *rehearsal) {
+		c := h.clerk()
+		book := excelize.NewFile()
+		for i, row := range [][]any{
+			{"NIK", "Nama Karyawan", "No. HP", "HP 2", "NIK Atasan", "Cabang"},
+			{"1", "Sri", "6.28E+12", "", "", "Cikande"}, {"2", "Joko", 81234500012, "", "3", "Cikande"}, {"3", "Dewi", "0812-3450-0013", "", "2", "Cikande"},
+			{"4", "Bambang", "+62 812 3450 0014", "", "", "Cikande"}, {"5", "Ayu", "081234500015", "", "4", "Cikande"},
+		} {
+			if err := book.SetSheetRow("Sheet1", fmt.Sprintf("A%d", i+1), &row); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var file bytes.Buffer
+		if err := book.Write(&file); err != nil {
+			t.Fatal(err)
+		}
+		at := c.upload("karyawan-nov.xlsx", file.Bytes())
+		c.shows(c.get(at+"/columns"), "karyawan-nov.xlsx", "5 rows", "No. HP", "81234500012")
+		w := c.post(at+"/columns", "c0=employee_id&c1=display_name&c2=mobile_phone&c3=mobile_phone&c4=manager_id&c5=site")
+		if w.Code != http.StatusUnprocessableEntity {
+			t.Fatalf("two columns of one kind: got %d", w.Code)
+		}
+		c.shows(w.Body.String(), "<title>Error:", "No. HP", "HP 2")
+		if to := c.goes(at+"/columns", "c0=employee_id&c1=display_name&c2=mobile_phone&c4=manager_id&c5=site"); to != at+"/check" {
+			t.Fatalf("got %s, want the check", to)
+		}
+		check := c.get(at + "/check")
+		c.shows(check, "Excel has damaged this number", "2 → 3 → 2", "3 → 2 → 3", "Mend 1 phone numbers", "Continue without these 3 people", "2 rows are fine", `href="#r2-mobile_phone"`, `id="r2-mobile_phone"`)
+		if strings.Contains(check, "Bambang</td>") {
+			t.Error("a row without a fault is listed")
+		}
+		c.shows(c.get(at+"/faults.csv"), "6.28E+12", "error")
+		c.shows(c.get(at+"/review?skip=1"), "3 rows with errors are left out", "3 people who work here are not in this file", "Leave them alone")
+		if w := c.post(at+"/review", "skip=1&missing=whole&typed=2"); w.Code != http.StatusUnprocessableEntity {
+			t.Errorf("a wrong number of leaving people: got %d", w.Code)
+		}
+		done := c.goes(at+"/review", "skip=1&missing=leave")
+		if again := c.goes(at+"/review", "skip=1&missing=leave"); again != done {
+			t.Errorf("the second press leads to %s, want %s", again, done)
+		}
+		c.shows(c.get(done), "rows left out", "Undo this import")
+		c.shows(c.get("/people"), "Bambang", "Ayu", "siti")
+		h.After(20 * time.Hour)
+		c = h.clerk()
+		if to := c.goes(done+"/undo", ""); !strings.HasSuffix(to, "done=undone") {
+			t.Errorf("got %s", to)
+		}
+		if strings.Contains(c.get("/people"), "Bambang") || len(h.house.directory.Everybody()) != 3 {
+			t.Error("the import was not undone")
+		}
+	})
+}
+
+// A file without most of the people leaves them alone unless somebody types how
+// many leave.
+func TestPeopleWhoAreNotInTheFileStay(t *testing.T) {
+	t.Parallel()
+	rehearse(t, "siti, budi, agus", func(h *rehearsal) {
+		c := h.clerk()
+		at := c.upload("one.csv", []byte("nip;nama;hp\nsiti;Siti;081234567890\n"))
+		if to := c.goes(at+"/columns", "c0=employee_id&c1=display_name&c2=mobile_phone"); to != at+"/review" {
+			t.Fatalf("got %s, want the review", to)
+		}
+		c.shows(c.get(at+"/review"), "2 people who work here are not in this file")
+		w := c.post(at+"/review", "missing=whole&typed=")
+		c.shows(w.Body.String(), "Type how many people leave: 2.", "<title>Error:", `value="whole" checked`)
+		if n := len(h.house.directory.Everybody()); n != 3 {
+			t.Fatalf("%d people, want 3", n)
+		}
+		c.goes(at+"/review", "missing=whole&typed=2")
+		if n := len(h.house.directory.Everybody()); n != 1 {
+			t.Errorf("%d people, want 1", n)
+		}
+		h.After(2 * time.Hour)
+		if w := c.ask(http.MethodGet, at+"/review", "", ""); w.Code != http.StatusUnprocessableEntity {
+			t.Errorf("an old upload: got %d", w.Code)
+		}
+	})
+}
+
+// HR mends one person, groups people, and the group can be called by its name.
+func TestPeopleSitesAndGroups(t *testing.T) {
+	t.Parallel()
+	rehearse(t, "siti manager:budi, budi push, agus", func(h *rehearsal) {
+		c := h.clerk()
+		c.shows(c.get("/person/agus"), "agus", "Mobile number")
+		page := c.get("/person/agus")
+		version := between(page, `name="version" value="`, `"`)
+		to := c.goes("/person/agus", "version="+version+"&display_name=Agus+Wijaya&mobile_phone=0812+3450+0099&locale=en&site=Cikande&manager_id=budi&active=true")
+		c.shows(c.get(to), "Agus Wijaya", "+6281234500099", "Saved.")
+		if w := c.post("/person/agus", "version="+version+"&display_name=Another&locale=id&active=true"); w.Code != http.StatusUnprocessableEntity {
+			t.Errorf("a form that was open for long: got %d", w.Code)
+		}
+		c.goes("/sites/edit", "name=Cikande&assembly=Lapangan+parkir+B%0AGerbang+timur&zone=Asia/Jakarta&emergency=112")
+		c.shows(c.get("/sites"), "Lapangan parkir B, Gerbang timur", "112", "WIB", "1 people")
+		c.goes("/groups/edit", "name=Fire+wardens&people=siti+agus")
+		c.goes("/groups/edit", "name=Under+Budi&by=rule&under=budi")
+		c.shows(c.get("/groups"), "Fire wardens", "2 people now", "3 people now")
+		c.goes("/person/agus/invite", "")
+		if _, err := h.post("/api/v1/announcements", `{"mode":"drill","template":"fire","fields":{"site":"Cikande","muster":"B"},"audience":{"groups":["fire wardens"]}}`); err != nil {
+			t.Errorf("announce to a group: %v", err)
+		}
+		if _, err := h.post("/api/v1/announcements", `{"mode":"drill","template":"fire","fields":{"site":"Cikande","muster":"B"},"audience":{"groups":["Medics"]}}`); err == nil || !strings.Contains(err.Error(), "groups[0]") {
+			t.Errorf("an unknown group: got %v", err)
+		}
+	})
+}
+
+// post calls the API.
+func (h *rehearsal) post(path, body string) (string, error) {
+	r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(body))
+	r.Header.Set("Authorization", "Bearer "+h.house.config.BootstrapToken)
+	r.Header.Set("Content-Type", "application/json")
+	w := httptest.NewRecorder()
+	h.house.server.Handler().ServeHTTP(w, r)
+	if w.Code >= 300 {
+		return "", fmt.Errorf("%d %s", w.Code, w.Body)
+	}
+	return w.Body.String(), nil
+}
+
+func between(s, from, to string) string {
+	_, s, _ = strings.Cut(s, from)
+	s, _, _ = strings.Cut(s, to)
+	return s
+}
