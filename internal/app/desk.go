@@ -74,6 +74,9 @@ func (d *desk) complete(draft web.Draft) (*announcement.Announcement, *directory
 		Template: draft.Template, Fields: draft.Fields, Audience: draft.Audience, Channels: slices.Clone(draft.Channels),
 		Zone: d.config.Zone, At: d.now().UTC().Truncate(time.Millisecond),
 	}
+	if place, ok := d.directory.Place(draft.Fields["site"]); ok && place.Zone != "" {
+		a.Zone = place.Zone // times are those of the place
+	}
 	if draft.Policy != nil {
 		a.Policy = announcement.Policy{Steps: slices.Clone(draft.Policy.Steps), ExpireAfter: draft.Policy.ExpireAfter}
 	}

@@ -21,7 +21,7 @@ func (d *desk) Me(ctx context.Context, device string) (web.MePage, error) {
 	}
 	who, _ := d.directory.Person(p)
 	contact := d.directory.Contact(p)
-	page := web.MePage{Person: cmp.Or(who.Given, who.Name), Language: who.Language, Org: d.config.OrgName, Emergency: emergency,
+	page := web.MePage{Person: cmp.Or(who.Given, who.Name), Language: who.Language, Org: d.config.OrgName, Emergency: d.emergencyOf(who.Site),
 		Devices: len(contact.Subscriptions), Shown: contact.Shown, Zone: cmp.Or(who.Zone, d.config.Zone),
 		EnrolLink: d.config.PublicURL + "/e/" + d.links.credential("enrol", p), SMS: who.Mobile != "" && !contact.SMSStopped && !contact.WrongNumber}
 	page.Leads = d.leads(who.Number)
@@ -187,11 +187,14 @@ func (d *desk) Guides(_ context.Context, device string, lang announcement.Langua
 	return b
 }
 
-// musterOf is where the people of a site were last told to meet; empty where
-// they never were.
+// musterOf is where the people of a site meet: its first assembly point, else
+// where they were last told to meet; empty where they never were.
 func (d *desk) musterOf(site string) string {
 	if site == "" {
 		return ""
+	}
+	if place, ok := d.directory.Place(site); ok && len(place.Assembly) > 0 {
+		return place.Assembly[0]
 	}
 	for _, id := range d.tracker.IDs() { // newest first
 		if v, ok := d.tracker.View(id); ok && v.Announcement.Fields["site"] == site && v.Announcement.Fields["muster"] != "" {

@@ -144,7 +144,7 @@ func TestImportInFourSteps(t *testing.T) {
 		c.shows(c.get("/people"), "Bambang", "Ayu", "siti")
 		h.After(20 * time.Hour)
 		c = h.clerk()
-		if to := c.goes(done+"/undo", ""); !strings.HasSuffix(to, "done=undone") {
+		if to := c.goes(done+"/undo", ""); !strings.HasSuffix(to, "done=import-undone") {
 			t.Errorf("got %s", to)
 		}
 		if strings.Contains(c.get("/people"), "Bambang") || len(h.house.directory.Everybody()) != 3 {

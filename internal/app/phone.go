@@ -9,13 +9,18 @@ import (
 	"time"
 
 	"kentongan/internal/announcement"
+	"kentongan/internal/directory"
 	"kentongan/internal/ledger"
 	"kentongan/internal/tracker"
 	"kentongan/internal/web"
 )
 
-// emergency is the number on every page for people; 112 is run by each district.
-const emergency = "112"
+// emergencyOf is the number to dial at a site when life is in danger; 112 is run
+// by each district, so that some sites have another.
+func (d *desk) emergencyOf(site string) string {
+	place, _ := d.directory.Place(site)
+	return cmp.Or(place.Emergency, directory.Emergency)
+}
 
 // resolve returns the announcement and recipient of a personal token, unless
 // the person has left.
@@ -48,7 +53,7 @@ func (d *desk) answerPage(ctx context.Context, v tracker.View, n int) (web.Answe
 	text, lang, _ := v.Announcement.In(who.Language)
 	p := web.AnswerPage{
 		Announcement: v.Announcement, Text: text, Language: lang, Person: cmp.Or(who.Given, who.Name), PersonLang: who.Language,
-		Status: v.Status, ClosedAs: v.ClosedAs, ClosedAt: v.ClosedAt, Emergency: emergency, Org: d.config.OrgName,
+		Status: v.Status, ClosedAs: v.ClosedAs, ClosedAt: v.ClosedAt, Emergency: d.emergencyOf(who.Site), Org: d.config.OrgName,
 		Nonce: string(announcement.NewID()),
 	}
 	for i, r := range v.Rounds {
@@ -181,7 +186,7 @@ func (d *desk) TeamPage(ctx context.Context, token string) (web.TeamPage, error)
 		return web.TeamPage{}, err
 	}
 	p := web.TeamPage{Announcement: v.Announcement, Text: text, Manager: who.Name, Language: lang, Status: v.Status, ClosedAs: v.ClosedAs,
-		Counts: standing.CountsIn(t.lo, t.hi), Org: d.config.OrgName, Emergency: emergency}
+		Counts: standing.CountsIn(t.lo, t.hi), Org: d.config.OrgName, Emergency: d.emergencyOf(who.Site)}
 	var numbers []int
 	for _, state := range announcement.States {
 		for n := t.lo; n < t.hi && len(numbers) < 500; n++ {

@@ -40,6 +40,8 @@ type composeView struct {
 	Template    Template
 	Sites       []Choice
 	Departments []Choice
+	Groups      []Group
+	Assembly    []string // points of all sites
 	Everyone    int
 	Preview     Preview
 	Counted     bool
@@ -69,8 +71,12 @@ func (s *Server) showStep(w http.ResponseWriter, r *http.Request, step string, c
 	}
 	switch step {
 	case "write":
+		for _, site := range s.People.AllSites(r.Context()) {
+			v.Assembly = append(v.Assembly, site.Assembly...)
+		}
 		v.SMS = s.smsCounts(r.Context(), c.Draft)
 	case "who":
+		v.Groups = s.People.AllGroups(r.Context())
 		v.Everyone = s.Desk.Readiness(r.Context()).People
 		if p == nil && errs == nil && !c.Draft.Audience.IsZero() {
 			if counted, err := s.Desk.Preview(r.Context(), c.Draft); err == nil {
@@ -121,6 +127,7 @@ func (s *Server) compose(w http.ResponseWriter, r *http.Request) {
 		s.choose(w, r, c)
 	case "write":
 		readWords(r, &c.Draft)
+		s.meetAtSite(r.Context(), &c.Draft)
 		if errs := s.unwritten(r.Context(), c.Draft); errs != nil {
 			s.showStep(w, r, "write", c, errs, nil)
 			return
@@ -249,9 +256,24 @@ func readWords(r *http.Request, d *Draft) {
 	}
 }
 
+// meetAtSite fills in the assembly point of the site where it was left empty.
+func (s *Server) meetAtSite(ctx context.Context, d *Draft) {
+	if d.Template == "" || d.Fields["site"] == "" || d.Fields["muster"] != "" {
+		return
+	}
+	needs := slices.ContainsFunc(s.Desk.Templates(), func(t Template) bool {
+		return t.Key == d.Template && (slices.Contains(t.Fields, "muster") || slices.Contains(t.Optional, "muster"))
+	})
+	for _, site := range s.People.AllSites(ctx) {
+		if needs && strings.EqualFold(site.Name, d.Fields["site"]) && len(site.Assembly) > 0 {
+			d.Fields["muster"] = site.Assembly[0]
+		}
+	}
+}
+
 func readAudience(r *http.Request) announcement.Audience {
 	a := announcement.Audience{
-		All: r.PostFormValue("all") == "1", Sites: r.PostForm["site"], Departments: r.PostForm["department"],
+		All: r.PostFormValue("all") == "1", Sites: r.PostForm["site"], Departments: r.PostForm["department"], Groups: r.PostForm["group"],
 		Under: list(r.PostFormValue("under")), People: list(r.PostFormValue("people")),
 	}
 	if except := list(r.PostFormValue("except")); len(except) > 0 {

@@ -353,7 +353,7 @@ func (c *company) Preview(_ context.Context, d Draft) (Preview, error) {
 	}
 	if slices.Contains(d.Audience.Sites, "Mars") {
 		return Preview{}, announcement.FieldErrors{
-			{Field: "audience.sites[0]", Value: "Mars", Why: "is not known"}, {Field: "audience.departments[0]", Value: "Mars", Why: "is not known"},
+			{Field: "audience.sites[0]", Value: "Mars", Why: "is not known"}, {Field: "audience.groups[0]", Value: "Mars", Why: "is not the name of a group"}, {Field: "audience.departments[0]", Value: "Mars", Why: "is not known"},
 			{Field: "audience.under[0]", Value: "8", Why: "is not known"}, {Field: "audience.except.people[0]", Value: "8", Why: "is not known"},
 		}
 	}
