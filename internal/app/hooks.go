@@ -108,9 +108,35 @@ func (l listener) open() []tracker.Place {
 	return out
 }
 
-// hear turns a text into facts, and returns what to answer. It fails towards
-// help: whatever might be a call for help is recorded as one.
+// heardKey is where it is kept that a text was dealt with. A fact alone does not
+// tell: it belongs to an announcement, and a text that comes again a day later
+// would be taken for an answer to another one.
+func heardKey(sid string) string { return "heard." + shorten(sid) }
+
+// hear takes a text once: after that the same MessageSid changes nothing and is
+// not answered.
 func (d *desk) hear(ctx context.Context, in sms.Inbound) (string, error) {
+	switch _, err := d.vault.Get(ctx, heardKey(in.SID)); {
+	case err == nil:
+		return "", nil
+	case !errors.Is(err, ledger.ErrNotFound):
+		return "", fmt.Errorf("%w: %w", web.ErrNotYet, err)
+	}
+	answer, err := d.hearNew(ctx, in)
+	if err != nil {
+		return "", err
+	}
+	if err := d.vault.Create(ctx, heardKey(in.SID), []byte("1")); err != nil && !errors.Is(err, ledger.ErrAlready) {
+		// What was said is durable, and is thanked for.
+		d.log.Warn("a text may be taken again if it comes again", "channel", announcement.SMS, "reason", err)
+	}
+	return answer, nil
+}
+
+// hearNew turns a text into facts, and returns what to answer. It fails towards
+// help: whatever might be a call for help is recorded as one. It may be cut off
+// and come again: every part of it is done once.
+func (d *desk) hearNew(ctx context.Context, in sms.Inbound) (string, error) {
 	var people []listener
 	for _, p := range d.directory.ByMobile(in.From) {
 		if p.Active {
@@ -171,7 +197,7 @@ func (d *desk) hearAnswer(ctx context.Context, people []listener, reply sms.Repl
 	if len(people) > 1 {
 		// A shared number: letters name the person; a bare 2 is help for both.
 		switch i := letterIndex(reply.Letter); {
-		case answer == announcement.NeedHelp && i < 0:
+		case answer == announcement.NeedHelp && (i < 0 || i >= len(people)):
 		case answer != 0 && i >= 0 && i < len(people):
 			people = people[i : i+1]
 			reply.Letter = ""
@@ -208,6 +234,7 @@ func (d *desk) hearAnswer(ctx context.Context, people []listener, reply sms.Repl
 		words = in.Body
 	}
 	var last *tracker.View
+	fresh := false   // some of it was not recorded before
 	reality := false // help was asked for in a drill, and meant
 	for _, p := range targets {
 		v, ok := d.tracker.View(p.ID)
@@ -229,11 +256,15 @@ func (d *desk) hearAnswer(ctx context.Context, people []listener, reply sms.Repl
 		fact := d.answered(v, p.Number, announcement.Answered{Answer: answer, Via: announcement.ViaSMS, Said: d.now().UTC(), Ref: ref, Note: note, FromWords: reply.FromWords})
 		_, err = d.ledger.Once(ctx, "sms-"+ref+"-"+strconv.Itoa(p.Number), fact)
 		if errors.Is(err, ledger.ErrAlready) {
-			return "", nil // replayed: it is recorded, and was answered then
+			continue // cut off before: the others may be missing
 		}
 		if err != nil {
 			return "", fmt.Errorf("%w: %w", web.ErrNotYet, err)
 		}
+		fresh = true
+	}
+	if !fresh {
+		return "", nil // all of it is recorded, and was answered then
 	}
 	if reality {
 		return say("help_ok", nil), nil
@@ -249,7 +280,7 @@ func (d *desk) realInDrill(ctx context.Context, p tracker.Place, in sms.Inbound,
 	if err != nil {
 		return false, fmt.Errorf("%w: %w", web.ErrNotYet, err)
 	}
-	again := details[0].State == announcement.NeedsHelp && details[0].Ref != ref
+	again := details[0].State == announcement.NeedsHelp && details[0].Ref != tracker.PressOf(p.Number, ref)
 	if !again && !strings.Contains(strings.ToLower(in.Body), "sos") && !strings.ContainsAny(in.Body, "🆘🚨") {
 		return false, nil
 	}

@@ -159,8 +159,12 @@ func press(a *announcement.Answered, cause string) string {
 	if a.Ref == "" {
 		return cause
 	}
-	return fmt.Sprint(a.Number, ":", a.Ref)
+	return PressOf(a.Number, a.Ref)
 }
+
+// PressOf is what Detail.Ref says of an answer of recipient n that was recorded
+// with ref.
+func PressOf(n int, ref string) string { return fmt.Sprint(n, ":", ref) }
 
 // ref names a press; a fact without a ref is its own press.
 func ref(given, cause string) string {

@@ -1,0 +1,108 @@
+package app
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"kentongan/internal/announcement"
+	"kentongan/internal/channel/sms"
+	"kentongan/internal/ledger"
+)
+
+// hear hands in one text as the provider does, under a MessageSid of the story's choice.
+func (p handset) hear(sid, body string) string {
+	p.t.Helper()
+	back, err := p.house.desk.hear(p.t.Context(), sms.Inbound{SID: sid, From: p.owner.mobile, To: "+15005550006", Body: body})
+	if err != nil {
+		p.t.Errorf("%s was not taken: %v", sid, err)
+	}
+	p.settle()
+	return back
+}
+
+func TestCheck42ReplayedTextIsOneFactForEver(t *testing.T) {
+	rehearse(t, crew, func(h *rehearsal) {
+		fire := h.Announce("Fire in hall 3", to("siti"))
+		siti := h.Phone("siti")
+		siti.ExpectSMS("Fire in hall 3")
+		if back := siti.hear("SM1", "1"); !strings.Contains(back, "SAFE") {
+			t.Errorf("the first time: got %q, want thanks", back)
+		}
+		siti.hear("SM2", "STOP")
+		siti.hear("SM3", "START")
+		h.ExpectClosed(fire, announcement.AsAccounted)
+
+		h.After(24 * time.Hour)
+		flood := h.Announce("Flood at the gate", to("siti"))
+		siti.ExpectSMS("Flood at the gate")
+		for range 3 {
+			if back := siti.hear("SM1", "1") + siti.hear("SM2", "STOP"); back != "" {
+				t.Errorf("a replay was answered: %q", back)
+			}
+		}
+		h.ExpectState(flood, "siti", announcement.NoAnswer) // that was said of another alert
+		if siti, _ := h.house.directory.ByNumber("siti"); h.house.directory.Contact(siti.ID).SMSStopped {
+			t.Error("a replayed STOP stopped the SMS of somebody who had started them again")
+		}
+	})
+}
+
+func TestHelpInADrillComingTwiceIsStillADrill(t *testing.T) {
+	rehearse(t, crew, func(h *rehearsal) {
+		drill := h.Announce("Fire in hall 3", to("siti"), asDrill)
+		siti := h.Phone("siti")
+		siti.hear("SM1", "2")
+		h.Phone("chief").ExpectSMS("DRILL", "siti NEEDS HELP")
+		// The provider did not hear our answer and we had not noted the end of it.
+		if err := h.house.vault.Delete(t.Context(), heardKey("SM1")); err != nil {
+			t.Fatal(err)
+		}
+		siti.hear("SM1", "2")
+		h.ExpectState(drill, "siti", announcement.NeedsHelp)
+		h.Phone("chief").ExpectNothing()
+	})
+}
+
+// failing lets the writes that are named in its list fail once.
+type failing struct {
+	ledger.Ledger
+	fails func(announcement.Fact) bool
+}
+
+func (f *failing) Once(ctx context.Context, key string, fact announcement.Fact) (uint64, error) {
+	if f.fails(fact) {
+		return 0, ledger.ErrUnavailable
+	}
+	return f.Ledger.Once(ctx, key, fact)
+}
+
+func TestHelpForTwoSurvivesHalfAFailure(t *testing.T) {
+	rehearse(t, "chief, siti manager:chief, agus manager:chief mobile:siti", func(h *rehearsal) {
+		fire := h.Announce("Fire in hall 3", to("siti", "agus"))
+		in := sms.Inbound{SID: "SM1", From: h.employee("siti").mobile, Body: "2"}
+		real, written := h.house.desk.ledger, 0
+		h.house.desk.ledger = &failing{Ledger: real, fails: func(f announcement.Fact) bool { written++; return written == 2 }}
+		if _, err := h.house.desk.hear(t.Context(), in); err == nil {
+			t.Fatal("half of it was recorded, and the provider was told that all of it was")
+		}
+		h.house.desk.ledger = real
+		back, err := h.house.desk.hear(t.Context(), in) // the provider posts it again
+		if err != nil || !strings.Contains(back, "HELP") {
+			t.Errorf("the second time: got %q, %v", back, err)
+		}
+		h.settle()
+		h.ExpectState(fire, "siti", announcement.NeedsHelp)
+		h.ExpectState(fire, "agus", announcement.NeedsHelp)
+	})
+}
+
+func TestUnknownLetterOfASharedNumberIsHelpForBoth(t *testing.T) {
+	rehearse(t, "chief, siti manager:chief, agus manager:chief mobile:siti", func(h *rehearsal) {
+		fire := h.Announce("Fire in hall 3", to("siti", "agus"))
+		h.Phone("siti").Reply("2C")
+		h.ExpectState(fire, "siti", announcement.NeedsHelp)
+		h.ExpectState(fire, "agus", announcement.NeedsHelp)
+	})
+}
