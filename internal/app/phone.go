@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
 	"kentongan/internal/announcement"
+	"kentongan/internal/channel/sms"
 	"kentongan/internal/directory"
 	"kentongan/internal/ledger"
 	"kentongan/internal/tracker"
@@ -78,9 +80,13 @@ func (d *desk) answerPage(ctx context.Context, v tracker.View, n int) (web.Answe
 	if t.Answer != 0 && t.Since.IsZero() {
 		p.AnsweredAt = t.AnsweredAt
 	}
-	if t.VouchedBy != "" {
+	switch {
+	case t.VouchedBy != "":
 		p.VouchedBy = d.name(t.VouchedBy).Name
+	case t.How != "":
+		p.VouchedBy = d.actorName(t.VouchActor)
 	}
+	p.Late = t.Late
 	if !t.ClaimedAt.IsZero() {
 		p.Handler, p.HandledAt = d.actorName(t.ClaimActor), t.ClaimedAt
 	}
@@ -114,6 +120,41 @@ func (d *desk) Answer(ctx context.Context, token string, press web.Press) (web.A
 		page.Answer, page.AnsweredAt = press.Answer, said
 	}
 	return page, err
+}
+
+// Tell records what a person adds after their answer. From somebody who needs
+// help it goes with their call, where those who help read it; from anybody else
+// it is no answer, and waits for HR in the inbox.
+func (d *desk) Tell(ctx context.Context, token string, press web.Press) (web.AnswerPage, error) {
+	v, n, err := d.resolve(token)
+	if err != nil {
+		return web.AnswerPage{}, err
+	}
+	ref := shorten(press.Ref)
+	note, err := d.keepNote(ctx, v.Announcement.ID, press.Note)
+	if err != nil {
+		return web.AnswerPage{}, err
+	}
+	details, err := d.tracker.Details(ctx, v.Announcement.ID, []int{n})
+	if err == nil && details[0].Answer == announcement.NeedHelp {
+		seq, err := d.record(ctx, d.answered(v, n, announcement.Answered{Answer: announcement.NeedHelp, Via: announcement.ViaPage, Said: d.said(press.Said, v), Ref: ref, Note: note}))
+		if err != nil {
+			return web.AnswerPage{}, err
+		}
+		d.shows(ctx, func(ctx context.Context) error { return d.tracker.Reach(ctx, seq) })
+		return d.answerPage(ctx, v, n)
+	}
+	who, _ := d.directory.Person(v.Roster.Recipients[n].Person)
+	// The inbox first: a text that came twice is filed once there as well.
+	if err := d.inbox.file(ctx, sms.Inbound{SID: "page-" + ref, From: who.Mobile, Body: press.Note}, sms.ClassFreeText, d.now().UTC()); err != nil {
+		return web.AnswerPage{}, err
+	}
+	_, err = d.ledger.Once(ctx, "page-"+ref+"-"+strconv.Itoa(n), announcement.Fact{Announcement: v.Announcement.ID, Kind: announcement.KindHeard, At: d.now().UTC(),
+		Actor: announcement.ByPerson(who.ID), Heard: &announcement.Heard{Number: n, Class: string(sms.ClassFreeText), Via: announcement.ViaPage, Note: note, Ref: ref}})
+	if err != nil && !errors.Is(err, ledger.ErrAlready) {
+		return web.AnswerPage{}, fmt.Errorf("%w: %w", web.ErrNotYet, err)
+	}
+	return d.answerPage(ctx, v, n)
 }
 
 func (d *desk) answered(v tracker.View, n int, a announcement.Answered) announcement.Fact {

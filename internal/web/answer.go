@@ -17,6 +17,7 @@ import (
 func (s *Server) routeAnswer(mux *http.ServeMux) {
 	mux.HandleFunc("GET /r/{token}", s.answerPage) // also HEAD
 	mux.HandleFunc("POST /r/{token}", s.answer)
+	mux.HandleFunc("POST /r/{token}/tell", s.tell)
 	mux.HandleFunc("POST /r/{token}/seen", s.seen)
 }
 
@@ -26,6 +27,7 @@ type answerView struct {
 	AnswerPage
 	Token  string
 	Change bool // an earlier answer stands, and the buttons are shown again
+	Told   bool // what they wrote has just been stored
 	Band   string
 }
 
@@ -53,8 +55,25 @@ func (v answerView) OverAt() time.Time {
 	return v.ClearAt
 }
 
-// Asks reports whether the buttons are shown.
-func (v answerView) Asks() bool { return !v.Corrected() && (v.Answer == 0 || v.Change) }
+// Asks reports whether the buttons are shown. What a manager said about a person
+// is no answer of their own.
+func (v answerView) Asks() bool {
+	return !v.Corrected() && (v.Answer == 0 || v.Change || v.VouchedBy != "")
+}
+
+// AsksMore reports whether a person who is well is asked about others. In a
+// drill nobody is missing.
+func (v answerView) AsksMore() bool {
+	return v.Answer != announcement.NeedHelp && !v.Read() && !v.Drill()
+}
+
+// helpKind is what may have happened to somebody who needs help.
+type helpKind struct{ Code, Word string }
+
+var helpKinds = []helpKind{{"hurt", "Hurt"}, {"trapped", "Trapped"}, {"threat", "Threat"}, {"other", "Something else"}}
+
+// Kinds are what may have happened to somebody who needs help.
+func (answerView) Kinds() []helpKind { return helpKinds }
 
 // Read reports whether the question is "understood", not "safe".
 func (v answerView) Read() bool { return v.Announcement.Answers == announcement.Read }
@@ -190,6 +209,54 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) {
 		part = "box"
 	}
 	s.show(w, r, http.StatusOK, "answer", part, v)
+}
+
+// tell takes what a person adds after their answer is stored: nobody has to
+// write anything to be helped.
+func (s *Server) tell(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), writeLimit)
+	defer cancel()
+	if err := r.ParseForm(); err != nil {
+		s.failPhone(w, r, "read words", errors.Join(errNoAnswer, err))
+		return
+	}
+	token := r.PathValue("token")
+	now, err := s.Phone.AnswerPage(ctx, token)
+	if err != nil {
+		s.failPhone(w, r, "tell", err)
+		return
+	}
+	v := s.answerView(r, now)
+	words, part, status := strings.TrimSpace(strings.ToValidUTF8(r.PostForm.Get("words"), "")), "answer", http.StatusOK
+	if r.Header.Get("X-Fragment") == "1" {
+		part = "box"
+	}
+	var kind string
+	for _, k := range helpKinds {
+		if k.Code == r.PostForm.Get("kind") {
+			kind = v.T(k.Word)
+		}
+	}
+	note := []rune(strings.Trim(kind+": "+words, ": "))
+	if len(note) == 0 {
+		v.Errors = fault("words", "Choose or write something first.")
+		if part == "answer" {
+			status = http.StatusUnprocessableEntity
+		}
+		s.show(w, r, status, "answer", part, v)
+		return
+	}
+	now, err = s.Phone.Tell(ctx, token, Press{
+		Ref: refOf(r.PostForm.Get("k")) + "-tell", Said: s.saidAt(r.PostForm.Get("said"), r.PostForm.Get("sent")),
+		Via: announcement.ViaPage, Note: string(note[:min(len(note), 1600)]),
+	})
+	if err != nil {
+		s.failPhone(w, r, "tell", err)
+		return
+	}
+	v = s.answerView(r, now)
+	v.Told = true
+	s.show(w, r, status, "answer", part, v)
 }
 
 var errNoAnswer = announcement.FieldErrors{{Field: "a", Why: "Choose one of the answers."}}

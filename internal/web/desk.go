@@ -237,8 +237,9 @@ type AnswerPage struct {
 	ClosedAt     time.Time
 	Answer       announcement.Answer // 0 when none was given
 	AnsweredAt   time.Time           // when this answer was said
-	VouchedBy    string
-	Update       string // the newest word of the sender, in the person's language
+	VouchedBy    string              // who said Answer of them, as long as they have not answered themselves
+	Late         bool                // they answered after the end
+	Update       string              // the newest word of the sender, in the person's language
 	UpdatedAt    time.Time
 	ClearAt      time.Time // it is over, and they are asked on; zero if not
 	Handler      string    // who handles their call for help
@@ -492,6 +493,9 @@ type Phone interface {
 	// Answer records before it returns: nil means durable. It returns the page as
 	// it is afterwards. ErrNotYet: not recorded, try again with the same Ref.
 	Answer(ctx context.Context, token string, p Press) (AnswerPage, error)
+	// Tell records what a person adds to their answer, for those who help them or
+	// for HR. It returns the page as it is afterwards.
+	Tell(ctx context.Context, token string, p Press) (AnswerPage, error)
 	// Seen records that the page was displayed or the notification shown.
 	Seen(ctx context.Context, token string, c announcement.Channel) error
 

@@ -17,6 +17,7 @@ import (
 type house struct {
 	page     AnswerPage
 	presses  []Press
+	told     []Press
 	seen     []announcement.Channel
 	drafts   []Draft
 	keys     []string
@@ -81,6 +82,14 @@ func (h *house) Answer(ctx context.Context, token string, p Press) (AnswerPage, 
 	h.presses = append(h.presses, p)
 	h.page.Answer, h.page.AnsweredAt = p.Answer, noon
 	return h.page, nil
+}
+
+func (h *house) Tell(_ context.Context, token string, p Press) (AnswerPage, error) {
+	if token != goodToken {
+		return AnswerPage{}, ErrNotFound
+	}
+	h.told = append(h.told, p)
+	return h.page, h.err
 }
 
 func (h *house) Seen(_ context.Context, _ string, c announcement.Channel) error {

@@ -233,6 +233,13 @@ func (c *company) Answer(ctx context.Context, token string, p Press) (AnswerPage
 	return c.answer, nil
 }
 
+func (c *company) Tell(ctx context.Context, token string, p Press) (AnswerPage, error) {
+	if _, err := c.house.Tell(ctx, token, p); err != nil {
+		return AnswerPage{}, err
+	}
+	return c.answer, nil
+}
+
 func (c *company) TeamPage(ctx context.Context, token string) (TeamPage, error) {
 	if _, err := c.house.TeamPage(ctx, token); err != nil {
 		return TeamPage{}, err

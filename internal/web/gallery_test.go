@@ -58,7 +58,15 @@ var exhibits = []exhibit{
 	}},
 	{name: "answer-not-on-site", path: "/r/" + goodToken, set: func(_ testing.TB, c *company) { c.say(announcement.NotOnSite) }},
 	{name: "answer-change", path: "/r/" + goodToken + "?change=1", set: func(_ testing.TB, c *company) { c.say(announcement.Safe) }},
-	{name: "answer-vouched", path: "/r/" + goodToken, set: func(_ testing.TB, c *company) { c.answer.VouchedBy = "Budi Santoso" }},
+	{name: "answer-vouched", path: "/r/" + goodToken, set: func(_ testing.TB, c *company) { c.say(announcement.Safe); c.answer.VouchedBy = "Budi Santoso" }},
+	{name: "answer-help-told", path: "/r/" + goodToken + "/tell", asked: "2210", form: []string{"k=c9f1&kind=hurt&words=lantai+3"}, set: func(_ testing.TB, c *company) { c.say(announcement.NeedHelp) }},
+	{name: "answer-help-nothing-told", path: "/r/" + goodToken + "/tell", asked: "2210", form: []string{"k=c9f1"}, set: func(_ testing.TB, c *company) { c.say(announcement.NeedHelp) }, want: http.StatusUnprocessableEntity},
+	{name: "answer-safe-told", path: "/r/" + goodToken + "/tell", asked: "2210", form: []string{"k=c9f1&words=Joko"}, set: func(_ testing.TB, c *company) { c.say(announcement.Safe) }},
+	{name: "answer-safe-nothing-told", path: "/r/" + goodToken + "/tell", asked: "2210", form: []string{"k=c9f1"}, set: func(_ testing.TB, c *company) { c.say(announcement.Safe) }, want: http.StatusUnprocessableEntity},
+	{name: "answer-understand-problem", path: "/r/" + goodToken, set: func(t testing.TB, c *company) {
+		c.setAlert(t, "closure", announcement.Live)
+		c.say(announcement.NeedHelp)
+	}},
 	{name: "answer-late", path: "/r/" + goodToken, set: func(_ testing.TB, c *company) { c.end(announcement.AsAllClear) }},
 	{name: "answer-expired", path: "/r/" + goodToken, set: func(_ testing.TB, c *company) { c.end(announcement.AsExpired) }},
 	{name: "answer-clear-and-asked-on", path: "/r/" + goodToken, set: func(_ testing.TB, c *company) { c.answer.ClearAt = noon.Add(3 * time.Minute) }},
@@ -68,6 +76,7 @@ var exhibits = []exhibit{
 	{name: "answer-corrected", path: "/r/" + goodToken, set: func(_ testing.TB, c *company) { c.end(announcement.AsCorrected) }},
 	{name: "answer-late-answered", path: "/r/" + goodToken, set: func(_ testing.TB, c *company) {
 		c.say(announcement.NeedHelp)
+		c.answer.Late = true
 		c.end(announcement.AsAllClear)
 	}},
 	{name: "answer-posted", path: "/r/" + goodToken, form: []string{"a=1&k=c9f1"}},

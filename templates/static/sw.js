@@ -1,7 +1,7 @@
 "use strict";
 // The service worker shows calls on a phone whose pages are closed, sends
-// answers from notification buttons, and keeps the last answer pages readable
-// without a signal.
+// answers from notification buttons, and keeps what a person needs readable
+// without a signal: the guides, the last alerts, their own page.
 
 const words = {
   id: {safe: "Saya aman", help: "Butuh bantuan", read: "Paham", problem: "Ada kendala", recorded: "Tercatat", refused: "TIDAK DITERIMA. Ketuk untuk menjawab.",
@@ -11,7 +11,7 @@ const words = {
 };
 function say(lang) { return words[lang === "en" ? "en" : "id"]; }
 
-self.addEventListener("install", function (e) { e.waitUntil(self.skipWaiting()); });
+self.addEventListener("install", function (e) { e.waitUntil(keepGuides().then(function () { return self.skipWaiting(); })); });
 self.addEventListener("activate", function (e) { e.waitUntil(self.clients.claim().then(sendWaiting)); });
 
 // A push that shows nothing is punished by browsers, so the notification comes
@@ -22,7 +22,7 @@ self.addEventListener("push", function (e) {
   const n = m.notification || {}, w = say(n.lang), read = m.answers === "read";
   const options = {
     body: n.body || w.open, lang: n.lang || "id", dir: n.dir || "auto", tag: n.tag || "kentongan", renotify: true, requireInteraction: true,
-    timestamp: n.timestamp || Date.now(), icon: "/static/icon-192.png", data: {token: m.token || "", go: n.navigate || "/me", answers: m.answers, title: n.title || w.call}
+    vibrate: [400, 200, 400], timestamp: n.timestamp || Date.now(), icon: "/static/icon-192.png", data: {token: m.token || "", go: n.navigate || "/me", answers: m.answers, title: n.title || w.call}
   };
   if (m.asks && m.token) options.actions = [{action: "1", title: read ? w.read : w.safe}, {action: "2", title: read ? w.problem : w.help}];
   e.waitUntil(self.registration.showNotification(n.title || w.call, options).then(function () {
@@ -100,42 +100,105 @@ function forget(p) {
 // A browser that changes the subscription tells the server at once.
 self.addEventListener("pushsubscriptionchange", function (e) {
   const old = e.oldSubscription;
-  if (!old || !old.options) return;
-  e.waitUntil(self.registration.pushManager.subscribe(old.options).then(function (s) {
+  if (!e.newSubscription && (!old || !old.options)) return;
+  e.waitUntil(Promise.resolve(e.newSubscription || self.registration.pushManager.subscribe(old.options)).then(function (s) {
     return fetch("/me/subscribe", {method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify(s)});
   }));
 });
 
-// Answer pages come from the network first. Without a signal the last copy is
-// shown, with its age, because an old instruction must not pass for a new one.
-self.addEventListener("fetch", function (e) {
-  if (e.request.mode !== "navigate" || e.request.method !== "GET") return;
-  e.waitUntil(sendWaiting());
-  const path = new URL(e.request.url).pathname;
-  if (!/^\/[rt]\/[^\/]+$/.test(path)) return;
-  e.respondWith(fetch(e.request).then(function (r) {
-    if (r.ok) {
-      const copy = r.clone();
-      e.waitUntil(caches.open("answers").then(function (c) { return c.put(path, copy).then(function () { return trim(c); }); }).catch(function () {}));
-    } else if (r.status === 404) {
-      e.waitUntil(caches.open("answers").then(function (c) { return c.delete(path); }).catch(function () {}));
-    }
-    return r;
-  }).catch(function (gone) {
-    return caches.open("answers").then(function (c) { return c.match(path); }).then(function (r) {
-      if (!r) throw gone;
-      return r.text().then(function (text) {
-        const lang = /<html lang="en"/.test(text) ? "en" : "id", at = new Date(r.headers.get("Date")).toLocaleString(lang);
-        const label = '<p class="net" role="status">' + say(lang).copy + at + "</p>";
-        return new Response(text.replace(/<body[^>]*>/, function (tag) { return tag + label; }), {status: 200, headers: r.headers});
-      });
+// keepGuides stores the guides and the page for when there is no signal. What
+// cannot be had now is stored when it is next opened.
+function keepGuides() {
+  return caches.open("guides").then(function (c) {
+    function add(path) { return fetch(path, {credentials: "same-origin"}).then(function (r) { return r.ok ? c.put(new URL(path, location).pathname, r.clone()).then(function () { return r.text(); }) : ""; }).catch(function () { return ""; }); }
+    return Promise.all(["/guides", "/offline"].map(add)).then(function (texts) {
+      const more = {"/static/icon-192.png": 1};
+      texts.forEach(function (t) { (t.match(/"\/(?:guides\/[a-z_]+|static\/[a-z]+\.js\?v=[0-9a-f]+)"/g) || []).forEach(function (m) { more[m.slice(1, -1)] = 1; }); });
+      return Promise.all(Object.keys(more).map(add));
     });
+  }).catch(function () {});
+}
+
+// repair tells the server of the subscription that this browser has now: a visit
+// to any page is enough.
+let repaired = 0;
+function repair() {
+  if (!self.registration.pushManager || Date.now() - repaired < 3600000) return Promise.resolve();
+  repaired = Date.now();
+  return self.registration.pushManager.getSubscription().then(function (s) {
+    return s && fetch("/me/subscribe", {method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify(s)});
+  }).catch(function () {});
+}
+
+// Pages come from the network first, because an old instruction must not pass
+// for a new one. A network that says nothing for so long counts as none.
+const patience = 3000;
+
+// shelf says where a copy of a page is kept; nothing for pages that are not.
+function shelf(path) {
+  if (/^\/[rt]\/[^\/]+$/.test(path)) return "answers";
+  if (path === "/me") return "me";
+  if (/^\/guides(\/[a-z_]+)?$/.test(path) || path === "/offline") return "guides";
+  return "";
+}
+
+self.addEventListener("fetch", function (e) {
+  const r = e.request, path = new URL(r.url).pathname;
+  if (r.method !== "GET") return;
+  if (/^\/static\/[a-z0-9-]+\.(js|png)$/.test(path)) {
+    e.respondWith(fetch(r).catch(function () {
+      return caches.open("guides").then(function (c) { return c.match(path, {ignoreSearch: true}); }).then(function (kept) { return kept || Response.error(); });
+    }));
+    return;
+  }
+  if (r.mode !== "navigate") return;
+  e.waitUntil(Promise.all([sendWaiting(), repair()]));
+  const name = shelf(path);
+  const fresh = fetch(r).then(function (got) {
+    if (name) e.waitUntil(note(name, path, got.ok && !got.redirected ? got.clone() : null, got.status));
+    return got;
+  });
+  const late = new Promise(function (done) { setTimeout(done, patience); });
+  e.respondWith(Promise.race([fresh, late.then(function () { return name ? copyOf(name, path) : null; })]).catch(function () {
+    return name ? copyOf(name, path) : null;
+  }).then(function (got) {
+    return got || fresh.catch(function () { return copyOf("guides", "/offline"); }).then(function (r) { return r || Response.error(); });
   }));
+  e.waitUntil(fresh.catch(function () {}));
 });
 
-// trim keeps the ten newest pages.
+// refresh renews all guides once in a while: in another language, or with a new
+// assembly point.
+let refreshed = Date.now();
+function refresh() {
+  if (Date.now() - refreshed < 3600000) return null;
+  refreshed = Date.now();
+  return keepGuides();
+}
+
+// note keeps a page as it is now, or forgets one that is no more.
+function note(name, path, copy, status) {
+  return caches.open(name).then(function (c) {
+    if (copy) return c.delete(path).then(function () { return c.put(path, copy); }).then(function () { return path === "/guides" ? refresh() : trim(c); });
+    if (status === 404) return c.delete(path);
+  }).catch(function () {});
+}
+
+// copyOf is the kept page, with its age in view.
+function copyOf(name, path) {
+  return caches.open(name).then(function (c) { return c.match(path); }).then(function (r) {
+    if (!r || name === "guides") return r;
+    return r.text().then(function (text) {
+      const lang = /<html lang="en"/.test(text) ? "en" : "id", at = new Date(r.headers.get("Date")).toLocaleString(lang, {dateStyle: "medium", timeStyle: "short"});
+      const label = '<p class="net" role="status">' + say(lang).copy + at + "</p>";
+      return new Response(text.replace(/<body[^>]*>/, function (tag) { return tag + label; }), {status: 200, headers: r.headers});
+    });
+  });
+}
+
+// trim keeps the newest pages.
 function trim(cache) {
   return cache.keys().then(function (all) {
-    return Promise.all(all.slice(0, Math.max(0, all.length - 10)).map(function (k) { return cache.delete(k); }));
+    return Promise.all(all.slice(0, Math.max(0, all.length - 20)).map(function (k) { return cache.delete(k); }));
   });
 }
