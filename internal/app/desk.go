@@ -43,6 +43,7 @@ type desk struct {
 	codes      *codes
 	senders    map[announcement.Channel]channel.Sender
 	noting     sync.Mutex // held while the date of a shown notification is kept
+	presses    presses
 }
 
 // topics of the hub: an announcement, and a person.

@@ -105,16 +105,22 @@ func (d *desk) Answer(ctx context.Context, token string, press web.Press) (web.A
 	if press.Via != announcement.ViaPush {
 		press.Via = announcement.ViaPage
 	}
-	said := d.said(press.Said, v)
-	note, err := d.keepNote(ctx, v.Announcement.ID, press.Note)
+	said, ref := d.said(press.Said, v), shorten(press.Ref)
+	err = d.presses.once(token+ref, func() error {
+		note, err := d.keepNote(ctx, v.Announcement.ID, press.Note)
+		if err != nil {
+			return err
+		}
+		seq, err := d.record(ctx, d.answered(v, n, announcement.Answered{Answer: press.Answer, Via: press.Via, Said: said, Ref: ref, Note: note}))
+		if err != nil {
+			return err
+		}
+		d.shows(ctx, func(ctx context.Context) error { return d.tracker.Reach(ctx, seq) })
+		return nil
+	})
 	if err != nil {
 		return web.AnswerPage{}, err
 	}
-	seq, err := d.record(ctx, d.answered(v, n, announcement.Answered{Answer: press.Answer, Via: press.Via, Said: said, Ref: shorten(press.Ref), Note: note}))
-	if err != nil {
-		return web.AnswerPage{}, err
-	}
-	d.shows(ctx, func(ctx context.Context) error { return d.tracker.Reach(ctx, seq) })
 	page, err := d.answerPage(ctx, v, n)
 	if page.Answer == 0 { // durable, though the tracker does not show it yet
 		page.Answer, page.AnsweredAt = press.Answer, said
@@ -130,31 +136,38 @@ func (d *desk) Tell(ctx context.Context, token string, press web.Press) (web.Ans
 	if err != nil {
 		return web.AnswerPage{}, err
 	}
+	if err := d.presses.once(token+shorten(press.Ref), func() error { return d.tell(ctx, v, n, press) }); err != nil {
+		return web.AnswerPage{}, err
+	}
+	return d.answerPage(ctx, v, n)
+}
+
+func (d *desk) tell(ctx context.Context, v tracker.View, n int, press web.Press) error {
 	ref := shorten(press.Ref)
 	note, err := d.keepNote(ctx, v.Announcement.ID, press.Note)
 	if err != nil {
-		return web.AnswerPage{}, err
+		return err
 	}
 	details, err := d.tracker.Details(ctx, v.Announcement.ID, []int{n})
 	if err == nil && details[0].Answer == announcement.NeedHelp {
 		seq, err := d.record(ctx, d.answered(v, n, announcement.Answered{Answer: announcement.NeedHelp, Via: announcement.ViaPage, Said: d.said(press.Said, v), Ref: ref, Note: note}))
 		if err != nil {
-			return web.AnswerPage{}, err
+			return err
 		}
 		d.shows(ctx, func(ctx context.Context) error { return d.tracker.Reach(ctx, seq) })
-		return d.answerPage(ctx, v, n)
+		return nil
 	}
 	who, _ := d.directory.Person(v.Roster.Recipients[n].Person)
 	// The inbox first: a text that came twice is filed once there as well.
 	if err := d.inbox.file(ctx, sms.Inbound{SID: "page-" + ref, From: who.Mobile, Body: press.Note}, sms.ClassFreeText, d.now().UTC()); err != nil {
-		return web.AnswerPage{}, err
+		return err
 	}
 	_, err = d.ledger.Once(ctx, "page-"+ref+"-"+strconv.Itoa(n), announcement.Fact{Announcement: v.Announcement.ID, Kind: announcement.KindHeard, At: d.now().UTC(),
 		Actor: announcement.ByPerson(who.ID), Heard: &announcement.Heard{Number: n, Class: string(sms.ClassFreeText), Via: announcement.ViaPage, Note: note, Ref: ref}})
 	if err != nil && !errors.Is(err, ledger.ErrAlready) {
-		return web.AnswerPage{}, fmt.Errorf("%w: %w", web.ErrNotYet, err)
+		return fmt.Errorf("%w: %w", web.ErrNotYet, err)
 	}
-	return d.answerPage(ctx, v, n)
+	return nil
 }
 
 func (d *desk) answered(v tracker.View, n int, a announcement.Answered) announcement.Fact {

@@ -75,8 +75,9 @@ func (b *Browser) Tab(lang string, width, height int) *Tab {
 
 // Tab is what one person has on their screen.
 type Tab struct {
-	t   testing.TB
-	ctx context.Context
+	t      testing.TB
+	ctx    context.Context
+	worker context.Context // of the service worker, once something was asked of it
 
 	mu     sync.Mutex
 	faults []string
