@@ -115,14 +115,21 @@ func (p *plant) importScreens(hr *apptest.Tab) {
 			p.t.Fatal(err)
 		}
 		for _, lang := range []string{"id", "en"} {
-			hr.Open(p.API.URL + "/people?lang=" + lang)
+			hr.Open(p.API.URL + "/people/import?lang=" + lang)
 			if name == "damaged" {
-				p.picture(hr, "people", lang)
+				p.picture(hr, "import-1-upload", lang)
 			}
 			hr.Choose("#file", file)
 			hr.Go("form[enctype] button")
-			p.picture(hr, "people-"+name, lang)
+			if name == "damaged" {
+				p.picture(hr, "import-2-columns", lang)
+			}
+			hr.Go("#columns .acts button")
+			p.picture(hr, "import-3-"+name, lang)
 		}
+	}
+	for _, page := range []string{"people", "people/new", "sites", "groups"} {
+		p.both(hr, strings.ReplaceAll(page, "/", "-"), p.API.URL+"/"+page)
 	}
 }
 
