@@ -31,6 +31,7 @@ var doors = map[string]string{
 	"github.com/nats-io/nats-server":        "app",
 	"github.com/redis/go-redis":             "tracker app",
 	"github.com/nyaruka/phonenumbers":       "directory",
+	"github.com/chromedp/chromedp":          "app/apptest",
 	"github.com/xuri/excelize":              "directory",
 	"rsc.io/qr":                             "web",
 }
