@@ -138,3 +138,19 @@ func (a *access) CreateToken(ctx context.Context, p web.Principal, name string, 
 
 // OpenConsole reports whether the console needs no sign-in.
 func (a *access) OpenConsole() bool { return a.open }
+
+// senders is how many tokens may send.
+func (a *access) senders() int {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	n := 0
+	for _, t := range a.tokens {
+		if t.Role == web.Sender {
+			n++
+		}
+	}
+	if a.bootstrap != "" {
+		n++
+	}
+	return n
+}

@@ -48,7 +48,7 @@ func (d *desk) Preview(_ context.Context, draft web.Draft) (web.Preview, error) 
 	}
 	for lang := range a.Text {
 		m := d.catalogue.Compose(a, announcement.Saying{Kind: announcement.SayAlert, Language: lang, Org: d.config.OrgName,
-			Link: d.config.PublicURL + "/r/" + strings.Repeat("M", tokenLength), TwoWay: d.config.SMSTwoWay, Now: a.At, Expires: a.At.Add(time.Hour)})
+			Link: d.config.PublicURL + "/r/" + strings.Repeat("M", tokenLength), TwoWay: d.twoWay(), Now: a.At, Expires: a.At.Add(time.Hour)})
 		measured := sms.Measure(m.SMS)
 		p.SMS[lang] = web.SMSPreview{Text: m.SMS, Encoding: measured.Encoding, Segments: measured.Segments, Units: measured.Units,
 			Limit: measured.Limit, Awkward: measured.Awkward}
@@ -435,7 +435,7 @@ func (d *desk) Sites(ctx context.Context, id announcement.ID) (map[string]announ
 
 // Readiness says how well everybody could be called now.
 func (d *desk) Readiness(context.Context) web.Readiness {
-	r := web.Readiness{SMSProvider: d.config.SMSProvider, TwoWay: d.config.SMSTwoWay, Sample: d.directory.HasSample()}
+	r := web.Readiness{SMSProvider: d.config.SMSProvider, TwoWay: d.twoWay(), Sample: d.directory.HasSample()}
 	if resolved, err := d.directory.Resolve(announcement.Audience{All: true}); err == nil {
 		r = reach(r, resolved)
 	}

@@ -42,6 +42,7 @@ type desk struct {
 	replies    *replyLimit
 	codes      *codes
 	senders    map[announcement.Channel]channel.Sender
+	trials     *trials
 	noting     sync.Mutex // held while the date of a shown notification is kept
 	presses    presses
 }

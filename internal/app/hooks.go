@@ -146,6 +146,9 @@ func (d *desk) hearNew(ctx context.Context, in sms.Inbound) (string, error) {
 	if len(people) == 0 {
 		return d.hearStranger(ctx, in)
 	}
+	if answer, ok, err := d.hearTrial(ctx, people, in); ok || err != nil {
+		return answer, err
+	}
 	reply := sms.Parse(in.Body, d.question(people))
 	stopped := d.directory.Contact(people[0].person.ID).SMSStopped
 	switch {

@@ -132,8 +132,12 @@ func (h *House) furnish(ctx context.Context, secret *keys, store tracker.Store, 
 	if err != nil {
 		return err
 	}
+	shown, err := openTrials(ctx, h.vault)
+	if err != nil {
+		return err
+	}
 	h.desk = &desk{config: c, ledger: h.ledger, vault: h.vault, directory: h.directory, tracker: h.tracker, catalogue: catalogue,
-		links: h.links, hub: h.hub, now: h.now, log: log, inbox: box, countdowns: counting, providers: newProviders(h.now), replies: newReplyLimit(),
+		links: h.links, hub: h.hub, now: h.now, log: log, inbox: box, countdowns: counting, providers: newProviders(h.now), replies: newReplyLimit(), trials: shown,
 		codes: &codes{vault: h.vault, key: secret.Links, now: h.now}, senders: map[announcement.Channel]channel.Sender{}}
 
 	senders, err := h.openChannels(secret, providers)
@@ -162,7 +166,7 @@ func (h *House) furnish(ctx context.Context, secret *keys, store tracker.Store, 
 	if err != nil {
 		return err
 	}
-	h.server, err = web.New(web.Options{Desk: h.desk, Phone: h.desk, People: &people{directory: h.directory, links: h.links, sample: c.SMSProvider == "sandbox", desk: h.desk, uploads: files},
+	h.server, err = web.New(web.Options{Desk: h.desk, Phone: h.desk, People: &people{directory: h.directory, links: h.links, sample: c.SMSProvider == "sandbox", desk: h.desk, uploads: files, access: guard},
 		Hooks: h.desk, Access: guard, Health: health{h}, Metrics: metrics, PublicURL: c.PublicURL, Org: c.OrgName, Secret: secret.Cookie,
 		Verify: h.verify, Now: h.now, Log: log, Version: h.Version, SandboxURL: phones})
 	if err != nil {

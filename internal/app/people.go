@@ -18,6 +18,7 @@ type people struct {
 	sample    bool // an import in the sandbox makes sample people
 	desk      *desk
 	uploads   *uploads
+	access    *access
 	applying  sync.Mutex // one import at a time: of two presses the second finds it done
 }
 
@@ -57,7 +58,7 @@ type composer struct{ *desk }
 func (c composer) Compose(r announcement.Round, n int, lang announcement.Language) announcement.Message {
 	a := r.Announcement
 	s := announcement.Saying{Round: r.Decided.Round, Kind: r.Decided.Message, Language: lang, Org: c.config.OrgName,
-		TwoWay: c.config.SMSTwoWay, Now: c.now(), Expires: a.At.Add(orDefault(a))}
+		TwoWay: c.twoWay(), Now: c.now(), Expires: a.At.Add(orDefault(a))}
 	person := r.Target(n)
 	switch number, isRecipient := c.numberOf(r, n, person); {
 	case isRecipient:

@@ -226,3 +226,47 @@ func between(s, from, to string) string {
 	s, _, _ = strings.Cut(s, to)
 	return s
 }
+
+// A reply that comes back unlocks texts that ask for replies, and nothing else
+// does.
+func TestReplyTestUnlocksTwoWay(t *testing.T) {
+	t.Parallel()
+	rehearse(t, "siti push, budi, agus", func(h *rehearsal) {
+		h.house.config.SMSTwoWay = false
+		c := h.clerk()
+		c.shows(c.get("/setup/channels"), "never ask for a reply")
+		w := c.post("/setup/channels", "act=sms&number=nobody")
+		c.shows(w.Body.String(), "<title>Error:", "nobody has this employee number")
+		if to := c.goes("/setup/channels", "act=sms&number=siti"); !strings.HasSuffix(to, "tested") {
+			t.Errorf("got %s", to)
+		}
+		c.goes("/setup/channels", "act=reply&number=siti")
+		h.After(10 * time.Second)
+		h.Phone("siti").ExpectSMS("TEST")
+		h.Phone("siti").ExpectSMS("TEST, not an alert", "Reply 1")
+		h.Phone("budi").Reply("1") // not the one who was asked
+		h.After(70 * time.Second)
+		if h.house.desk.twoWay() {
+			t.Fatal("another person's text counts as the reply")
+		}
+		h.Phone("siti").Reply("1")
+		h.After(80 * time.Second)
+		if !h.house.desk.twoWay() {
+			t.Fatal("the reply did not count")
+		}
+		c.shows(c.get("/setup/channels"), "Reply 1 or 2")
+		c.goes("/setup/channels", "act=lock")
+		if h.house.desk.twoWay() {
+			t.Error("it is not locked")
+		}
+		c.goes("/setup/channels", "act=push&number=siti")
+		c.shows(c.get("/setup"), "SMS arrived", "tasks completed")
+		c.shows(c.get("/readiness"), "By site", "0 days ago")
+		c.goes("/setup/duty", "duty=budi")
+		c.shows(c.get("/setup/duty"), "budi")
+		c.shows(c.get("/new?mode=drill&template=roll_call"), "f.event")
+		if page := c.get("/new?mode=live&template=roll_call"); strings.Contains(page, "f.event") {
+			t.Error("a link leads into a real alert")
+		}
+	})
+}

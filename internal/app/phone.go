@@ -66,7 +66,7 @@ func (d *desk) answerPage(ctx context.Context, v tracker.View, n int) (web.Answe
 			p.ClearAt = v.RoundsAt[i]
 		}
 	}
-	if d.config.SMSTwoWay && !strings.HasPrefix(d.config.TwilioFrom, "MG") {
+	if d.twoWay() && !strings.HasPrefix(d.config.TwilioFrom, "MG") {
 		p.SMSNumber = d.config.TwilioFrom
 	}
 	details, err := d.tracker.Details(ctx, v.Announcement.ID, []int{n})

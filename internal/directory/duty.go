@@ -96,3 +96,10 @@ func (d *Directory) onDuty(f *forest) []announcement.PersonID {
 	}
 	return ids
 }
+
+// DutyNumbers returns the duty list as it was set.
+func (d *Directory) DutyNumbers() []string {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return slices.Clone(d.duty.Numbers)
+}

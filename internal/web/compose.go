@@ -60,7 +60,17 @@ func (s *Server) composePage(w http.ResponseWriter, r *http.Request) {
 		s.again(w, r, announcement.ID(id))
 		return
 	}
-	s.showStep(w, r, "choose", composing{Nonce: newNonce()}, nil, nil)
+	c := composing{Nonce: newNonce()}
+	if q := r.URL.Query(); announcement.Mode(q.Get("mode")) == announcement.Drill && q.Get("template") != "" {
+		// Only a drill may be begun by a link: nobody is led into a real alert.
+		c.Draft.Mode, c.Draft.Template, c.Draft.Fields = announcement.Drill, q.Get("template"), map[string]string{}
+		if slices.ContainsFunc(s.Desk.Templates(), func(t Template) bool { return t.Key == c.Draft.Template }) {
+			s.showStep(w, r, "write", c, nil, nil)
+			return
+		}
+		c.Draft.Template = ""
+	}
+	s.showStep(w, r, "choose", c, nil, nil)
 }
 
 func (s *Server) showStep(w http.ResponseWriter, r *http.Request, step string, c composing, errs announcement.FieldErrors, p *Preview) {

@@ -523,6 +523,7 @@ type People interface {
 	Importing
 	Staff
 	Places
+	Preparing
 	Import(ctx context.Context, p Principal, r io.Reader, dryRun bool) (ImportReport, error)
 	// EnrolCode returns a personal enrolment code for a person by employee number.
 	EnrolCode(ctx context.Context, number string) (string, error)

@@ -192,3 +192,62 @@ type Group struct {
 
 // GroupChoices are the values a rule can ask for, with their number of people.
 type GroupChoices struct{ Sites, Departments, Shifts, Titles []Choice }
+
+// Preparing is what has to be right before an alert.
+type Preparing interface {
+	Report(ctx context.Context) (ReadyReport, error)
+	Tasks(ctx context.Context) ([]Task, error)
+	Duty(ctx context.Context) (numbers []string, called []Name)
+	SetDuty(ctx context.Context, p Principal, numbers []string) error
+
+	Trials(ctx context.Context) Trials
+	// SendTest sends a message that says that it is a test to one person.
+	SendTest(ctx context.Context, p Principal, number string, c announcement.Channel) error
+	// StartReplyTest asks one person by SMS to reply. When the reply arrives, texts
+	// may ask for replies.
+	StartReplyTest(ctx context.Context, p Principal, number string) error
+	LockOneWay(ctx context.Context, p Principal) error
+}
+
+// ReadyReport is how well everybody could be reached now.
+type ReadyReport struct {
+	Readiness
+	Sites, Teams []ReachRow // the worst first
+	Troubles     map[string]int
+	LastSMS      *time.Time
+	Since        map[string]int // days since "sms" and "drill"
+}
+
+// ReachRow is how the people of a site or a team are reached.
+type ReachRow struct {
+	Name                         string
+	People, TwoOrMore, One, None int
+}
+
+// Task is one of the tasks before the first alert.
+type Task struct {
+	Key   string
+	State string // not started, in progress, completed
+	Path  string // where it is done; empty: by whoever runs the server
+	Ticks []Tick
+}
+
+// Tick is a part of a task.
+type Tick struct {
+	Label string
+	Done  bool
+}
+
+// Trials is what the tests of the providers have shown.
+type Trials struct {
+	SMSProvider   string
+	Sender        string
+	Push          bool
+	SMSAt, PushAt time.Time // when a test was last taken
+	TwoWay        bool
+	Forced        bool // the operator says so
+	Proven        time.Time
+	WaitsUntil    time.Time // a reply test is under way
+	Asked         string    // the person who was asked to reply
+	Failing       map[announcement.Channel]string
+}

@@ -206,3 +206,62 @@ func (h *house) DeleteGroup(context.Context, Principal, string) error { h.change
 func (h *house) GroupChoices(context.Context) GroupChoices {
 	return GroupChoices{Sites: h.Sitelist(), Departments: h.Departments(), Shifts: []Choice{{"A", 31}}, Titles: []Choice{{"Operator", 20}}}
 }
+
+func (h *house) Report(ctx context.Context) (ReadyReport, error) {
+	r := ReadyReport{Readiness: h.Readiness(ctx), Troubles: map[string]int{"unreachable": 5}, Since: map[string]int{}}
+	if h.nobody {
+		return r, nil
+	}
+	last := noon.Add(-70 * 24 * time.Hour)
+	r.LastSMS, r.LastDrill, r.Since["sms"], r.Since["drill"] = &last, &last, 70, 70
+	r.Sites = []ReachRow{{"Pabrik Cikande", 40, 30, 5, 5}, {"", 20, 10, 10, 0}}
+	r.Teams = []ReachRow{{"Gudang", 12, 10, 2, 0}}
+	return r, nil
+}
+
+func (h *house) Tasks(context.Context) ([]Task, error) {
+	out := []Task{}
+	for i, key := range []string{"organisation", "sites", "people", "managers", "channels", "yourself", "second", "policy", "drill"} {
+		t := Task{Key: key, State: []string{"completed", "in progress", "not started"}[i%3], Path: "/" + key}
+		switch key {
+		case "organisation":
+			t.Path = ""
+		case "yourself":
+			t.Ticks = []Tick{{"SMS arrived", true}, {"Push arrived", true}, {"Page opened", false}, {"Answer came back", false}}
+		}
+		out = append(out, t)
+	}
+	return out, nil
+}
+
+func (h *house) Duty(context.Context) ([]string, []Name) {
+	if h.nobody {
+		return nil, []Name{{Number: "2210", Name: "Agus Wijaya"}}
+	}
+	return []string{"2210"}, []Name{{Number: "2210", Name: "Agus Wijaya"}}
+}
+
+func (h *house) SetDuty(_ context.Context, _ Principal, numbers []string) error {
+	if len(numbers) > 0 && numbers[0] == "9" {
+		return announcement.FieldErrors{{Field: "duty[0]", Value: "9", Why: "nobody has this employee number"}}
+	}
+	h.changed++
+	return nil
+}
+
+func (h *house) Trials(context.Context) Trials {
+	if h.trials != nil {
+		return *h.trials
+	}
+	return Trials{SMSProvider: "twilio", Sender: "SINARABC", Push: true, SMSAt: noon, PushAt: noon, WaitsUntil: noon.Add(time.Hour), Asked: "Siti"}
+}
+
+func (h *house) SendTest(_ context.Context, _ Principal, number string, _ announcement.Channel) error {
+	if number == "2211" {
+		return announcement.FieldErrors{{Field: "sms", Why: "This person has no number that can take an SMS."}}
+	}
+	h.changed++
+	return nil
+}
+func (h *house) StartReplyTest(context.Context, Principal, string) error { h.changed++; return nil }
+func (h *house) LockOneWay(context.Context, Principal) error             { h.changed++; return nil }

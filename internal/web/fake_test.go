@@ -25,10 +25,11 @@ type house struct {
 	marks    []Mark
 	claims   int
 	people   int
-	changed  int   // acts about people, sites and groups
-	nobody   bool  // the company is empty
-	fatal    bool  // the file cannot be imported at all
-	leaving  int   // by the file
+	changed  int  // acts about people, sites and groups
+	nobody   bool // the company is empty
+	fatal    bool // the file cannot be imported at all
+	leaving  int  // by the file
+	trials   *Trials
 	err      error // of the next answer
 	hookErr  error
 	ready    bool

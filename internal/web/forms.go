@@ -40,6 +40,9 @@ var notices = map[string]string{
 	"undone":          "The mark is taken back.",
 	"too-late":        "This mark can no longer be taken back. Mark them again as they are.",
 	"deleted":         "Deleted.",
+	"tested":          "The test is on its way. Look at the phone.",
+	"reply-asked":     "The question is on its way. Reply 1 from that phone.",
+	"locked":          "Texts no longer ask for replies.",
 	"invited":         "The link is on its way.",
 	"import-undone":   "The import was undone. Everybody is as before.",
 	"unchanged":       "The file says nothing new. Nothing was changed.",
@@ -49,7 +52,7 @@ var notices = map[string]string{
 var fieldNames = map[string]string{
 	"audience": "People", "sites": "Sites", "departments": "Departments", "under": "Managers and all their people", "people": "Named people",
 	"except": "Not these", "title": "Title", "body": "Text", "text": "Text", "sms": "In the SMS", "severity": "How serious?", "answers": "Question",
-	"groups": "Groups", "name": "Name", "assembly": "Assembly points", "zone": "Time zone", "emergency": "Emergency number",
+	"duty": "Duty list", "number": "Employee number", "groups": "Groups", "name": "Name", "assembly": "Assembly points", "zone": "Time zone", "emergency": "Emergency number",
 }
 
 // Anchor is the id of the field that an error is about: "audience.people[0]" is

@@ -3,6 +3,8 @@ package web
 import (
 	"net/http"
 	"testing"
+
+	"kentongan/internal/announcement"
 )
 
 // The pages about people, sites and groups.
@@ -55,5 +57,21 @@ func init() {
 		exhibit{name: "group-looks", path: "/groups/edit?id=g1", set: looks},
 		exhibit{name: "group-faults", path: "/groups/edit", form: []string{"people=9"}, want: wrong},
 		exhibit{name: "group-rule-faults", path: "/groups/edit?by=rule", form: []string{"by=rule&under=9"}, want: wrong},
+
+		exhibit{name: "readiness", path: "/readiness"},
+		exhibit{name: "readiness-first-day", path: "/readiness", set: empty},
+		exhibit{name: "readiness-looks", path: "/readiness", set: looks},
+		exhibit{name: "setup", path: "/setup"},
+		exhibit{name: "setup-channels", path: "/setup/channels?done=tested"},
+		exhibit{name: "setup-channels-proven", path: "/setup/channels", set: func(_ testing.TB, c *company) {
+			c.trials = &Trials{SMSProvider: "twilio", TwoWay: true, Proven: noon, Failing: map[announcement.Channel]string{announcement.SMS: "unauthorized"}}
+		}},
+		exhibit{name: "setup-channels-set", path: "/setup/channels", set: func(_ testing.TB, c *company) { c.trials = &Trials{SMSProvider: "none", TwoWay: true, Forced: true} }},
+		exhibit{name: "setup-channels-looks", path: "/setup/channels", set: looks},
+		exhibit{name: "setup-channels-nobody", path: "/setup/channels", form: []string{"act=sms&number="}, want: wrong},
+		exhibit{name: "setup-duty", path: "/setup/duty"},
+		exhibit{name: "setup-duty-none", path: "/setup/duty", set: empty},
+		exhibit{name: "setup-duty-looks", path: "/setup/duty", set: looks},
+		exhibit{name: "setup-duty-faults", path: "/setup/duty", form: []string{"duty=9"}, want: wrong},
 	)
 }

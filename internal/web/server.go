@@ -105,6 +105,7 @@ func (s *Server) routes() http.Handler {
 	s.routePeople(pages)
 	s.routeImport(pages)
 	s.routePlaces(pages)
+	s.routePrepare(pages)
 	s.routeInbox(pages)
 	pages.HandleFunc("GET /static/{name...}", s.static)
 	pages.HandleFunc("/", s.unknownPage)

@@ -86,6 +86,10 @@ func TestEveryWordIsTranslated(t *testing.T) {
 	for _, s := range (composeView{}).Steps() {
 		want("step", s.Name)
 	}
+	for key, words := range taskWords {
+		want(key, words[0])
+		want(key, words[1])
+	}
 	for _, s := range (importView{}).Steps() {
 		want("step", s.Name)
 	}
