@@ -25,7 +25,7 @@ func (d *desk) Preview(_ context.Context, draft web.Draft) (web.Preview, error) 
 	p := web.Preview{
 		Announcement: *a, Recipients: len(resolved.Roster.Recipients), Reach: map[announcement.Channel]int{},
 		Languages: map[announcement.Language]int{}, Fallback: map[announcement.Language]int{},
-		SMS: map[announcement.Language]web.SMSPreview{}, Push: map[announcement.Language][2]string{},
+		SMS: map[announcement.Language]web.SMSPreview{}, Push: map[announcement.Language][2]string{}, TwoWay: d.twoWay(),
 	}
 	for _, r := range resolved.Roster.Recipients {
 		p.Languages[r.Language]++
@@ -435,7 +435,7 @@ func (d *desk) Sites(ctx context.Context, id announcement.ID) (map[string]announ
 
 // Readiness says how well everybody could be called now.
 func (d *desk) Readiness(context.Context) web.Readiness {
-	r := web.Readiness{SMSProvider: d.config.SMSProvider, TwoWay: d.twoWay(), Sample: d.directory.HasSample()}
+	r := web.Readiness{SMSProvider: d.config.SMSProvider, TwoWay: d.twoWay(), Sample: d.directory.HasSample(), Failing: d.providers.failing()}
 	if resolved, err := d.directory.Resolve(announcement.Audience{All: true}); err == nil {
 		r = reach(r, resolved)
 	}

@@ -42,6 +42,7 @@ type composeView struct {
 	Departments []Choice
 	Groups      []Group
 	Assembly    []string // points of all sites
+	places      []Site
 	Everyone    int
 	Preview     Preview
 	Counted     bool
@@ -81,7 +82,8 @@ func (s *Server) showStep(w http.ResponseWriter, r *http.Request, step string, c
 	}
 	switch step {
 	case "write":
-		for _, site := range s.People.AllSites(r.Context()) {
+		v.places = s.People.AllSites(r.Context())
+		for _, site := range v.places {
 			v.Assembly = append(v.Assembly, site.Assembly...)
 		}
 		v.SMS = s.smsCounts(r.Context(), c.Draft)
@@ -148,6 +150,7 @@ func (s *Server) compose(w http.ResponseWriter, r *http.Request) {
 		s.showStep(w, r, "who", c, nil, nil)
 	case "measure":
 		readWords(r, &c.Draft)
+		s.meetAtSite(r.Context(), &c.Draft)
 		s.showStep(w, r, "write", c, nil, nil)
 	case "fix":
 		readWords(r, &c.Draft)

@@ -76,8 +76,13 @@ func (s *Server) tooLong(ctx context.Context, d Draft) announcement.FieldErrors 
 			errs = append(errs, &announcement.FieldError{Field: longestField(d, c.Lang), Why: v.tooMany(c)})
 		}
 	}
-	slices.SortStableFunc(errs, func(a, b *announcement.FieldError) int { return strings.Compare(a.Field, b.Field) })
-	return slices.CompactFunc(errs, func(a, b *announcement.FieldError) bool { return *a == *b }) // both languages hold the same blanks
+	var once announcement.FieldErrors
+	for _, e := range errs { // both languages hold the same blanks
+		if !slices.ContainsFunc(once, func(o *announcement.FieldError) bool { return *o == *e }) {
+			once = append(once, e)
+		}
+	}
+	return once
 }
 
 func (v composeView) tooMany(c smsCount) string {
@@ -137,6 +142,16 @@ func (s *Server) siteNamed(name string) []string {
 		}
 	}
 	return nil
+}
+
+// MusterOf is the usual assembly point of a site, if it is known.
+func (v composeView) MusterOf(site string) string {
+	for _, p := range v.places {
+		if strings.EqualFold(p.Name, site) && len(p.Assembly) > 0 {
+			return p.Assembly[0]
+		}
+	}
+	return ""
 }
 
 // countSMS answers the script of the form while somebody writes. It changes

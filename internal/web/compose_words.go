@@ -294,3 +294,33 @@ func (b blankField) Describes() string {
 	}
 	return strings.Join(ids, " ")
 }
+
+// Readers are how many people read this language, or get it for want of their
+// own.
+func (v composeView) Readers(lang announcement.Language) int {
+	n := 0
+	for own, people := range v.Preview.Languages {
+		if _, gets, _ := v.Preview.Announcement.In(own); gets == lang {
+			n += people
+		}
+	}
+	return n
+}
+
+// Buttons are what people can press, in a language.
+func (v composeView) Buttons(lang announcement.Language) []string {
+	p := v.page
+	p.Lang = lang
+	if v.Preview.Announcement.Answers == announcement.Read {
+		return []string{p.T("Understood"), p.T("I have a problem")}
+	}
+	return []string{p.T("I'm safe"), p.T("I need help")}
+}
+
+// PageIn is the text of the page behind the link, in a language.
+func (v composeView) PageIn(lang announcement.Language) announcement.Text {
+	return v.Preview.Announcement.Text[lang]
+}
+
+// Reaches is how many people a channel reaches.
+func (v composeView) Reaches(c announcement.Channel) int { return v.Preview.Reach[c] }

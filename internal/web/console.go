@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"strings"
 	"time"
 
 	"kentongan/internal/announcement"
@@ -95,6 +96,38 @@ type homeView struct {
 	Ready        Readiness
 	Texts        []Text
 }
+
+// Down says which channels do not go out now, and what still does.
+func (v homeView) Down() []string {
+	var out []string
+	var works []string
+	for _, c := range []announcement.Channel{announcement.WebPush, announcement.SMS} {
+		if v.Ready.Failing[c] == "" {
+			works = append(works, v.ChannelName(c))
+		}
+	}
+	for _, c := range announcement.Channels {
+		why, fails := v.Ready.Failing[c]
+		switch {
+		case !fails:
+		case len(works) == 0:
+			out = append(out, v.T("%s is not going out (%s). Call people by phone.", v.ChannelName(c), v.word(why)))
+		default:
+			out = append(out, v.T("%s is not going out (%s). %s works.", v.ChannelName(c), v.word(why), strings.Join(works, ", ")))
+		}
+	}
+	return out
+}
+
+// TwoShare is the percentage of people whom two channels reach.
+func (v homeView) TwoShare() int { return 100 * v.Ready.TwoOrMore / max(1, v.Ready.People) }
+
+// DrillDays is how many days ago the last drill was.
+func (v homeView) DrillDays() int { return int(v.Now.Sub(*v.Ready.LastDrill) / (24 * time.Hour)) }
+
+// DrillOld reports whether people should practise again: what nobody practises
+// does not work, and an SMS sender that stays silent for three months is blocked.
+func (v homeView) DrillOld() bool { return v.Ready.LastDrill == nil || v.DrillDays() > 60 }
 
 // bar is the coloured bar of the six states.
 type bar struct {

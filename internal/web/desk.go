@@ -48,6 +48,7 @@ type Preview struct {
 	SMS          map[announcement.Language]SMSPreview
 	Push         map[announcement.Language][2]string // title, body
 	Duty         []Name
+	TwoWay       bool                            // a reply by SMS arrives
 	Usual        [2]int                          // smallest and largest of the last five audiences with this template, zero if none
 	Repeats      *Repeat                         // the same template went to nearly the same people a moment ago
 	Quiet        *time.Time                      // it is night there and nobody is in danger: when the morning begins
@@ -484,7 +485,8 @@ type Readiness struct {
 	SMSProvider                  string
 	TwoWay                       bool
 	LastDrill                    *time.Time
-	Sample                       bool // the people are made up
+	Sample                       bool                            // the people are made up
+	Failing                      map[announcement.Channel]string // channels whose provider does not take calls now, and why
 }
 
 // Phone is what a recipient, a manager and an employee's device ask.

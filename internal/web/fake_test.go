@@ -245,8 +245,10 @@ func (h *house) Changes(context.Context, announcement.ID) <-chan struct{} { retu
 func (h *house) Templates() []Template {
 	return []Template{{Key: "fire", Severity: announcement.Extreme, Answers: announcement.Safety, Name: map[announcement.Language]string{"en": "Fire", "id": "Kebakaran"}, Fields: []string{"site", "muster"}}}
 }
-func (h *house) Sitelist() []Choice    { return []Choice{{"Pabrik Cikande", 40}} }
-func (h *house) Departments() []Choice { return []Choice{{"Gudang", 12}} }
+func (h *house) Sitelist() []Choice {
+	return []Choice{{Name: "Pabrik Cikande", People: 40}}
+}
+func (h *house) Departments() []Choice { return []Choice{{Name: "Gudang", People: 12}} }
 func (h *house) Readiness(context.Context) Readiness {
 	return Readiness{People: 60, TwoOrMore: 40, One: 15, None: 5, SMSProvider: "practice"}
 }

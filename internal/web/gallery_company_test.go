@@ -124,7 +124,7 @@ func (c *company) setAlert(t testing.TB, template string, mode announcement.Mode
 		Announcement: *a, Recipients: 1248, Reach: map[announcement.Channel]int{announcement.WebPush: 702, announcement.SMS: 1190}, TwoOrMore: 1021, One: 186,
 		Languages: map[announcement.Language]int{announcement.Indonesian: 1178, announcement.English: 58, "jv": 12}, Fallback: map[announcement.Language]int{"jv": 12},
 		SMS: map[announcement.Language]SMSPreview{}, Push: map[announcement.Language][2]string{}, Excluded: []Name{{Number: "2211", Name: "Siti Aminah"}, {Number: "2212", Name: "Joko"}}, Duty: []Name{{Number: "1001", Name: "Rina Wulandari"}, {Number: "1002", Name: "Andi"}},
-		Usual: [2]int{40, 1200}, Segments: 1190, Cost: "Rp 416.500",
+		Usual: [2]int{40, 1200}, Segments: 1190, Cost: "Rp 416.500", TwoWay: true,
 	}
 	for _, lang := range []announcement.Language{announcement.Indonesian, announcement.English} {
 		m := c.catalogue.Compose(a, announcement.Saying{Kind: announcement.SayAlert, Language: lang, Org: "PT SinarAbc", Link: "https://siaga.example/r/" + goodToken, Token: goodToken, TwoWay: true, Now: noon})
@@ -337,13 +337,13 @@ func (c *company) Templates() []Template {
 }
 
 func (c *company) Sitelist() []Choice {
-	return []Choice{{"Pabrik Cikande", 1012}, {"Gudang Cikupa", 178}, {"Kantor Jakarta", 58}}
+	return []Choice{{Name: "Pabrik Cikande", People: 1012}, {Name: "Gudang Cikupa", People: 178}, {Name: "Kantor Jakarta", People: 58}}
 }
 
 func (c *company) Departments() []Choice {
 	var all []Choice
 	for i, name := range someTeams {
-		all = append(all, Choice{name, 40 + 31*i})
+		all = append(all, Choice{Name: name, People: 40 + 31*i})
 	}
 	return all
 }

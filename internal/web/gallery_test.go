@@ -145,6 +145,9 @@ var exhibits = []exhibit{
 		c.open, c.closed, c.texts, c.ready = nil, nil, nil, Readiness{SMSProvider: "practice", Sample: true}
 	}},
 	{name: "home-practice", path: "/", set: func(_ testing.TB, c *company) { c.sandbox = "http://127.0.0.1:8181/" }},
+	{name: "home-provider-down", path: "/", set: func(_ testing.TB, c *company) {
+		c.ready.Failing = map[announcement.Channel]string{announcement.SMS: "unauthorized"}
+	}},
 	{name: "home-viewer", path: "/", set: func(_ testing.TB, c *company) { c.house.open = false }},
 	{name: "home-texts", path: "/", set: func(_ testing.TB, c *company) { c.texts = c.texts[1:] }},
 	{name: "signin", path: "/signin"},
@@ -476,7 +479,7 @@ func watchTemplates(t testing.TB, v *views) func() []string {
 		list.Nodes = append([]parse.Node{tree["mark"].Root.Nodes[0]}, list.Nodes...)
 	}
 	for page, set := range v.pages {
-		set.Funcs(template.FuncMap{mark: func(where string) string {
+		set.Funcs(template.FuncMap{mark: func(where string) template.HTMLAttr { // may stand inside a tag
 			delete(unseen, where)
 			return ""
 		}})

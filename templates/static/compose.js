@@ -20,6 +20,13 @@
       });
   }
   function soon() { clearTimeout(timer); timer = setTimeout(ask, 150); }
-  f.addEventListener("input", soon);
+  // A known site has an assembly point; one that somebody wrote stays.
+  function fill() {
+    var site = d.getElementById("f.site"), muster = d.getElementById("f.muster"), own;
+    if (!site || !muster) return;
+    d.querySelectorAll("#sites option").forEach(function (o) { if (o.value === site.value) own = o.getAttribute("data-muster"); });
+    if (own && (!muster.value || muster.value === fill.last)) muster.value = fill.last = own;
+  }
+  f.addEventListener("input", function (e) { if (e.target.id === "f.site") fill(); soon(); });
   f.addEventListener("change", soon);
 })();
