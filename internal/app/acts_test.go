@@ -49,6 +49,26 @@ func TestCheck27CancelInTheCountdownCallsNobody(t *testing.T) {
 	})
 }
 
+// A node may learn later of the one than of the other when a countdown that
+// ended long ago is forgotten.
+func TestCancelledCountdownStaysCancelledWhenItIsForgotten(t *testing.T) {
+	rehearse(t, crew, func(h *rehearsal) {
+		h.house.config.Countdown = 10 * time.Second
+		id := h.Prepare("Fire in hall 3", "form-1")
+		kept, err := h.house.vault.Get(h.t.Context(), preparedKey+string(id))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := h.house.desk.Cancel(h.t.Context(), hr, id); err != nil {
+			t.Fatal(err)
+		}
+		h.After(25 * time.Hour)
+		h.house.desk.countdowns.learn(preparedKey+string(id), kept)
+		h.After(time.Minute)
+		h.NothingElse()
+	})
+}
+
 func TestCountdownEndsByItself(t *testing.T) {
 	rehearse(t, crew, func(h *rehearsal) {
 		h.house.config.Countdown = 5 * time.Second

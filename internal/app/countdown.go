@@ -301,6 +301,14 @@ func (d *desk) launch(ctx context.Context, id announcement.ID) error {
 	if !end.Sent {
 		return nil
 	}
+	// What ended long ago is forgotten, its end after the rest: a node that hears
+	// only of the latter must not take a cancelled announcement for one that is due.
+	if _, err := d.vault.Get(ctx, preparedKey+string(id)); errors.Is(err, ledger.ErrNotFound) {
+		d.countdowns.learn(preparedKey+string(id), nil)
+		return nil
+	} else if err != nil {
+		return fmt.Errorf("%w: %w", web.ErrNotYet, err)
+	}
 	_, _, err := d.Announce(ctx, web.Principal{Actor: p.By, Role: p.Role}, p.Draft, p.Key)
 	return err
 }
