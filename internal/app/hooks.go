@@ -116,6 +116,13 @@ func heardKey(sid string) string { return "heard." + shorten(sid) }
 // hear takes a text once: after that the same MessageSid changes nothing and is
 // not answered.
 func (d *desk) hear(ctx context.Context, in sms.Inbound) (string, error) {
+	if !d.tracker.Begun() { // as long as it is not known who was asked what, "1" would look like no answer
+		wait, cancel := context.WithTimeout(ctx, 8*time.Second) // the provider waits for 15
+		defer cancel()
+		if err := d.tracker.CatchUp(wait); err != nil {
+			return "", fmt.Errorf("%w: %w", web.ErrNotYet, err)
+		}
+	}
 	switch _, err := d.vault.Get(ctx, heardKey(in.SID)); {
 	case err == nil:
 		return "", nil

@@ -26,8 +26,14 @@ func (d *desk) emergencyOf(site string) string {
 
 // resolve returns the announcement and recipient of a personal token, unless
 // the person has left.
-func (d *desk) resolve(token string) (tracker.View, int, error) {
+func (d *desk) resolve(ctx context.Context, token string) (tracker.View, int, error) {
 	p, ok := d.links.answer(token)
+	if !ok {
+		if err := d.behind(ctx, token); err != nil {
+			return tracker.View{}, 0, err
+		}
+		p, ok = d.links.answer(token)
+	}
 	if !ok {
 		return tracker.View{}, 0, web.ErrNotFound
 	}
@@ -41,9 +47,24 @@ func (d *desk) resolve(token string) (tracker.View, int, error) {
 	return v, p.number, nil
 }
 
+// behind reports whether a link may be unknown only because this node does not
+// yet reflect the ledger: whoever calls for help in the seconds after a restart
+// must be told to press again, not that their link has expired.
+func (d *desk) behind(ctx context.Context, token string) error {
+	if ready, _ := d.tracker.Ready(); ready || len(token) != tokenLength {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	if err := d.tracker.CatchUp(ctx); err != nil {
+		return fmt.Errorf("%w: %w", web.ErrNotYet, err)
+	}
+	return nil
+}
+
 // AnswerPage shows one recipient's page. It changes nothing.
 func (d *desk) AnswerPage(ctx context.Context, token string) (web.AnswerPage, error) {
-	v, n, err := d.resolve(token)
+	v, n, err := d.resolve(ctx, token)
 	if err != nil {
 		return web.AnswerPage{}, err
 	}
@@ -95,7 +116,7 @@ func (d *desk) answerPage(ctx context.Context, v tracker.View, n int) (web.Answe
 
 // Answer records an acknowledgment. nil means that it is on disk.
 func (d *desk) Answer(ctx context.Context, token string, press web.Press) (web.AnswerPage, error) {
-	v, n, err := d.resolve(token)
+	v, n, err := d.resolve(ctx, token)
 	if err != nil {
 		return web.AnswerPage{}, err
 	}
@@ -181,7 +202,7 @@ func (d *desk) Seen(ctx context.Context, token string, c announcement.Channel) e
 	if done, err := d.shownTry(ctx, token); done {
 		return err
 	}
-	v, n, err := d.resolve(token)
+	v, n, err := d.resolve(ctx, token)
 	if err != nil {
 		return err
 	}
@@ -212,8 +233,14 @@ func (d *desk) Seen(ctx context.Context, token string, c announcement.Channel) e
 
 // resolveTeam returns the team of a manager's link. The right lasts only while
 // the person is employed.
-func (d *desk) resolveTeam(token string) (tracker.View, team, error) {
+func (d *desk) resolveTeam(ctx context.Context, token string) (tracker.View, team, error) {
 	t, ok := d.links.team(token)
+	if !ok {
+		if err := d.behind(ctx, token); err != nil {
+			return tracker.View{}, team{}, err
+		}
+		t, ok = d.links.team(token)
+	}
 	if !ok {
 		return tracker.View{}, team{}, web.ErrNotFound
 	}
@@ -229,7 +256,7 @@ func (d *desk) resolveTeam(token string) (tracker.View, team, error) {
 
 // TeamPage shows a manager their own tree.
 func (d *desk) TeamPage(ctx context.Context, token string) (web.TeamPage, error) {
-	v, t, err := d.resolveTeam(token)
+	v, t, err := d.resolveTeam(ctx, token)
 	if err != nil {
 		return web.TeamPage{}, err
 	}
@@ -269,7 +296,7 @@ func (d *desk) TeamPage(ctx context.Context, token string) (web.TeamPage, error)
 
 // TeamMark records what a manager knows of their people.
 func (d *desk) TeamMark(ctx context.Context, token string, marks []web.Mark) error {
-	_, t, err := d.resolveTeam(token)
+	_, t, err := d.resolveTeam(ctx, token)
 	if err != nil {
 		return err
 	}
@@ -288,7 +315,7 @@ func (d *desk) TeamMark(ctx context.Context, token string, marks []web.Mark) err
 
 // TeamClaim says that this manager handles a call for help, or that it is resolved.
 func (d *desk) TeamClaim(ctx context.Context, token string, index int, resolved bool) error {
-	_, t, err := d.resolveTeam(token)
+	_, t, err := d.resolveTeam(ctx, token)
 	if err != nil {
 		return err
 	}
@@ -303,7 +330,7 @@ const undoWithin = 5 * time.Minute
 
 // TeamUndo takes a manager's own mark back, within five minutes.
 func (d *desk) TeamUndo(ctx context.Context, token string, index int) error {
-	_, t, err := d.resolveTeam(token)
+	_, t, err := d.resolveTeam(ctx, token)
 	if err != nil {
 		return err
 	}
@@ -335,7 +362,7 @@ const remindEvery = 5 * time.Minute
 
 // TeamRemind calls one silent person again, at most once in five minutes.
 func (d *desk) TeamRemind(ctx context.Context, token string, index int) error {
-	v, t, err := d.resolveTeam(token)
+	v, t, err := d.resolveTeam(ctx, token)
 	if err != nil {
 		return err
 	}
@@ -371,7 +398,7 @@ func (d *desk) TeamRemind(ctx context.Context, token string, index int) error {
 
 // TeamChanges wakes a manager's page.
 func (d *desk) TeamChanges(ctx context.Context, token string) (<-chan struct{}, error) {
-	_, t, err := d.resolveTeam(token)
+	_, t, err := d.resolveTeam(ctx, token)
 	if err != nil {
 		return nil, err
 	}

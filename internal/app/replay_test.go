@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +10,8 @@ import (
 	"kentongan/internal/announcement"
 	"kentongan/internal/channel/sms"
 	"kentongan/internal/ledger"
+	"kentongan/internal/tracker"
+	"kentongan/internal/web"
 )
 
 // hear hands in one text as the provider does, under a MessageSid of the story's choice.
@@ -56,7 +59,7 @@ func TestHelpInADrillComingTwiceIsStillADrill(t *testing.T) {
 		siti.hear("SM1", "2")
 		h.Phone("chief").ExpectSMS("DRILL", "siti NEEDS HELP")
 		// The provider did not hear our answer and we had not noted the end of it.
-		if err := h.house.vault.Delete(t.Context(), heardKey("SM1")); err != nil {
+		if err := h.house.vault.Delete(h.t.Context(), heardKey("SM1")); err != nil {
 			t.Fatal(err)
 		}
 		siti.hear("SM1", "2")
@@ -84,11 +87,11 @@ func TestHelpForTwoSurvivesHalfAFailure(t *testing.T) {
 		in := sms.Inbound{SID: "SM1", From: h.employee("siti").mobile, Body: "2"}
 		real, written := h.house.desk.ledger, 0
 		h.house.desk.ledger = &failing{Ledger: real, fails: func(f announcement.Fact) bool { written++; return written == 2 }}
-		if _, err := h.house.desk.hear(t.Context(), in); err == nil {
+		if _, err := h.house.desk.hear(h.t.Context(), in); err == nil {
 			t.Fatal("half of it was recorded, and the provider was told that all of it was")
 		}
 		h.house.desk.ledger = real
-		back, err := h.house.desk.hear(t.Context(), in) // the provider posts it again
+		back, err := h.house.desk.hear(h.t.Context(), in) // the provider posts it again
 		if err != nil || !strings.Contains(back, "HELP") {
 			t.Errorf("the second time: got %q, %v", back, err)
 		}
@@ -104,5 +107,45 @@ func TestUnknownLetterOfASharedNumberIsHelpForBoth(t *testing.T) {
 		h.Phone("siti").Reply("2C")
 		h.ExpectState(fire, "siti", announcement.NeedsHelp)
 		h.ExpectState(fire, "agus", announcement.NeedsHelp)
+	})
+}
+
+// In the first seconds a node has not read the ledger. What comes in then must be
+// answered with "not yet", or wait: never with "we do not know you".
+func TestNodeThatStillReadsTheLedgerKnowsThatItDoesNotKnow(t *testing.T) {
+	rehearse(t, crew, func(h *rehearsal) {
+		fire := h.Announce("Fire in hall 3", to("siti"))
+		token := h.house.links.answerToken(fire, 0)
+		behind := tracker.New(tracker.Options{Ledger: h.house.ledger, Store: tracker.NewMemoryStore(), Now: time.Now})
+		d := h.house.desk
+		late := &desk{config: d.config, ledger: d.ledger, vault: d.vault, directory: d.directory, catalogue: d.catalogue, hub: d.hub, now: d.now, log: d.log,
+			inbox: d.inbox, replies: d.replies, tracker: behind, links: newLinks(d.links.key, behind)}
+		press := web.Press{Answer: announcement.NeedHelp, Ref: "k"}
+		if _, err := late.Answer(h.t.Context(), token, press); !errors.Is(err, web.ErrNotYet) {
+			t.Errorf("call for help: got %v, want not recorded yet", err)
+		}
+		if _, err := late.TeamPage(h.t.Context(), token); !errors.Is(err, web.ErrNotYet) {
+			t.Errorf("team page: got %v, want not yet", err)
+		}
+		if _, err := late.AnswerPage(h.t.Context(), "no token"[:7]); !errors.Is(err, web.ErrNotFound) {
+			t.Errorf("what cannot be a link: got %v, want not found", err)
+		}
+		in := sms.Inbound{SID: "SM1", From: h.employee("siti").mobile, Body: "1"}
+		if _, err := late.hear(h.t.Context(), in); !errors.Is(err, web.ErrNotYet) {
+			t.Errorf("text: got %v, want not recorded yet", err)
+		}
+		ctx, stop := context.WithCancel(h.t.Context())
+		ended := make(chan error)
+		go func() { ended <- late.tracker.Run(ctx) }()
+		if page, err := late.Answer(h.t.Context(), token, press); err != nil || page.Answer != announcement.NeedHelp {
+			t.Errorf("once it has read the ledger: got %d, %v", page.Answer, err)
+		}
+		if _, err := late.AnswerPage(h.t.Context(), "AAAAAAAA"); !errors.Is(err, web.ErrNotFound) {
+			t.Errorf("unknown link: got %v, want not found", err)
+		}
+		stop()
+		<-ended
+		h.settle()
+		h.ExpectState(fire, "siti", announcement.NeedsHelp)
 	})
 }

@@ -303,6 +303,14 @@ func (t *Tracker) Ready() (bool, string) {
 	return true, ""
 }
 
+// Begun reports whether this node has read the ledger to its end once. From then
+// on it knows who was asked what, whatever becomes of the working state.
+func (t *Tracker) Begun() bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.ready
+}
+
 // IDs returns every announcement, newest first.
 func (t *Tracker) IDs() []announcement.ID {
 	t.mu.RLock()
