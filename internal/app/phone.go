@@ -153,7 +153,7 @@ func (d *desk) Answer(ctx context.Context, token string, press web.Press) (web.A
 // help it goes with their call, where those who help read it; from anybody else
 // it is no answer, and waits for HR in the inbox.
 func (d *desk) Tell(ctx context.Context, token string, press web.Press) (web.AnswerPage, error) {
-	v, n, err := d.resolve(token)
+	v, n, err := d.resolve(ctx, token)
 	if err != nil {
 		return web.AnswerPage{}, err
 	}
