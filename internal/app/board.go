@@ -127,6 +127,31 @@ func (d *desk) Glance(ctx context.Context, id announcement.ID) (web.Summary, err
 	return d.summary(ctx, v, 0)
 }
 
+// Pulse says what has changed on a board.
+func (d *desk) Pulse(ctx context.Context, id announcement.ID, after int, rows []int) (web.Pulse, error) {
+	touched, now := d.tracker.Touched(id, after) // before the standing, so that nothing falls between
+	sum, err := d.Glance(ctx, id)
+	if err != nil {
+		return web.Pulse{}, err
+	}
+	standing, err := d.tracker.Recent(ctx, id)
+	if err != nil {
+		return web.Pulse{}, err
+	}
+	p := web.Pulse{Summary: sum, At: now}
+	changed := make(map[int]bool, len(touched))
+	for _, n := range touched {
+		changed[n] = true
+		p.Help = p.Help || standing.State(n) == announcement.NeedsHelp
+	}
+	for _, n := range rows {
+		if changed[n] {
+			p.Rows = append(p.Rows, n)
+		}
+	}
+	return p, nil
+}
+
 func (d *desk) summary(ctx context.Context, v tracker.View, unreachable int) (web.Summary, error) {
 	a := v.Announcement
 	s := web.Summary{
@@ -186,6 +211,12 @@ func (d *desk) Recipients(ctx context.Context, id announcement.ID, f web.Recipie
 	limit := f.Limit
 	if limit <= 0 || limit > 500 {
 		limit = 100
+	}
+	if f.Only != nil {
+		numbers := slices.DeleteFunc(slices.Clone(f.Only), func(n int) bool { return n < 0 || n >= len(v.Roster.Recipients) })
+		page := web.RecipientPage{Total: len(numbers)}
+		page.Recipients, err = d.recipients(ctx, v, numbers[:min(len(numbers), limit)])
+		return page, err
 	}
 	wanted := d.wanted(v, f)
 	page := web.RecipientPage{Recipients: []web.Recipient{}}

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,6 +29,8 @@ type multitude struct {
 	house *House
 	id    announcement.ID
 	url   string
+	cut   atomic.Bool // streams are refused
+	ends  func()      // every connection, at once
 }
 
 // gather opens a house in which n people, in teams of about ten on 40 sites, were
@@ -49,7 +52,15 @@ func gather(tb testing.TB, n int) *multitude {
 	}
 	var running errgroup.Group
 	running.Go(func() error { return named("tracker", h.tracker.Run(ctx)) })
-	server := httptest.NewServer(h.server.Handler())
+	m := &multitude{house: h}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if m.cut.Load() && (strings.HasSuffix(r.URL.Path, "/events") || strings.HasSuffix(r.URL.Path, "/now")) {
+			http.Error(w, "gone", http.StatusServiceUnavailable)
+			return
+		}
+		h.server.Handler().ServeHTTP(w, r)
+	}))
+	m.url, m.ends = server.URL, server.CloseClientConnections
 	tb.Cleanup(func() {
 		server.CloseClientConnections()
 		stop()
@@ -62,16 +73,16 @@ func gather(tb testing.TB, n int) *multitude {
 	if err != nil || len(report.Errors) > 0 {
 		tb.Fatalf("import: %v %v", err, report.Errors)
 	}
-	s, _, err := h.desk.Announce(ctx, boss, web.Draft{Mode: announcement.Drill, Severity: announcement.Extreme, Audience: announcement.Audience{All: true},
+	s, _, err := h.desk.Announce(ctx, boss, web.Draft{Mode: announcement.Drill, Severity: announcement.Extreme, Audience: announcement.Audience{Under: []string{"P000000"}},
 		Channels: []announcement.Channel{announcement.SMS},
 		Text:     map[announcement.Language]announcement.Text{announcement.English: {Title: "Fire: Cikande plant", Body: "Leave now."}, announcement.Indonesian: {Title: "Kebakaran: Cikande", Body: "Keluar."}}}, "bench")
 	if err != nil {
 		tb.Fatal(err)
 	}
-	m := &multitude{house: h, id: s.ID, url: server.URL}
+	m.id = s.ID
 	m.write(tb, n, func(i int) announcement.Fact {
 		f := announcement.Fact{Kind: announcement.KindCalled, Actor: announcement.ByNetwork, Called: &announcement.Called{Channel: announcement.SMS, Number: i, Rank: announcement.Accepted}}
-		if i%50 == 7 {
+		if i%50 == 49 {
 			f.Called.Rank, f.Called.Failure = announcement.Failed, "30003"
 		}
 		return f

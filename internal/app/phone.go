@@ -369,10 +369,30 @@ func (d *desk) TeamRemind(ctx context.Context, token string, index int) error {
 	if index < t.lo || index >= t.hi {
 		return web.ErrNotFound
 	}
+	return d.remindOne(ctx, v, announcement.ByPerson(t.person), "manager_reminds", index)
+}
+
+// RemindAt is TeamRemind for the console.
+func (d *desk) RemindAt(ctx context.Context, p web.Principal, id announcement.ID, index int) error {
+	if p.Role != web.Sender {
+		return web.ErrForbidden
+	}
+	v, err := d.view(ctx, id)
+	if err != nil {
+		return err
+	}
+	if index < 0 || index >= len(v.Roster.Recipients) {
+		return web.ErrNotFound
+	}
+	return d.remindOne(ctx, v, p.Actor, "reminded from the board", index)
+}
+
+func (d *desk) remindOne(ctx context.Context, v tracker.View, actor announcement.Actor, reason string, index int) error {
+	id := v.Announcement.ID
 	if v.Status != announcement.StatusOpen {
 		return web.ErrClosed
 	}
-	standing, err := d.tracker.Standing(ctx, t.id)
+	standing, err := d.tracker.Standing(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -383,10 +403,10 @@ func (d *desk) TeamRemind(ctx context.Context, token string, index int) error {
 	// and two nodes call once.
 	window := d.now().UTC().Truncate(remindEvery).Unix()
 	round := int64(1)<<44 + window/int64(remindEvery.Seconds())<<20 + int64(index)
-	_, err = d.ledger.Once(ctx, fmt.Sprint(round), announcement.Fact{Announcement: t.id, Kind: announcement.KindDecided, At: d.now().UTC(),
-		Actor: announcement.ByPerson(t.person), Reason: "manager_reminds", Decided: &announcement.Decided{Round: round,
+	_, err = d.ledger.Once(ctx, fmt.Sprint(round), announcement.Fact{Announcement: id, Kind: announcement.KindDecided, At: d.now().UTC(),
+		Actor: actor, Reason: reason, Decided: &announcement.Decided{Round: round,
 			Message: announcement.SayReminder, Channels: v.Announcement.Channels,
-			To: []announcement.Call{{Person: v.Roster.Recipients[index].Person, Line: -1, Count: 1, Why: []string{"manager_reminds"}, Lo: index, Hi: index + 1}}}})
+			To: []announcement.Call{{Person: v.Roster.Recipients[index].Person, Line: -1, Count: 1, Why: []string{reason}, Lo: index, Hi: index + 1}}}})
 	if errors.Is(err, ledger.ErrAlready) {
 		return web.ErrConflict
 	}

@@ -170,6 +170,23 @@ func (t *Tracker) Records(id announcement.ID, n int) []uint64 {
 	return out
 }
 
+// Touched returns the recipients about whom something was written since an
+// earlier call returned after, and what to give the next call. Somebody may be
+// named twice.
+func (t *Tracker) Touched(id announcement.ID, after int) (numbers []int, now int) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	e := t.entries[id]
+	if e == nil {
+		return nil, 0
+	}
+	now = len(e.index.touched)
+	for _, at := range e.index.touched[min(max(after, 0), now):] {
+		numbers = append(numbers, int(at.number))
+	}
+	return numbers, now
+}
+
 // Firsts returns the first own answer of every recipient.
 func (t *Tracker) Firsts(id announcement.ID) []First {
 	t.mu.RLock()

@@ -35,6 +35,9 @@ func loadAssets() (map[string]asset, error) {
 		if err != nil {
 			return err
 		}
+		if path.Ext(name) == ".js" && !strings.Contains(name, "/vendor/") {
+			data = []byte(inline(string(data)))
+		}
 		sum := sha256.Sum256(data)
 		a := asset{data: data, hash: hex.EncodeToString(sum[:6]), contentType: mime.TypeByExtension(path.Ext(name))}
 		switch path.Ext(name) {

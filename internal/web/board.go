@@ -1,9 +1,10 @@
 package web
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 
@@ -14,15 +15,16 @@ const rowsPerPage = 50
 
 func (s *Server) routeBoard(mux *http.ServeMux) {
 	mux.HandleFunc("GET /alerts/{id}", s.signedIn(s.counting(s.board)))
-	mux.HandleFunc("GET /alerts/{id}/events", s.signedIn(func(w http.ResponseWriter, r *http.Request) {
-		s.streamCounts(w, r, announcement.ID(r.PathValue("id")))
-	}))
+	mux.HandleFunc("GET /alerts/{id}/events", s.signedIn(s.streamBoard))
+	mux.HandleFunc("GET /alerts/{id}/now", s.signedIn(s.pulseNow))
+	mux.HandleFunc("GET /alerts/{id}/part/{part}", s.signedIn(s.boardPart))
 	mux.HandleFunc("GET /alerts/{id}/teams", s.signedIn(s.boardTeams))
 	mux.HandleFunc("GET /alerts/{id}/sites", s.signedIn(s.boardSites))
 	mux.HandleFunc("GET /alerts/{id}/timeline", s.signedIn(s.boardTimeline))
 	mux.HandleFunc("GET /alerts/{id}/people", s.signedIn(s.boardPeople))
 	mux.HandleFunc("GET /alerts/{id}/people/{n}", s.signedIn(s.boardPerson))
 	mux.HandleFunc("POST /alerts/{id}/people/{n}/mark", s.signedIn(s.boardMark))
+	mux.HandleFunc("POST /alerts/{id}/people/{n}/remind", s.signedIn(s.boardRemind))
 	mux.HandleFunc("POST /alerts/{id}/people/{n}/claim", s.signedIn(s.boardClaim))
 }
 
@@ -139,9 +141,18 @@ type boardView struct {
 	Team      string // a manager's employee number: only their people are listed
 	TeamName  string
 	Query     string
-	Previous  string
-	Following string
-	Live      bool
+	pages
+	Live    bool
+	At      int  // what the stream goes on from
+	Renewed bool // part of a page that is already there
+}
+
+// HelpWord is what those who need help do, after their number.
+func (v boardView) HelpWord() string {
+	if v.AsksRead() {
+		return v.T("have a problem")
+	}
+	return v.T("need help")
 }
 
 // Place is the time zone of the alert, for the clock of the page.
@@ -157,11 +168,12 @@ func (v boardView) ZoneWord() string {
 func (v boardView) Heading() string { return v.TitleOf(v.Text, v.Mode) }
 
 func (s *Server) boardView(r *http.Request) (boardView, error) {
-	sum, err := s.Desk.Glance(r.Context(), announcement.ID(r.PathValue("id")))
+	p, err := s.Desk.Pulse(r.Context(), announcement.ID(r.PathValue("id")), math.MaxInt, nil)
 	if err != nil {
 		return boardView{}, err
 	}
-	v := boardView{page: s.page(r, ""), Summary: sum, Tiles: tiles(sum.Counts), Live: sum.Status != announcement.StatusClosed}
+	sum := p.Summary
+	v := boardView{page: s.page(r, ""), Summary: sum, At: p.At, Tiles: tiles(sum.Counts), Live: sum.Status != announcement.StatusClosed}
 	for i, t := range v.Tiles {
 		v.Tiles[i] = t.forQuestion(sum.Answers)
 	}
@@ -172,7 +184,7 @@ func (s *Server) boardView(r *http.Request) (boardView, error) {
 	}
 	v.Title = v.Heading()
 	if sum.Counts.NeedHelp > 0 {
-		v.Title = fmt.Sprintf("(%d) %s", sum.Counts.NeedHelp, v.Title)
+		v.Title = fmt.Sprintf("(%s %s) %s", v.N(sum.Counts.NeedHelp), v.HelpWord(), v.Title)
 	}
 	return v, nil
 }
@@ -187,22 +199,10 @@ func (v *boardView) list(s *Server, r *http.Request, offset int) error {
 	if err != nil {
 		return err
 	}
-	link := func(offset int) string {
-		to := url.Values{"offset": {strconv.Itoa(offset)}}
-		for _, k := range []string{"state", "team", "site", "q"} {
-			if q.Get(k) != "" {
-				to.Set(k, q.Get(k))
-			}
-		}
-		return "/alerts/" + string(v.ID) + "/people?" + to.Encode()
-	}
-	if offset > 0 {
-		v.Previous = link(max(0, offset-rowsPerPage))
-	}
-	if v.People.Next != nil {
-		v.Following = link(*v.People.Next)
-	}
-	return nil
+	v.pages = around(v.at("/people"), q, offset, rowsPerPage, v.People.Total)
+	sites, err := s.Desk.Sites(r.Context(), v.ID)
+	v.Sites = sorted(sites)
+	return err
 }
 
 func (s *Server) board(w http.ResponseWriter, r *http.Request) {
@@ -238,11 +238,13 @@ func (v *boardView) aside(s *Server, r *http.Request) (err error) {
 	if v.Teams, v.TeamTotal, err = s.Desk.Teams(r.Context(), v.ID, TeamFilter{LeadersLast: true, Limit: shownGroups}); err != nil {
 		return err
 	}
-	sites, err := s.Desk.Sites(r.Context(), v.ID)
-	if err != nil {
-		return err
+	if v.Sites == nil {
+		sites, err := s.Desk.Sites(r.Context(), v.ID)
+		if err != nil {
+			return err
+		}
+		v.Sites = sorted(sites)
 	}
-	v.Sites = sorted(sites)
 	newest := decisions
 	newest.Limit = shownLines
 	v.Timeline, err = s.Desk.Story(r.Context(), v.ID, newest)
@@ -321,6 +323,18 @@ func (s *Server) boardMark(w http.ResponseWriter, r *http.Request) {
 		err = s.Desk.MarkAt(r.Context(), principalOf(r.Context()), announcement.ID(r.PathValue("id")), m)
 	}
 	s.back(w, r, "mark", "/alerts/"+r.PathValue("id")+"/people/"+r.PathValue("n")+"?done=marked", err)
+}
+
+func (s *Server) boardRemind(w http.ResponseWriter, r *http.Request) {
+	n, err := index(r.PathValue("n"))
+	done := "called-one"
+	if err == nil {
+		err = s.Desk.RemindAt(r.Context(), principalOf(r.Context()), announcement.ID(r.PathValue("id")), n)
+	}
+	if errors.Is(err, ErrConflict) {
+		done, err = "too-soon-one", nil
+	}
+	s.back(w, r, "remind", "/alerts/"+r.PathValue("id")+"/people/"+r.PathValue("n")+"?done="+done, err)
 }
 
 func (s *Server) boardClaim(w http.ResponseWriter, r *http.Request) {

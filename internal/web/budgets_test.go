@@ -60,7 +60,7 @@ func budgetOf(s shown) budget {
 		name = "employee"
 	case s.file != "", strings.HasPrefix(path, "/people/import/"):
 		name = "import"
-	case parts[0] == "alerts" && len(parts) == 2:
+	case parts[0] == "alerts" && (len(parts) == 2 || len(parts) == 3 && parts[2] == "people"): // both live
 		name = "board"
 	case strings.Contains(path, "report"):
 		name = "report"

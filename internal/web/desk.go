@@ -132,12 +132,21 @@ type DeliveryCounts struct {
 	Failures   map[string]int `json:"failures,omitempty"` // per reason
 }
 
+// Pulse is what has changed on a board since an earlier one.
+type Pulse struct {
+	Summary       // without Unreachable
+	At      int   // what the next pulse goes on from
+	Rows    []int // of those asked about, who has changed
+	Help    bool  // the calls for help have changed
+}
+
 // RecipientFilter chooses recipients of an announcement.
 type RecipientFilter struct {
 	State  announcement.State // empty: all
 	Team   string             // a manager's employee number: their whole tree
 	Site   string
 	Search string // part of a name or employee number
+	Only   []int  // these recipient numbers, in this order; nothing else chooses then
 	Offset int
 	Limit  int // 1..500
 }
@@ -379,6 +388,10 @@ type Desk interface {
 	List(ctx context.Context) ([]Summary, error) // newest first, open before closed, at most 100; Unreachable left out
 	Summary(ctx context.Context, id announcement.ID) (Summary, error)
 	Glance(ctx context.Context, id announcement.ID) (Summary, error) // Unreachable left out: cheap enough for every second
+	// Pulse says what somebody who looks at the board must be told: where it stands,
+	// and what has changed since the pulse before, whose At was after. rows are the
+	// recipients whom they see.
+	Pulse(ctx context.Context, id announcement.ID, after int, rows []int) (Pulse, error)
 	Recipients(ctx context.Context, id announcement.ID, f RecipientFilter) (RecipientPage, error)
 	Recipient(ctx context.Context, id announcement.ID, index int) (Recipient, []Entry, error)
 	// Teams returns part of the teams, calls for help and largest outstanding
@@ -407,6 +420,8 @@ type Desk interface {
 	AllClear(ctx context.Context, p Principal, id announcement.ID, keepAsking bool, reason string) error
 	MarkAt(ctx context.Context, p Principal, id announcement.ID, m Mark) error
 	ClaimAt(ctx context.Context, p Principal, id announcement.ID, index int, resolved bool) error
+	// RemindAt calls one silent person again: ErrConflict within 5 minutes of the last.
+	RemindAt(ctx context.Context, p Principal, id announcement.ID, index int) error
 	// Changes delivers a value each time the announcement changed, at most one
 	// waiting; the channel is closed when ctx ends or the node stops.
 	Changes(ctx context.Context, id announcement.ID) <-chan struct{}

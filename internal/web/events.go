@@ -17,6 +17,9 @@ const (
 	writeLimit = 10 * time.Second // a reader this slow has gone
 )
 
+// quietBeat is a comment, which scripts do not see.
+const quietBeat = ": still here\n\n"
+
 // event is one Server-Sent Event (WHATWG HTML, section 9.2).
 type event struct {
 	Name string
@@ -44,14 +47,8 @@ func (s *Server) streamProgress(w http.ResponseWriter, r *http.Request, id annou
 	})
 }
 
-// streamCounts sends the counts alone, for the board: the rest of its page says
-// what they are about.
-func (s *Server) streamCounts(w http.ResponseWriter, r *http.Request, id announcement.ID) {
-	s.streamSummary(w, r, id, "counts", func(sum Summary) any { return sum.Counts })
-}
-
 func (s *Server) streamSummary(w http.ResponseWriter, r *http.Request, id announcement.ID, name string, data func(Summary) any) {
-	s.stream(w, r, s.Desk.Changes(r.Context(), id), func(ctx context.Context) (event, error) {
+	s.stream(w, r, s.Desk.Changes(r.Context(), id), quietBeat, func(ctx context.Context) (event, error) {
 		sum, err := s.Desk.Glance(ctx, id)
 		if err != nil {
 			return event{}, err
@@ -61,8 +58,9 @@ func (s *Server) streamSummary(w http.ResponseWriter, r *http.Request, id announ
 }
 
 // stream sends what now returns, once and then after each change, at most once
-// a second, until the reader goes or changes is closed.
-func (s *Server) stream(w http.ResponseWriter, r *http.Request, changes <-chan struct{}, now func(context.Context) (event, error)) {
+// a second, until the reader goes or changes is closed. beating is sent while
+// nothing happens.
+func (s *Server) stream(w http.ResponseWriter, r *http.Request, changes <-chan struct{}, beating string, now func(context.Context) (event, error)) {
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-cache")
@@ -103,7 +101,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, changes <-chan s
 			case <-ctx.Done():
 				return
 			case <-beat.C:
-				if !write(": still here\n\n") {
+				if !write(beating) {
 					return
 				}
 			case _, open := <-changes:

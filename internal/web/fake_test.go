@@ -209,6 +209,11 @@ func (h *house) Recipients(_ context.Context, id announcement.ID, _ RecipientFil
 func (h *house) Recipient(context.Context, announcement.ID, int) (Recipient, []Entry, error) {
 	return h.recipients()[0], []Entry{{Seq: 1, At: noon, What: "Answered: need help", Actor: "network"}}, nil
 }
+func (h *house) Pulse(ctx context.Context, id announcement.ID, after int, rows []int) (Pulse, error) {
+	sum, err := h.Summary(ctx, id)
+	return Pulse{Summary: sum, At: 9, Rows: rows}, err
+}
+func (h *house) RemindAt(context.Context, Principal, announcement.ID, int) error { return h.err }
 func (h *house) Glance(ctx context.Context, id announcement.ID) (Summary, error) {
 	return h.Summary(ctx, id)
 }

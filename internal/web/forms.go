@@ -35,6 +35,8 @@ var notices = map[string]string{
 	"cleared-on":      "All clear: everybody who was called is being told. Those without an answer are asked on.",
 	"called":          "They are being called again.",
 	"too-soon":        "They were called again less than 5 minutes ago.",
+	"called-one":      "They are being called again on every channel.",
+	"too-soon-one":    "This person was called again less than 5 minutes ago.",
 	"tick":            "Tick the people first.",
 	"handled":         "Marked as handled.",
 	"undone":          "The mark is taken back.",
@@ -104,6 +106,11 @@ func (p page) FaultOf(f *announcement.FieldError) string {
 // H is T for a sentence whose blanks hold HTML.
 func (p page) H(english string, args ...any) template.HTML {
 	return template.HTML(fmt.Sprintf(template.HTMLEscapeString(p.T(english)), args...)) // #nosec G203 -- the sentence is escaped, the blanks are made by Num and N
+}
+
+// Slot is a word that a script fills in.
+func (p page) Slot(key string) template.HTML {
+	return template.HTML(`<span class="num" data-slot="` + template.HTMLEscapeString(key) + `"></span>`) // #nosec G203
 }
 
 // Num is a number that a script keeps up to date.

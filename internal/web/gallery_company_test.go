@@ -289,6 +289,10 @@ func (c *company) Recipient(_ context.Context, _ announcement.ID, n int) (Recipi
 	return c.rows[n], c.story, c.deskErr
 }
 
+func (c *company) Pulse(ctx context.Context, id announcement.ID, after int, rows []int) (Pulse, error) {
+	sum, err := c.Summary(ctx, id)
+	return Pulse{Summary: sum, At: 9, Rows: rows}, err
+}
 func (c *company) Glance(ctx context.Context, id announcement.ID) (Summary, error) {
 	return c.Summary(ctx, id)
 }

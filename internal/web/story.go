@@ -205,7 +205,6 @@ func (v boardView) at(path string) string { return "/alerts/" + string(v.ID) + p
 type groupsView struct {
 	boardView
 	Table groups
-	pages
 }
 
 // pages are links to the pages before and after this one.
@@ -247,8 +246,8 @@ func (s *Server) boardTeams(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, "teams of an alert", err)
 		return
 	}
-	g := groupsView{boardView: v, Table: groups{page: v.page, Title: "Teams", First: "Manager", Rows: v.teamRows(v.Teams)},
-		pages: around(r.URL.Path, r.URL.Query(), offsetOf(r), rowsPerPage, v.TeamTotal)}
+	v.pages = around(r.URL.Path, r.URL.Query(), offsetOf(r), rowsPerPage, v.TeamTotal)
+	g := groupsView{boardView: v, Table: groups{page: v.page, Title: "Teams", First: "Manager", Rows: v.teamRows(v.Teams)}}
 	s.show(w, r, http.StatusOK, "board", "all-groups", g)
 }
 
@@ -264,15 +263,14 @@ func (s *Server) boardSites(w http.ResponseWriter, r *http.Request) {
 	}
 	all := sorted(sites)
 	from := min(offsetOf(r), len(all))
-	g := groupsView{boardView: v, Table: groups{page: v.page, Title: "Sites", First: "Site", Rows: v.siteRows(all[from:min(from+rowsPerPage, len(all))])},
-		pages: around(r.URL.Path, r.URL.Query(), from, rowsPerPage, len(all))}
+	v.pages = around(r.URL.Path, r.URL.Query(), from, rowsPerPage, len(all))
+	g := groupsView{boardView: v, Table: groups{page: v.page, Title: "Sites", First: "Site", Rows: v.siteRows(all[from:min(from+rowsPerPage, len(all))])}}
 	s.show(w, r, http.StatusOK, "board", "all-groups", g)
 }
 
 // timelineView is the whole timeline, a page at a time.
 type timelineView struct {
 	boardView
-	pages
 	Chapter  string
 	Chapters []chapter
 }

@@ -271,3 +271,12 @@ func (b *Tab) Picture() []byte {
 	})
 	return png
 }
+
+// Early runs a script in every page before the page's own.
+func (b *Tab) Early(script string) {
+	b.t.Helper()
+	b.command("prepare pages", func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: script})
+		return err
+	})
+}
