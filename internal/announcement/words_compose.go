@@ -113,7 +113,17 @@ func (s speech) say(text Text) (title, body, sms string) {
 	r := s.c.messages.Rounds[key][s.lang]
 	blanks := s.blanks()
 	middle, tail := split(r.SMS)
+	if s.linkless(text) {
+		tail = strings.ReplaceAll(tail, "{link}", "")
+	}
 	return s.mark(fillBlanks(r.Title, blanks), fillBlanks(r.Body, blanks), s.segment(middle, tail, blanks))
+}
+
+// linkless reports whether this round must not carry a link: in a cyber attack
+// people are told that no message asks them to follow one, and until it is over
+// that has to be true.
+func (s speech) linkless(text Text) bool {
+	return (s.k.Kind == SayReminder || s.k.Kind == SayUpdate) && text.SMS != "" && !strings.Contains(text.SMS, "{link}")
 }
 
 // blanks are what the texts of later rounds name.

@@ -324,3 +324,6 @@ func (v composeView) PageIn(lang announcement.Language) announcement.Text {
 
 // Reaches is how many people a channel reaches.
 func (v composeView) Reaches(c announcement.Channel) int { return v.Preview.Reach[c] }
+
+// Linked reports whether an SMS leads to the page where people answer.
+func (v composeView) Linked(sms string) bool { return strings.Contains(sms, "/r/") }
