@@ -54,9 +54,3 @@ func (d *desk) Crew(_ context.Context, device string) (web.Crew, error) {
 	crew.Members = crew.Members[:min(len(crew.Members), maxCrew)]
 	return crew, nil
 }
-
-// leads reports whether somebody active reports to this person.
-func (d *desk) leads(number string) bool {
-	resolved, err := d.directory.Resolve(announcement.Audience{Under: []string{number}})
-	return err == nil && len(resolved.Roster.Recipients) > 1
-}

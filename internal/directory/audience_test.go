@@ -188,6 +188,18 @@ func TestRosterOfRandomForests(t *testing.T) {
 			}
 			d.people[r.ID] = r
 			d.numbers.add(r.Number, r.ID)
+			d.reports.add(r.Manager, r.ID)
+		}
+		led := map[announcement.PersonID]bool{} // by climbing
+		for _, r := range d.people {
+			if m, ok := d.activeManager(r); ok && r.Active {
+				led[m.ID] = true
+			}
+		}
+		for id, r := range d.people {
+			if r.Active && d.Leads(r.Number) != led[id] {
+				t.Fatalf("seed %d: %s leads somebody: got %t, want %t", seed, r.Number, !led[id], led[id])
+			}
 		}
 		if len(some) == 0 {
 			continue

@@ -75,6 +75,7 @@ type Directory struct {
 	numbers   index // folded employee number
 	mobiles   index // E.164
 	endpoints index // of subscriptions
+	reports   index // folded number of the manager → who names them
 	duty      setting
 	past      map[string]Past
 	sites     map[string]Site
@@ -100,6 +101,7 @@ func Open(ctx context.Context, store Store, o Options) (*Directory, error) {
 		numbers:   index{},
 		mobiles:   index{},
 		endpoints: index{},
+		reports:   index{},
 		past:      map[string]Past{},
 		sites:     map[string]Site{},
 		groups:    map[string]Group{},
@@ -192,12 +194,14 @@ func (d *Directory) applyPerson(id announcement.PersonID, value []byte) error {
 	d.people[id] = r
 	d.numbers.add(fold(r.Number), id)
 	d.mobiles.add(r.Mobile, id)
+	d.reports.add(fold(r.Manager), id)
 	return nil
 }
 
 func (d *Directory) unindex(r record) {
 	d.numbers.remove(fold(r.Number), r.ID)
 	d.mobiles.remove(r.Mobile, r.ID)
+	d.reports.remove(fold(r.Manager), r.ID)
 }
 
 // Person returns one person, active or not.

@@ -56,6 +56,32 @@ func (d *Directory) activeManager(r record) (record, bool) {
 	return record{}, false
 }
 
+// Leads reports whether somebody active reports to this person, directly or
+// through managers who left. It looks at these people only, so that a phone's
+// page costs the same in a large company.
+func (d *Directory) Leads(employeeNumber string) bool {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	seen := map[announcement.PersonID]bool{}
+	if r, known := d.byNumber(employeeNumber); known {
+		seen[r.ID] = true // nobody leads themselves
+	}
+	var leads func(number string) bool
+	leads = func(number string) bool {
+		for _, id := range d.reports[fold(number)] {
+			if seen[id] {
+				continue
+			}
+			seen[id] = true
+			if r := d.people[id]; r.Active || leads(r.Number) {
+				return true
+			}
+		}
+		return false
+	}
+	return leads(employeeNumber)
+}
+
 // cutLoops makes the smallest index of every loop a root.
 func (f *forest) cutLoops() {
 	const unseen = -1
