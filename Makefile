@@ -39,6 +39,18 @@ gallery: ## every page and message with made-up data, in .artefacts/gallery
 budgets: ## what every page costs a phone or a computer, with its worst data
 	$(GO) test ./internal/web -count=1 -v -run '^TestBudgets$$' -budgets
 
+tools: ## what judges the pages in tests: axe and the Nu Html Checker, by npm
+	npm ci --prefix .ci/npm --ignore-scripts --no-audit --no-fund --loglevel=error
+
+checks: tools ## every page in a browser: axe, HTML, narrow, wide, keyboard, print, policy
+	CHECKS=1 $(GO) test ./internal/web -count=1 -timeout 30m -run 'Check[0-9]|HTMLIsValid|Budgets|Gallery'
+
+shots: ## a picture of every page, both languages, phone and desk, light and dark, in .artefacts/shots
+	$(GO) test ./internal/web -count=1 -timeout 60m -run '^TestShots$$' -shots $(CURDIR)/.artefacts/shots
+
+sheet: ## the contact sheet of the README
+	$(GO) test ./internal/web -count=1 -run '^TestContactSheet$$' -sheet $(CURDIR)/deploy/screens/contact-sheet.png
+
 bench: ## measured beside the raw limits of NATS and Redis in the same run
 	$(GO) test -run '^$$' -bench . -benchtime 1x ./internal/app/...
 
@@ -55,4 +67,4 @@ build: ## bin/kentongan
 clean: ## remove what was built
 	rm -rf bin .artefacts
 
-.PHONY: help run test check race fuzz golden gallery budgets bench lint build clean
+.PHONY: help run test check race fuzz golden gallery budgets tools checks shots sheet bench lint build clean

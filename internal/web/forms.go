@@ -70,7 +70,7 @@ func (p page) Anchor(field string) string {
 			return parts[2] + "." + parts[1]
 		}
 	case "audience":
-		return map[string]string{"sites": "site", "departments": "department", "groups": "group", "under": "under", "people": "people", "except": "except"}[parts[min(1, len(parts)-1)]]
+		return map[string]string{"audience": "all", "sites": "site", "departments": "department", "groups": "group", "under": "under", "people": "people", "except": "except"}[parts[min(1, len(parts)-1)]]
 	}
 	return field
 }

@@ -25,7 +25,7 @@
     unsent.textContent = n ? unsent.getAttribute("data-waiting").replace("%s", n) : "";
     q.forEach(function (m) {
       m.n.forEach(function (i) {
-        var box = d.querySelector('input[form="bulk"][value="' + i + '"]'), card = box && box.closest("section");
+        var box = d.querySelector('input[form="bulk"][value="' + i + '"]'), card = box && box.closest(".person");
         if (!card || card.querySelector(".kept")) return;
         var p = d.createElement("p");
         p.className = "kept";
