@@ -1,6 +1,0 @@
-//go:build race
-
-package app
-
-// raceDetector says that everything takes many times as long.
-const raceDetector = true
