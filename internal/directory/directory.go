@@ -74,7 +74,6 @@ type Directory struct {
 	contacts  map[announcement.PersonID]contact
 	numbers   index // folded employee number
 	mobiles   index // E.164
-	reports   index // folded employee number of the manager
 	endpoints index // of subscriptions
 	reports   index // folded number of the manager → who names them
 	duty      setting
@@ -101,7 +100,6 @@ func Open(ctx context.Context, store Store, o Options) (*Directory, error) {
 		contacts:  map[announcement.PersonID]contact{},
 		numbers:   index{},
 		mobiles:   index{},
-		reports:   index{},
 		endpoints: index{},
 		reports:   index{},
 		past:      map[string]Past{},
@@ -227,13 +225,6 @@ func (d *Directory) ByNumber(employeeNumber string) (Person, bool) {
 // then meant, on every node.
 func (d *Directory) byNumber(number string) (record, bool) {
 	return first(d.sorted(d.numbers[fold(number)]))
-}
-
-// Leads reports whether somebody active reports to this employee number.
-func (d *Directory) Leads(employeeNumber string) bool {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	return slices.ContainsFunc(d.reports[fold(employeeNumber)], func(id announcement.PersonID) bool { return d.people[id].Active })
 }
 
 // ByMobile returns everybody who has this number, active people first. Spouses

@@ -127,21 +127,6 @@ func id(t testing.TB, d *Directory, number string) announcement.PersonID {
 	return p.ID
 }
 
-func TestLeads(t *testing.T) {
-	t.Parallel()
-	d := open(t, newMemory())
-	mustImport(t, d, "nip,nama,hp,nip atasan,aktif\nA1,Sri,081234567890,,ya\n2,Budi,081234567891,a1,ya\n3,Wati,081234567892,2,tidak\n")
-	for number, want := range map[string]bool{"a1": true, "2": false, "3": false, "9": false, "": false} {
-		if got := d.Leads(number); got != want {
-			t.Errorf("%q leads: got %v, want %v", number, got, want)
-		}
-	}
-	mustImport(t, d, "nip,nama,hp,nip atasan\n2,Budi,081234567891,\n")
-	if d.Leads("A1") {
-		t.Error("A1 leads somebody who has moved away")
-	}
-}
-
 func TestOwnNodeSeesItsChangesAtOnce(t *testing.T) {
 	t.Parallel()
 	d := open(t, deaf{newMemory()})
