@@ -401,3 +401,27 @@ func FuzzCompose(f *testing.F) {
 		}
 	})
 }
+
+// TestCheck51OneWayAsksForNoReply holds that no text asks for a reply by SMS where
+// none can arrive: whoever answers into the void believes they were heard.
+func TestCheck51OneWayAsksForNoReply(t *testing.T) {
+	t.Parallel()
+	c := catalogue(t)
+	asks := regexp.MustCompile(`(?i)\b(balas|reply)\b\s*\d`)
+	for _, info := range c.Templates() {
+		for _, mode := range modes {
+			a := filled(t, c, info, mode)
+			for _, kind := range kinds {
+				for _, lang := range langs {
+					k := saying(kind, lang, false)
+					m := c.Compose(a, k)
+					for _, text := range []string{m.SMS, m.Title, m.Body, c.Whole(a, k)} {
+						if asks.MatchString(text) {
+							t.Errorf("%s %s %s %s asks for a reply: %s", info.Key, mode, kind, lang, text)
+						}
+					}
+				}
+			}
+		}
+	}
+}

@@ -34,6 +34,7 @@ func (s *Server) routeActs(mux *http.ServeMux) {
 type actView struct {
 	boardView
 	Act       Act
+	says      announcement.MessageKind
 	Words     map[announcement.Language]string // of an update, as written
 	Unclaimed int                              // calls for help that nobody handles
 	Keep      bool                             // those who have not answered are asked on
@@ -51,6 +52,7 @@ func (s *Server) showAct(w http.ResponseWriter, r *http.Request, a act, v *actVi
 		s.fail(w, r, a.path, ErrForbidden)
 		return
 	}
+	v.says = a.says
 	var err error
 	if v.boardView, err = s.boardView(r); err == nil && v.Live {
 		v.Act, err = s.Desk.Act(r.Context(), v.ID, a.says, v.Words)
@@ -164,8 +166,23 @@ func (s *Server) unclaimed(r *http.Request, id announcement.ID) (int, error) {
 	return n, err
 }
 
-// Messages is what people would read, Indonesian first.
-func (v actView) Messages() []message { return messages(v.Act.Push, v.Act.SMS) }
+// Messages is what people would read, Indonesian first; nothing while an update
+// has no words yet.
+func (v actView) Messages() []message {
+	if v.says == announcement.SayUpdate && len(v.Words) == 0 {
+		return nil
+	}
+	return messages(v.Act.Push, v.Act.SMS)
+}
+
+// shownWho is how many of those who would be called are listed openly.
+const shownWho = 12
+
+// WhoFirst are the first of those who would be called.
+func (v actView) WhoFirst() []Name { return v.Act.Who[:min(len(v.Act.Who), shownWho)] }
+
+// WhoMore are the others.
+func (v actView) WhoMore() []Name { return v.Act.Who[min(len(v.Act.Who), shownWho):] }
 
 // updateText is the field of one language.
 type updateText struct {
@@ -182,6 +199,3 @@ func (v actView) UpdateTexts() []updateText {
 	}
 	return out
 }
-
-// Written reports whether there are words to look at.
-func (v actView) Written() bool { return len(v.Words) > 0 }
