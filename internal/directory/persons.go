@@ -238,6 +238,17 @@ func (d *Directory) Save(ctx context.Context, values map[string]string, version 
 	case old.Version != version:
 		return ErrChanged
 	}
+	// What is typed about one person is meant: it ends their own correction.
+	if now := &c.entries[0].new; values[columnKeys[colMobile]] != "" {
+		if n, err := parseNumber(values[columnKeys[colMobile]], now.Country); err == nil && n.e164 != now.Mobile {
+			now.Mobile, now.Landline, now.Own.Mobile, now.Own.MobileWas = n.e164, n.landline, "", ""
+		}
+	}
+	if now := &c.entries[0].new; values[columnKeys[colLocale]] != "" {
+		if lang, ok := languageOf(values[columnKeys[colLocale]]); ok && lang != now.Language {
+			now.Language, now.Own.Language, now.Own.LanguageWas = lang, "", ""
+		}
+	}
 	c.wholeList = false
 	report = ImportReport{}
 	changes := c.changes(&report)
