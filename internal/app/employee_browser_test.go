@@ -489,6 +489,52 @@ func TestChecksOfEnrolment(t *testing.T) {
 			t.Errorf("one tap made %q", got)
 		}
 	})
+	t.Run("TheTestArrives", func(t *testing.T) {
+		p := p.on(t)
+		phone := p.browser.Tab("id", 360, 740)
+		p.connect(phone, "E3") // whose other phone has notifications
+		phone.Open(p.API.URL + "/me/install")
+		phone.Go("form[action='/me/test'] button")
+		phone.WaitFor(pageWait, "#st", "Sampai di HP ini")
+		phone.Open(p.API.URL + "/me")
+		if got := phone.Text("main"); !strings.Contains(got, "Notifikasi berfungsi, terakhir hari ini") {
+			t.Errorf("the page says %q", got)
+		}
+		phone.NoFaults()
+	})
+	t.Run("SettingsChangeWhatTheySay", func(t *testing.T) {
+		p := p.on(t)
+		phone := p.browser.Tab("id", 360, 740)
+		p.connect(phone, "E7")
+		phone.Open(p.API.URL + "/me/settings")
+		phone.Press("summary")
+		phone.Fill("#mobile", "0812-0000-0077")
+		phone.Go("form[action='/me/number'] button")
+		apptest.Eventually(t, pageWait, "a code on the new number", func() (bool, string) {
+			for _, e := range p.Log() {
+				if e.Mobile == "+6281200000077" && e.Channel == "sms" {
+					phone.Fill("#code", regexp.MustCompile(`\b\d{6}\b`).FindString(e.Text))
+					return true, ""
+				}
+			}
+			return false, ""
+		})
+		phone.Go("form[action='/me/number/code'] button")
+		if got := phone.Text("#number"); !strings.Contains(got, "0077") {
+			t.Errorf("after the code the number is %q", got)
+		}
+		phone.Press("[name=lang][value=en]")
+		phone.Go("form[action='/me/language'] button")
+		if got := phone.Text("h1"); got != "Settings" {
+			t.Errorf("in English the heading is %q", got)
+		}
+		phone.Go("form[action='/me/signout'] button")
+		phone.Open(p.API.URL + "/me")
+		if got := phone.Text("h1"); !strings.Contains(got, "not connected") {
+			t.Errorf("after disconnecting the phone sees %q", got)
+		}
+		phone.NoFaults()
+	})
 	t.Run("GuidesOpenWithoutASignal", func(t *testing.T) {
 		p := p.on(t)
 		phone := p.browser.Tab("id", 360, 740)

@@ -179,7 +179,7 @@ func (d *desk) Guides(_ context.Context, device string, lang announcement.Langua
 	var b web.GuideBook
 	if p, _, err := d.deviceOf(device); err == nil {
 		who, _ := d.directory.Person(p)
-		b.Site, b.Muster = who.Site, d.musterOf(who.Site)
+		b.Site, b.Muster, b.Dial = who.Site, d.musterOf(who.Site), d.emergencyOf(who.Site)
 	}
 	for _, g := range d.catalogue.Guides(lang, b.Muster) {
 		b.Guides = append(b.Guides, web.Guide(g))

@@ -134,6 +134,7 @@ type GuideBook struct {
 	Guides []Guide
 	Site   string // of the person, if known
 	Muster string // assembly point of that site, if known
+	Dial   string // emergency number of that site
 }
 
 // Guide is what to do in one kind of emergency.

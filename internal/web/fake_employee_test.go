@@ -76,7 +76,7 @@ func (h *house) Arrived(_ context.Context, device string) error {
 }
 
 func (h *house) Guides(context.Context, string, announcement.Language) GuideBook {
-	return GuideBook{Site: "Pabrik Cikande", Muster: "Lapangan parkir B", Guides: []Guide{
+	return GuideBook{Site: "Pabrik Cikande", Dial: h.dial, Muster: "Lapangan parkir B", Guides: []Guide{
 		{Key: "fire", Name: "Kebakaran", Action: "Keluar sekarang lewat tangga.", Do: []string{"Keluar lewat pintu terdekat.", "Asap: merunduk."}, Dont: "Jangan pakai lift."}}}
 }
 

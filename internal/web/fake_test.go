@@ -46,6 +46,7 @@ type house struct {
 	language     announcement.Language
 	number       string
 	removed      []string
+	dial         string
 }
 
 var noon = time.Date(2026, 11, 23, 7, 5, 0, 0, time.UTC)

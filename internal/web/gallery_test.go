@@ -125,6 +125,7 @@ var exhibits = []exhibit{
 	{name: "me-settings-code-wrong", path: "/me/number/code", asked: "2210", form: []string{"code=482914"}, set: func(_ testing.TB, c *company) { c.house.number = "•••• 1234" }, want: http.StatusUnprocessableEntity},
 	{name: "guides", path: "/guides"},
 	{name: "guide-fire", path: "/guides/fire"},
+	{name: "guides-site-number", path: "/guides", set: func(_ testing.TB, c *company) { c.house.dial = "0254-281234" }},
 	{name: "guide-phone", path: "/guides/phone"},
 	{name: "guide-unknown", path: "/guides/ufo", want: http.StatusNotFound},
 	{name: "offline", path: "/offline"},

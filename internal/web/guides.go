@@ -25,8 +25,16 @@ var emergencyNumbers = []emergencyNumber{
 	{"112", "Every emergency"}, {"110", "Police"}, {"113", "Fire service"}, {"115", "Search and rescue"}, {"119", "Ambulance"},
 }
 
-// Numbers are whom to call for what.
-func (guideView) Numbers() []emergencyNumber { return emergencyNumbers }
+// Numbers are whom to call for what: first of all the number of the reader's
+// site, where it has one of its own.
+func (v guideView) Numbers() []emergencyNumber {
+	for _, n := range emergencyNumbers {
+		if v.Dial == "" || v.Dial == n.Dial {
+			return emergencyNumbers
+		}
+	}
+	return append([]emergencyNumber{{v.Dial, "Emergency number of your site"}}, emergencyNumbers...)
+}
 
 // brand is what to set on the phones of one maker, so that the browser may run.
 type brand struct {

@@ -52,18 +52,17 @@
       step("none");
       function look() {
         fetch("/me/test/state?at=" + m.getAttribute("data-at"), {credentials: "same-origin"}).then(function (r) { return r.json(); }).then(function (s) {
-          if (s.came && timer) { clearInterval(timer); timer = 0; status.className = "done"; status.textContent = m.getAttribute("data-came"); bar.hidden = true; step("none"); }
+          if (s.came && timer) { clearInterval(timer); timer = 0; status.textContent = m.getAttribute("data-came"); el("sec").hidden = bar.hidden = true; step("none"); }
         }).catch(function () {});
       }
       timer = setInterval(function () {
         var s = Math.round((Date.now() - begun) / 1000);
         bar.value = Math.min(s, 60);
         if (s % 3 === 0) look();
-        if (s < 60) bar.setAttribute("aria-valuetext", m.getAttribute("data-waiting").replace("%s", s));
-        if (s === 60) { status.className = "done"; status.textContent = m.getAttribute("data-late"); step("late"); }
+        if (timer && s < 60) el("sec").textContent = m.getAttribute("data-waiting").replace("%s", s);
+        if (s === 60) { status.textContent = m.getAttribute("data-late"); el("sec").hidden = true; step("late"); }
         if (s > 300) clearInterval(timer);
       }, 1000);
-      status.textContent = m.getAttribute("data-waiting").replace("%s", 0);
       look();
     }
   };
