@@ -188,7 +188,7 @@ func (f *measurement) employ() {
 
 func (f *measurement) until(what string, ok func() bool) {
 	f.b.Helper()
-	for deadline := time.Now().Add(90 * time.Second); !ok(); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Minute); !ok(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			f.b.Fatalf("waited too long for %s", what)
 		}
