@@ -139,7 +139,7 @@ func TestContactSheet(t *testing.T) {
 	rows := [][]shot{
 		{{"answer-real", "id", 360, false}, {"answer-help-handled", "en", 360, true}, {"answer-drill", "id", 360, false}, {"team-real", "en", 360, false}, {"me-alert", "id", 360, true}, {"enrol", "en", 360, false}},
 		{{"home", "en", 1280, false}, {"new-choose", "id", 1280, false}, {"new-confirm", "en", 1280, false}},
-		{{"board-real", "en", 1280, false}, {"board-drill", "id", 1280, true}, {"people-checked", "en", 1280, false}},
+		{{"board-real", "en", 1280, false}, {"board-drill", "id", 1280, true}, {"import-check", "en", 1280, false}},
 	}
 	made := map[shot]image.Image{}
 	var mu sync.Mutex
@@ -164,7 +164,7 @@ func TestContactSheet(t *testing.T) {
 			}
 			part = append(part, shrink(made[x], each))
 		}
-		strip := sheet(part, len(row), each, map[int]int{360: 460, 1280: 330}[row[0].width])
+		strip := sheet(part, len(row), each, map[int]int{360: 460, 1280: 286}[row[0].width])
 		strips = append(strips, strip)
 		high += strip.Bounds().Dy() - gap
 	}
@@ -241,7 +241,9 @@ func paletted(img *image.RGBA) *image.Paletted {
 	}
 	slices.SortFunc(tones, func(a, b tone) int { return b.n - a.n })
 	var palette color.Palette
-	for _, x := range tones[:min(len(tones), 256)] {
+	near := map[color.RGBA]uint8{}
+	for i, x := range tones[:min(len(tones), 256)] {
+		near[x.c] = uint8(i) //nolint:gosec // there are 256
 		c := x.c // the middle of its step
 		if c.R > 0xf0 && c.G > 0xf0 && c.B > 0xf0 {
 			c = color.RGBA{0xff, 0xff, 0xff, 0xff}
@@ -249,7 +251,6 @@ func paletted(img *image.RGBA) *image.Paletted {
 		palette = append(palette, c)
 	}
 	out := image.NewPaletted(b, palette)
-	near := map[color.RGBA]uint8{}
 	for y := b.Min.Y; y < b.Max.Y; y++ {
 		for x := b.Min.X; x < b.Max.X; x++ {
 			c := coarse(img.RGBAAt(x, y))
