@@ -141,7 +141,11 @@ func (h *house) Person(_ context.Context, number string) (Person, error) {
 
 func (h *house) SavePerson(_ context.Context, _ Principal, values map[string]string, version int64) error {
 	if values["mobile_phone"] == "0812" {
-		return announcement.FieldErrors{{Field: "employee_id", Value: "1", Why: "is the employee number of somebody else"}, {Field: "mobile_phone", Value: "0812", Why: "is too short for a phone number"}}
+		errs := announcement.FieldErrors{{Field: "mobile_phone", Value: "0812", Why: "is too short for a phone number"}}
+		if version == 0 {
+			errs = append(errs, &announcement.FieldError{Field: "employee_id", Value: "1", Why: "is the employee number of somebody else"})
+		}
+		return errs
 	}
 	if version == 2 {
 		return ErrConflict

@@ -120,6 +120,7 @@ window.checks = (function () {
       a.click();
       const inField = field === document.activeElement || field.contains(document.activeElement);
       if (!inField) { out.push(call(a) + " does not move the focus to " + call(field)); continue; }
+      if (document.activeElement.tagName === "BUTTON") continue; // the act itself was refused
       const e = document.activeElement, by = (e.getAttribute("aria-describedby") || (e.closest("fieldset[aria-describedby]") || e).getAttribute("aria-describedby") || "").split(/\s+/);
       if (!by.some((id) => { const d = id && document.getElementById(id); return d && (d.classList.contains("fault") || d === box); })) out.push(call(e) + " is not described by what is wrong with it");
     }
@@ -129,7 +130,7 @@ window.checks = (function () {
 
   // marks: colour is never alone.
   function marks() {
-    return all(".tag[class*=tag-]").filter((e) => !/^[!\u2713~ox\u2013] ?\s*\S{2,}/.test(e.textContent.trim())).map((e) => call(e) + " lacks a mark or a word")
+    return all(".tag[class*=tag-]").filter((e) => !e.closest(".tasks")).filter((e) => !/^[!\u2713~ox\u2013] ?\s*\S{2,}/.test(e.textContent.trim())).map((e) => call(e) + " lacks a mark or a word")
       .concat(all(".tile").filter((e) => !e.querySelector("svg") && !/[!\u2713~ox\u2013]/.test(e.textContent)).map((e) => call(e) + " lacks a mark"));
   }
 
