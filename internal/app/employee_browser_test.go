@@ -98,7 +98,9 @@ func (p *plant) on(t *testing.T) *plant {
 func TestChecksOfTheAnswerPage(t *testing.T) {
 	p := openPlant(t)
 	id, tokens := p.announceBy("live", "earthquake", plantFields)
+	p.quiet()
 	wrong, wrongTokens := p.announceBy("live", "flood", `{"site": "Pabrik Cikande"}`)
+	p.quiet()
 	_, drillTokens := p.announceBy("drill", "fire", plantFields)
 	page := func(number string) string { return p.API.URL + "/r/" + tokens[number] }
 
@@ -314,6 +316,19 @@ func TestChecksOfTheAnswerPage(t *testing.T) {
 	})
 }
 
+// quiet waits until no more messages arrive: SMS come after notifications, and
+// must not be taken for those of the next alert.
+func (p *plant) quiet() {
+	p.t.Helper()
+	last, since := -1, time.Now()
+	apptest.Eventually(p.t, pageWait, "the phones to be quiet", func() (bool, string) {
+		if n := len(p.Log()); n != last {
+			last, since = n, time.Now()
+		}
+		return time.Since(since) > 1500*time.Millisecond, fmt.Sprint(last, " messages")
+	})
+}
+
 // index is the number of a person within an announcement.
 func (p *plant) index(id, number string) int {
 	for _, r := range p.recipients(id) {
@@ -460,6 +475,7 @@ func TestChecksOfEnrolment(t *testing.T) {
 		phone.Permission("granted")
 		p.connect(phone, "E2")
 		phone.Open(p.API.URL + "/me")
+		p.quiet()
 		id, tokens := p.announceBy("live", "fire", plantFields)
 		payload := fmt.Sprintf(`JSON.stringify({web_push: 8030, notification: {title: "KEBAKARAN", body: "Keluar.", lang: "id", tag: %q}, token: %q, asks: true, answers: "safety"})`, id, tokens["E2"])
 		apptest.Worker[[]string](phone, pushed(payload))
