@@ -19,7 +19,8 @@ var mayImport = map[string]string{
 	"channel/inapp":   "announcement channel",
 	"dispatch":        "announcement channel ledger",
 	"tracker":         "announcement ledger",
-	"web":             "announcement templates",
+	"report":          "",
+	"web":             "announcement report templates",
 	"sandbox":         "announcement",
 	"client":          "",
 }
@@ -32,7 +33,8 @@ var doors = map[string]string{
 	"github.com/redis/go-redis":             "tracker app",
 	"github.com/nyaruka/phonenumbers":       "directory",
 	"github.com/chromedp/chromedp":          "app/apptest",
-	"github.com/xuri/excelize":              "directory",
+	"github.com/xuri/excelize":              "directory report",
+	"codeberg.org/go-pdf/fpdf":              "report",
 	"rsc.io/qr":                             "web",
 }
 

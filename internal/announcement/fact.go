@@ -413,6 +413,9 @@ type Counts struct {
 // Outstanding returns how many have neither answered nor been accounted for.
 func (c Counts) Outstanding() int { return c.Opened + c.NoAnswer + c.Unreachable }
 
+// Answered returns how many have answered or been accounted for.
+func (c Counts) Answered() int { return c.NeedHelp + c.Confirmed + c.NotOnSite }
+
 // Add counts one more recipient, in this state.
 func (c *Counts) Add(s State) {
 	c.Recipients++

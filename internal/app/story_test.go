@@ -22,7 +22,7 @@ func TestStoryIsTheTimelineInPages(t *testing.T) {
 		h.After(10 * time.Minute)
 		h.Phone("siti").Reply("3")
 		h.After(time.Minute)
-		d, ctx := h.house.desk, t.Context()
+		d, ctx := h.house.desk, h.t.Context()
 		whole, err := d.Timeline(ctx, id)
 		if err != nil || len(whole) < 10 {
 			t.Fatalf("got %d lines, %v", len(whole), err)

@@ -157,6 +157,9 @@ func (s *Standing) Excused(n int) bool { return s.excused.get(n) }
 // Called reports whether recipient n was called on any channel.
 func (s *Standing) Called(n int) bool { return s.called.get(n) }
 
+// CalledCount returns how many recipients were called on any channel.
+func (s *Standing) CalledCount() int { return s.called.count(0, s.recipients) }
+
 // Outstanding reports whether recipient n has neither answered nor been
 // accounted for.
 func (s *Standing) Outstanding(n int) bool { return s.open.get(n) }

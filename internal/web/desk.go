@@ -200,6 +200,34 @@ type Team struct {
 	Counts announcement.Counts `json:"counts"`
 }
 
+// Outcome is what a report says beyond the counts.
+type Outcome struct {
+	Summary
+	Called   int             // people called on any channel
+	After    []time.Duration // from opening to the first own answer of each who answered, shortest first
+	Via      map[announcement.Via]int
+	Helps    int             // people who have called for help, resolved ones too
+	Claimed  []time.Duration // from each call for help to somebody who handles it, shortest first
+	Resolved int
+	Until    time.Time // closed, or now
+}
+
+// PastFilter chooses announcements.
+type PastFilter struct {
+	Mode     announcement.Mode
+	Site     string
+	Template string
+	From, To time.Time // opened in [From, To)
+	Offset   int
+	Limit    int
+}
+
+// PastPage is part of the history.
+type PastPage struct {
+	Total     int
+	Summaries []Summary
+}
+
 // TeamFilter chooses teams.
 type TeamFilter struct {
 	LeadersLast bool // managers of managers after the others: their people are in those teams too, so that they would always be first and say nothing
@@ -403,6 +431,10 @@ type Desk interface {
 	Timeline(ctx context.Context, id announcement.ID) ([]Entry, error) // all of it, oldest first, read from the ledger
 	// Story returns part of it, newest first, and reads no more than that.
 	Story(ctx context.Context, id announcement.ID, f StoryFilter) (StoryPage, error)
+	// Outcome says how an announcement went, or goes so far.
+	Outcome(ctx context.Context, id announcement.ID) (Outcome, error)
+	// Past lists announcements, newest first.
+	Past(ctx context.Context, f PastFilter) (PastPage, error)
 	Close(ctx context.Context, p Principal, id announcement.ID, as announcement.ClosedAs, reason string) error
 	Remind(ctx context.Context, p Principal, id announcement.ID, reason string) (called int, err error)
 	// Act says what an act on an open announcement would do: SayReminder, SayDigest

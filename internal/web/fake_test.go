@@ -214,6 +214,21 @@ func (h *house) Pulse(ctx context.Context, id announcement.ID, after int, rows [
 	sum, err := h.Summary(ctx, id)
 	return Pulse{Summary: sum, At: 9, Rows: rows}, err
 }
+func (h *house) Outcome(ctx context.Context, id announcement.ID) (Outcome, error) {
+	sum, err := h.Summary(ctx, id)
+	o := Outcome{Summary: sum, Called: 1207, Helps: 4, Resolved: 1, Claimed: []time.Duration{40 * time.Second, 90 * time.Second}, Until: noon.Add(4 * time.Minute),
+		Via: map[announcement.Via]int{announcement.ViaPage: 500, announcement.ViaPush: 300, announcement.ViaSMS: 90}}
+	for i := range 890 {
+		o.After = append(o.After, 10*time.Second+time.Duration(i*i/4)*time.Millisecond)
+	}
+	return o, err
+}
+func (h *house) Past(_ context.Context, f PastFilter) (PastPage, error) {
+	if f.Site == "Mars" {
+		return PastPage{}, nil
+	}
+	return PastPage{Total: 60, Summaries: []Summary{h.summary()}}, nil
+}
 func (h *house) RemindAt(context.Context, Principal, announcement.ID, int) error { return h.err }
 func (h *house) Glance(ctx context.Context, id announcement.ID) (Summary, error) {
 	return h.Summary(ctx, id)

@@ -223,6 +223,13 @@ var exhibits = []exhibit{
 	{name: "board-sites", path: "/alerts/a1/sites"},
 	{name: "board-timeline", path: "/alerts/a1/timeline"},
 	{name: "board-timeline-decisions", path: "/alerts/a1/timeline?of=decisions"},
+	{name: "report", path: "/alerts/a1/report"},
+	{name: "report-drill-closed", path: "/alerts/a1/report", set: func(t testing.TB, c *company) {
+		alert("fire", announcement.Drill)(t, c)
+		c.end(announcement.AsAllClear)
+	}},
+	{name: "history", path: "/history?mode=live&offset=25"},
+	{name: "history-none", path: "/history?site=Mars"},
 	{name: "board-people-none", path: "/alerts/a1/people?q=zzz"},
 	{name: "board-person-help", path: "/alerts/a1/people/0"},
 	{name: "board-people-of-team", path: "/alerts/a1/people?team=1100"},

@@ -102,6 +102,7 @@ func (s *Server) routes() http.Handler {
 	s.routeCountdown(pages)
 	s.routeActs(pages)
 	s.routeBoard(pages)
+	s.routeReport(pages)
 	s.routePeople(pages)
 	s.routeImport(pages)
 	s.routePlaces(pages)
