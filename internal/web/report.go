@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"kentongan/internal/announcement"
-	"kentongan/internal/report"
+	paper "kentongan/internal/report"
 )
 
 func (s *Server) routeReport(mux *http.ServeMux) {
@@ -220,11 +220,11 @@ func (s *Server) reportFile(w http.ResponseWriter, r *http.Request) {
 	var out bytes.Buffer // made whole before the first byte goes out: half a report would be believed
 	switch r.PathValue("file") {
 	case "people.csv":
-		kind, err = "text/csv; charset=utf-8", report.CSV(&out, d)
+		kind, err = "text/csv; charset=utf-8", paper.CSV(&out, d)
 	case "report.xlsx":
-		kind, err = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", report.XLSX(&out, d)
+		kind, err = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", paper.XLSX(&out, d)
 	case "report.pdf":
-		kind, err = "application/pdf", report.PDF(&out, d, pdfPeople, func(left int) string { return v.T("%s more people are in the XLSX and CSV files.", v.N(left)) })
+		kind, err = "application/pdf", paper.PDF(&out, d, pdfPeople, func(left int) string { return v.T("%s more people are in the XLSX and CSV files.", v.N(left)) })
 	default:
 		err = ErrNotFound
 	}
@@ -240,8 +240,8 @@ func (s *Server) reportFile(w http.ResponseWriter, r *http.Request) {
 }
 
 // document is the report for a file, in the reader's language.
-func (v reportView) document(s *Server, r *http.Request) report.Document {
-	d := report.Document{Title: v.Title, Note: v.Note()}
+func (v reportView) document(s *Server, r *http.Request) paper.Document {
+	d := paper.Document{Title: v.Title, Note: v.Note()}
 	for _, f := range v.Facts() {
 		value := f.Value
 		if f.Hint != "" {
@@ -253,20 +253,20 @@ func (v reportView) document(s *Server, r *http.Request) report.Document {
 	for _, p := range v.Points() {
 		curve = append(curve, []string{p.After, v.N(p.Answered), fmt.Sprint(p.Share, " %")})
 	}
-	d.Tables = append(d.Tables, report.Table{Name: v.T("Answers over time"), Head: []string{v.T("After"), v.T("Answered"), v.T("Share")}, Rows: report.Rows(curve)})
+	d.Tables = append(d.Tables, paper.Table{Name: v.T("Answers over time"), Head: []string{v.T("After"), v.T("Answered"), v.T("Share")}, Rows: paper.Rows(curve)})
 	for _, g := range v.Groups() {
 		var rows [][]string
 		for _, row := range g.Rows {
 			rows = append(rows, []string{row.Name, v.N(row.Counts.Outstanding()), v.N(row.Counts.NeedHelp), v.N(row.Counts.Confirmed), v.N(row.Counts.NotOnSite), v.N(row.Counts.Unreachable), v.N(row.Counts.Recipients)})
 		}
-		d.Tables = append(d.Tables, report.Table{Name: v.T(g.Title), Head: []string{v.T(g.First), v.T("Without answer"), v.T("Need help"), v.T("Safe"), v.T("Not on site"), v.T("Unreachable"), v.T("All")}, Rows: report.Rows(rows)})
+		d.Tables = append(d.Tables, paper.Table{Name: v.T(g.Title), Head: []string{v.T(g.First), v.T("Without answer"), v.T("Need help"), v.T("Safe"), v.T("Not on site"), v.T("Unreachable"), v.T("All")}, Rows: paper.Rows(rows)})
 	}
 	var story [][]string
 	for _, l := range slices.Backward(v.Story()) {
 		story = append(story, []string{l.Clock, l.What, l.Why})
 	}
-	d.Tables = append(d.Tables, report.Table{Name: v.T("Timeline"), Head: []string{v.T("Time"), v.T("What"), v.T("Why")}, Rows: report.Rows(story)})
-	d.People = report.Table{Name: v.T("People"), Rows: v.everybody(s, r), Head: []string{
+	d.Tables = append(d.Tables, paper.Table{Name: v.T("Timeline"), Head: []string{v.T("Time"), v.T("What"), v.T("Why")}, Rows: paper.Rows(story)})
+	d.People = paper.Table{Name: v.T("People"), Rows: v.everybody(s, r), Head: []string{
 		v.T("Employee number"), v.T("Name"), v.T("Site"), v.T("Department"), v.T("Status"), v.T("Since"), v.T("First answer"), v.T("Answered by"), v.T("Late"),
 		v.T("Accounted for by"), v.T("How do you know?"), v.T("Handled by"), v.T("Words"), v.T("Manager"), v.T("Calls")}}
 	return d
