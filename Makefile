@@ -15,7 +15,7 @@ run: build ## the whole house on this machine: sample company, phones, no accoun
 	./bin/kentongan serve --sandbox
 
 test: ## every test
-	$(GO) test -shuffle=on -count=1 ./...
+	$(GO) test -shuffle=on -count=1 -timeout 20m ./...
 
 check: lint test race ## what a change must pass
 

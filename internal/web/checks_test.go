@@ -35,7 +35,7 @@ const tools = "../../.ci/npm/node_modules"
 // those whose name matches.
 func wanted(t testing.TB) {
 	t.Helper()
-	if os.Getenv("CI") == "" && os.Getenv("CHECKS") == "" {
+	if testing.Short() || os.Getenv("CI") == "" && os.Getenv("CHECKS") == "" {
 		t.Skip("NOT TESTED: make checks looks at every page in a browser")
 	}
 }
