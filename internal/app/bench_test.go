@@ -132,7 +132,7 @@ func (f *measurement) store(ctx context.Context) tracker.Store {
 		return tracker.NewMemoryStore()
 	}
 	var stop func()
-	if f.redis, stop, err = startRedis(ctx, path, ""); err != nil {
+	if f.redis, stop, err = startRedis(ctx, path, slog.New(slog.DiscardHandler)); err != nil {
 		f.b.Fatal(err)
 	}
 	f.b.Cleanup(stop)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -37,7 +38,7 @@ func openWorkingState(ctx context.Context, c *Config, log *slog.Logger) (tracker
 		log.Info("no redis-server on the PATH: the working state is kept in memory and rebuilt from the ledger at each start")
 		return tracker.NewMemoryStore(), "memory", func() {}, nil //nolint:nilerr // it has been logged, and memory serves
 	}
-	client, stop, err := startRedis(ctx, path, c.Data)
+	client, stop, err := startRedis(ctx, path, log)
 	if err != nil {
 		log.Warn("redis-server did not start: the working state is kept in memory", "reason", err)
 		return tracker.NewMemoryStore(), "memory", func() {}, nil
@@ -47,21 +48,20 @@ func openWorkingState(ctx context.Context, c *Config, log *slog.Logger) (tracker
 
 // startRedis runs redis-server without persistence, for this process only. It
 // dies with us: the ledger is the truth, so nothing is lost with it.
-func startRedis(ctx context.Context, path, data string) (*redis.Client, func(), error) {
+func startRedis(ctx context.Context, path string, log *slog.Logger) (*redis.Client, func(), error) {
 	folder, err := os.MkdirTemp("", "kentongan-redis-") // a socket path is limited to 107 bytes
 	if err != nil {
 		return nil, nil, err
 	}
 	socket := filepath.Join(folder, "s")
-	//nolint:gosec,noctx // the operator's own redis-server; it must outlive ctx until Close
-	cmd := exec.Command(path, "--port", "0", "--unixsocket", socket, "--save", "", "--appendonly", "no", "--dir", folder, "--maxmemory-policy", "noeviction")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
-	if err := cmd.Start(); err != nil {
-		return nil, nil, fmt.Errorf("start redis-server: %w", err)
-	}
+	stopping, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		keepRedis(stopping, path, folder, socket, log)
+	}()
 	stop := func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
+		close(stopping)
+		<-stopped
 		_ = os.RemoveAll(folder)
 	}
 	client := redis.NewClient(&redis.Options{Network: "unix", Addr: socket})
@@ -81,3 +81,38 @@ func startRedis(ctx context.Context, path, data string) (*redis.Client, func(), 
 	}
 	return client, func() { _ = client.Close(); stop() }, nil
 }
+
+// keepRedis runs redis-server until stopping is closed. One that ends by itself
+// is started again: when memory is short the kernel may kill it, and without it
+// nobody is called any more, not even for somebody who needs help.
+func keepRedis(stopping <-chan struct{}, path, folder, socket string, log *slog.Logger) {
+	// The kernel ends the child together with the thread that started it. So this
+	// thread does nothing else, and is never unlocked: it ends with the function.
+	runtime.LockOSThread()
+	for {
+		//nolint:gosec,noctx // the operator's own redis-server; it must outlive every context until it is stopped
+		cmd := exec.Command(path, "--port", "0", "--unixsocket", socket, "--save", "", "--appendonly", "no", "--dir", folder, "--maxmemory-policy", "noeviction")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+		err := cmd.Start()
+		if err == nil {
+			ended := make(chan error, 1)
+			go func() { ended <- cmd.Wait() }()
+			select {
+			case <-stopping:
+				_ = cmd.Process.Kill()
+				<-ended
+				return
+			case err = <-ended:
+			}
+		}
+		log.Error("redis-server ended; starting it again, and rebuilding the working state from the ledger", "reason", fmt.Sprint(err))
+		select {
+		case <-stopping:
+			return
+		case <-time.After(redisPause):
+		}
+	}
+}
+
+// redisPause keeps a redis-server that cannot start from using up the machine.
+const redisPause = 500 * time.Millisecond
