@@ -25,7 +25,10 @@ func (h health) Ready(ctx context.Context) []web.Check {
 		checks = append(checks, web.Check{Name: name, OK: ok, Hint: hint})
 	}
 	_, err := h.ledger.Last(ctx)
-	add("ledger", err == nil, "NATS does not answer: nothing can be recorded; check KENTONGAN_NATS_URL and the disk")
+	if err == nil {
+		err = h.writes.check(ctx, h.vault)
+	}
+	add("ledger", err == nil, "NATS does not answer, or cannot write: nothing can be recorded; check KENTONGAN_NATS_URL and the disk")
 	ok, hint := h.tracker.Ready()
 	add("tracker", ok, hint)
 	add("people", len(h.directory.Everybody()) > 0, "no people yet: import them with `kentongan people import FILE`")

@@ -49,6 +49,7 @@ type House struct {
 	hub        *inapp.Hub
 	server     *web.Server
 	sandbox    *sandbox.Sandbox
+	writes     writes
 	store      string
 	listener   net.Listener
 	sandboxOn  net.Listener
@@ -186,15 +187,16 @@ func (h *House) openLedger(ctx context.Context, secret *keys) (*nats.Conn, error
 	if err != nil {
 		return nil, fmt.Errorf("open ledger: %w", err)
 	}
-	h.ledger = js
+	h.ledger = notedLedger{js, &h.writes}
 	h.closers = append(h.closers, func() { _ = js.Close() })
-	h.vault, err = ledger.OpenVault(ctx, nc, [32]byte(secret.Vault), h.config.Replicas)
+	vault, err := ledger.OpenVault(ctx, nc, [32]byte(secret.Vault), h.config.Replicas)
 	if errors.Is(err, ledger.ErrSealed) {
 		return nil, fmt.Errorf("KENTONGAN_DATA=%s: its keys.json is not the one that the people on this NATS were sealed with; restore it from the backup, and give every node the same: %w", h.config.Data, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open vault: %w", err)
 	}
+	h.vault = notedVault{vault, &h.writes}
 	return nc, nil
 }
 

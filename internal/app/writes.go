@@ -1,0 +1,90 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"kentongan/internal/announcement"
+	"kentongan/internal/ledger"
+)
+
+// writes remembers whether what was last written reached the disk. That NATS
+// answers does not tell: with a full disk everything can still be read, and
+// nothing recorded.
+type writes struct {
+	mu      sync.Mutex
+	failing error
+	tried   time.Time
+}
+
+// writesPause is how often it is tried again whether writing works.
+const writesPause = 2 * time.Second
+
+func (w *writes) note(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return err // whoever asked has gone; that says nothing about the disk
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.tried = time.Now()
+	if w.failing = nil; errors.Is(err, ledger.ErrUnavailable) {
+		w.failing = err
+	}
+	return err
+}
+
+// check returns why nothing can be recorded. While the last write has failed it
+// tries one of its own, so that it ends without anybody's help.
+func (w *writes) check(ctx context.Context, vault ledger.Vault) error {
+	w.mu.Lock()
+	failing, wait := w.failing, writesPause-time.Since(w.tried)
+	w.mu.Unlock()
+	if failing == nil || wait > 0 {
+		return failing
+	}
+	return vault.Put(ctx, "probe.write", []byte("1"))
+}
+
+// notedLedger and notedVault tell writes how each write went.
+type notedLedger struct {
+	ledger.Ledger
+	*writes
+}
+
+func (l notedLedger) Append(ctx context.Context, facts ...announcement.Fact) (uint64, error) {
+	seq, err := l.Ledger.Append(ctx, facts...)
+	return seq, l.note(err)
+}
+
+func (l notedLedger) Once(ctx context.Context, key string, f announcement.Fact) (uint64, error) {
+	seq, err := l.Ledger.Once(ctx, key, f)
+	return seq, l.note(err)
+}
+
+func (l notedLedger) Accept(ctx context.Context, facts []announcement.Fact) (uint64, error) {
+	seq, err := l.Ledger.Accept(ctx, facts)
+	return seq, l.note(err)
+}
+
+type notedVault struct {
+	ledger.Vault
+	*writes
+}
+
+func (v notedVault) Put(ctx context.Context, key string, value []byte) error {
+	return v.note(v.Vault.Put(ctx, key, value))
+}
+
+func (v notedVault) PutAll(ctx context.Context, values map[string][]byte) error {
+	return v.note(v.Vault.PutAll(ctx, values))
+}
+
+func (v notedVault) Create(ctx context.Context, key string, value []byte) error {
+	return v.note(v.Vault.Create(ctx, key, value))
+}
+
+func (v notedVault) Delete(ctx context.Context, key string) error {
+	return v.note(v.Vault.Delete(ctx, key))
+}
