@@ -255,7 +255,7 @@ func (s *Server) apiEvents(ctx context.Context, in *byID) (*huma.StreamResponse,
 	}
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		r, w := humago.Unwrap(hc)
-		s.streamProgress(w, r, in.ID)
+		s.streamProgress(w, r.WithContext(ctx), in.ID) // ctx knows who asks
 	}}, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"kentongan/internal/announcement"
@@ -19,6 +20,49 @@ const (
 
 // quietBeat is a comment, which scripts do not see.
 const quietBeat = ": still here\n\n"
+
+// streamsEach is how many live streams one link or device may hold: whoever has
+// more pages open looks at none of the others. Each costs a look at the state at
+// every change.
+const streamsEach = 12
+
+// streams counts the live streams of whoever needs no sign-in.
+type streams struct {
+	mu   sync.Mutex
+	open map[string]int
+}
+
+// enter reports whether one more stream is allowed. leave must be called if so.
+func (s *streams) enter(who string) (leave func(), ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.open == nil {
+		s.open = map[string]int{}
+	}
+	if s.open[who] >= streamsEach {
+		return nil, false
+	}
+	s.open[who]++
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.open[who]--; s.open[who] == 0 {
+			delete(s.open, who)
+		}
+	}, true
+}
+
+// personalStream is stream for the holder of a link or a device.
+func (s *Server) personalStream(w http.ResponseWriter, r *http.Request, who string, changes <-chan struct{}, now func(context.Context) (event, error)) {
+	leave, ok := s.streams.enter(who)
+	if !ok {
+		w.Header().Set("Retry-After", "60")
+		w.WriteHeader(http.StatusTooManyRequests)
+		return
+	}
+	defer leave()
+	s.stream(w, r, changes, quietBeat, now)
+}
 
 // event is one Server-Sent Event (WHATWG HTML, section 9.2).
 type event struct {
@@ -48,7 +92,13 @@ func (s *Server) streamProgress(w http.ResponseWriter, r *http.Request, id annou
 }
 
 func (s *Server) streamSummary(w http.ResponseWriter, r *http.Request, id announcement.ID, name string, data func(Summary) any) {
+	by := principalOf(r.Context()).Actor
 	s.stream(w, r, s.Desk.Changes(r.Context(), id), quietBeat, func(ctx context.Context) (event, error) {
+		if by != announcement.ByConsole { // a token that was taken away ends what it had opened
+			if _, err := s.Access.Principal(ctx, by); err != nil {
+				return event{}, err
+			}
+		}
 		sum, err := s.Desk.Glance(ctx, id)
 		if err != nil {
 			return event{}, err

@@ -198,6 +198,12 @@ func (s *Server) enterCode(w http.ResponseWriter, r *http.Request) {
 		s.refuseJoin(w, r, http.StatusUnprocessableEntity, "code", v, bad)
 		return
 	}
+	if until, held := s.wrong.held(r, s.Now()); held {
+		w.Header().Set("Retry-After", "60")
+		s.refuseJoin(w, r, http.StatusTooManyRequests, "code", v, announcement.FieldErrors{{Field: "code",
+			Why: v.T("Too many tries. Try again at %s, or use the link that HR gives you.", v.ClockIn(until, "Asia/Jakarta"))}})
+		return
+	}
 	device, err := s.Phone.EnterCode(r.Context(), v.Number, code, browserOf(r))
 	if err == nil {
 		c := s.cookie(joinSeal, "", 0)
@@ -211,9 +217,8 @@ func (s *Server) enterCode(w http.ResponseWriter, r *http.Request) {
 		s.failPhone(w, r, "enter code", err)
 		return
 	}
-	if status == http.StatusUnprocessableEntity && s.misses.tooMany(r, s.Now()) {
-		w.Header().Set("Retry-After", "60")
-		status, bad = http.StatusTooManyRequests, fault("code", "Too many wrong codes from here. Wait a minute.")
+	if status == http.StatusUnprocessableEntity {
+		s.wrong.note(r, s.Now())
 	}
 	s.refuseJoin(w, r, status, "code", v, bad)
 }

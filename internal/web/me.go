@@ -96,7 +96,7 @@ func (s *Server) meEvents(w http.ResponseWriter, r *http.Request) {
 		s.failPhone(w, r, "my events", err)
 		return
 	}
-	s.stream(w, r, changes, quietBeat, func(ctx context.Context) (event, error) {
+	s.personalStream(w, r, "me "+device(r), changes, func(ctx context.Context) (event, error) {
 		m, err := s.Phone.Me(ctx, device(r))
 		return event{Name: "open", Data: len(m.Open)}, err
 	})

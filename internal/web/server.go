@@ -52,6 +52,8 @@ type Server struct {
 	Options
 	seal    seal
 	misses  misses
+	wrong   wrongCodes
+	streams streams
 	asks    asks
 	views   *views
 	secure  bool

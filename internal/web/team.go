@@ -174,7 +174,7 @@ func (s *Server) teamEvents(w http.ResponseWriter, r *http.Request) {
 		s.failPhone(w, r, "team events", err)
 		return
 	}
-	s.stream(w, r, changes, quietBeat, func(ctx context.Context) (event, error) {
+	s.personalStream(w, r, "t "+token, changes, func(ctx context.Context) (event, error) {
 		t, err := s.Phone.TeamPage(ctx, token)
 		return event{Name: "counts", Data: t.Counts}, err
 	})
