@@ -6,17 +6,19 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode"
 	"unicode/utf8"
 )
 
 // Catalogue holds the prepared texts: the templates an author starts from, and
-// what each round says in each language. It is read once and never changes, so
-// that it may be shared by goroutines.
+// what each round says in each language. It is read once; only Reword changes it,
+// whole texts at a time, so that it may be shared by goroutines.
 type Catalogue struct {
 	templates []template
 	messages  catalogueFile
+	edited    atomic.Pointer[map[string]map[Language]Text] // what the company says instead, see Reword
 }
 
 // catalogueFile is the shape of messages.json.
@@ -182,7 +184,13 @@ func (c *Catalogue) template(key string) (template, bool) {
 	if i < 0 {
 		return template{}, false
 	}
-	return c.templates[i], true
+	t := c.templates[i]
+	if edited := c.edited.Load(); edited != nil {
+		if text, ok := (*edited)[key]; ok {
+			t.Text = text
+		}
+	}
+	return t, true
 }
 
 // maxField keeps a filled title within MaxTitle. Site names are far shorter.

@@ -114,6 +114,10 @@ func (h *House) furnish(ctx context.Context, secret *keys, store tracker.Store, 
 	if err != nil {
 		return fmt.Errorf("load messages: %w", err)
 	}
+	words, err := openEditions(ctx, h.vault, catalogue)
+	if err != nil {
+		return err
+	}
 	h.hub = inapp.New()
 	h.tracker = tracker.New(tracker.Options{
 		Ledger: h.ledger, Store: store, Now: h.now, Log: log, OnRecord: h.wake,
@@ -167,7 +171,7 @@ func (h *House) furnish(ctx context.Context, secret *keys, store tracker.Store, 
 	if err != nil {
 		return err
 	}
-	h.server, err = web.New(web.Options{Desk: h.desk, Phone: h.desk, People: &people{directory: h.directory, links: h.links, sample: c.SMSProvider == "sandbox", desk: h.desk, uploads: files, access: guard},
+	h.server, err = web.New(web.Options{Desk: h.desk, Phone: h.desk, People: &people{directory: h.directory, links: h.links, sample: c.SMSProvider == "sandbox", desk: h.desk, uploads: files, editions: words, access: guard},
 		Hooks: h.desk, Access: guard, Health: health{h}, Metrics: metrics, PublicURL: c.PublicURL, Org: c.OrgName, Secret: secret.Cookie,
 		Verify: h.verify, Now: h.now, Log: log, Version: h.Version, SandboxURL: phones})
 	if err != nil {

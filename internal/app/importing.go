@@ -125,6 +125,9 @@ func (p *people) Check(ctx context.Context, id string, skipFaulty, whole bool) (
 	for _, f := range report.Faulty {
 		c.Faulty = append(c.Faulty, web.FaultyRow(f))
 	}
+	for _, s := range report.Sums {
+		c.Sums = append(c.Sums, web.FaultSum(s))
+	}
 	return c, nil
 }
 

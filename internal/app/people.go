@@ -18,6 +18,7 @@ type people struct {
 	sample    bool // an import in the sandbox makes sample people
 	desk      *desk
 	uploads   *uploads
+	editions  *editions
 	access    *access
 	applying  sync.Mutex // one import at a time: of two presses the second finds it done
 }

@@ -270,3 +270,61 @@ func TestReplyTestUnlocksTwoWay(t *testing.T) {
 		}
 	})
 }
+
+// HR rewords a template: the draft changes nothing, what is published is what goes
+// out, and an alert that is under way keeps its words.
+func TestTemplatesAreReworded(t *testing.T) {
+	t.Parallel()
+	rehearse(t, "siti, budi, agus", func(h *rehearsal) {
+		c := h.clerk()
+		words := func(id string, more string) string {
+			f := url.Values{}
+			for lang, s := range h.house.desk.catalogue.Said("fire") {
+				for part, value := range map[string]string{"title": s.Title, "body": s.Body, "push_title": s.PushTitle, "push_body": s.PushBody, "sms": s.SMS, "dont": s.Dont, "do": strings.Join(s.Do, "\n")} {
+					f.Set(string(lang)+"."+part, value)
+				}
+			}
+			f.Set("en.sms", id)
+			return f.Encode() + "&" + more
+		}
+		revision := func() string {
+			return "revision=" + between(c.get("/templates/fire"), `name="revision" value="`, `"`)
+		}
+		drill := `{"mode":"live","template":"fire","fields":{"site":"Cikande","muster":"B"},"audience":{"people":["siti"]}}`
+		before, err := h.post("/api/v1/announcements", drill)
+		if err != nil {
+			t.Fatal(err)
+		}
+		const good = "{org}: FIRE at {site}. Walk to {muster} now. {reply} {link}"
+		c.goes("/templates/fire", words(good, "act=save&"+revision()))
+		if said := h.house.desk.catalogue.Said("fire")["en"].SMS; said == good {
+			t.Fatal("a draft is sent")
+		}
+		for name, sms := range map[string]string{
+			"curly quote": "{org}: FIRE at {site}. “Walk” to {muster}. {reply} {link}", "too long": "{org}: FIRE at {site}. " + strings.Repeat("Walk to {muster}. ", 12) + "{reply} {link}",
+			"no sender": "FIRE at {site}. {reply} {link}", "no way to answer": "{org}: FIRE at {site}. Walk.", "a blank nobody fills": "{org}: FIRE at {site}, {floor}. {reply} {link}",
+		} {
+			if w := c.post("/templates/fire", words(sms, "act=publish&"+revision())); w.Code != http.StatusUnprocessableEntity {
+				t.Errorf("%s: got %d, want it refused", name, w.Code)
+			}
+		}
+		c.goes("/templates/fire", words("{org}: FIRE at {site}. “Walk” to {muster}. {reply} {link}", "act=fix&"+revision()))
+		c.shows(c.get("/templates/fire"), `"Walk"`)
+		c.goes("/templates/fire", words(good, "act=try&number=siti&"+revision()))
+		c.goes("/templates/fire", words(good, "act=publish&"+revision()))
+		c.shows(c.get("/templates"), "version 1")
+		after, err := h.post("/api/v1/announcements", drill)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(after, "Walk to B now") || strings.Contains(before, "Walk to B now") {
+			t.Error("the published words are not those that go out")
+		}
+		again := c.ask(http.MethodGet, "/api/v1/announcements", "", "")
+		_ = again
+		c.goes("/templates/fire", "act=restore&version=0")
+		c.shows(c.get("/templates/fire"), "draft, not sent yet", "version 1")
+		h.After(time.Minute)
+		h.Phone("siti").ExpectSMS("TES")
+	})
+}

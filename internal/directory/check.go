@@ -100,18 +100,37 @@ func (c *check) rowError(e *entry, col column, reason string) RowError {
 var shownColumns = []column{colNumber, colName, colMobile, colSite, colManager}
 
 // faulty returns the rows with faults, each with its cells, as many as a report
-// names.
-func (c *check) faulty() []FaultyRow {
+// names, and how many there are of each kind.
+func (c *check) faulty() ([]FaultyRow, []FaultSum) {
 	cells := make(map[int][]string, len(c.entries))
 	for _, e := range c.all {
 		cells[e.row.number] = e.row.cells
 	}
 	var out []FaultyRow
+	var sums []FaultSum
 	at := map[int]int{}
+	seen := map[string]bool{} // row and column
 	for _, f := range c.report.Errors {
-		i, seen := at[f.Row]
-		if !seen {
-			if len(out) == shownRows {
+		key := ""
+		for col := range columnCount {
+			if c.has(col) && c.name(col) == f.Field {
+				key = columnKeys[col]
+			}
+		}
+		cell := fmt.Sprint(f.Row, key)
+		if seen[cell] {
+			continue
+		}
+		seen[cell] = true
+		sum := slices.IndexFunc(sums, func(s FaultSum) bool { return s.Column == key })
+		if sum < 0 {
+			sum = len(sums)
+			sums = append(sums, FaultSum{Column: key, First: f.Row})
+		}
+		sums[sum].Rows++
+		i, listed := at[f.Row]
+		if !listed {
+			if len(out) >= shownRows && sums[sum].Rows > 1 {
 				continue
 			}
 			i = len(out)
@@ -122,20 +141,13 @@ func (c *check) faulty() []FaultyRow {
 			}
 			out = append(out, row)
 		}
-		key := ""
-		for col := range columnCount {
-			if c.has(col) && c.name(col) == f.Field {
-				key = columnKeys[col]
-			}
-		}
-		if _, more := out[i].Problems[key]; !more {
-			out[i].Problems[key] = f.Reason
-			if key != "" {
-				out[i].Cells[key] = f.Value
-			}
+		out[i].Problems[key] = f.Reason
+		if key != "" {
+			out[i].Cells[key] = f.Value
 		}
 	}
-	return out
+	slices.SortStableFunc(sums, func(a, b FaultSum) int { return b.Rows - a.Rows })
+	return out, sums
 }
 
 // row reads one person.

@@ -37,7 +37,8 @@ type ImportReport struct {
 
 	Skipped int         `json:"-"` // faulty rows left out
 	Fatal   bool        `json:"-"` // the file as a whole cannot be imported, not even without some rows
-	Faulty  []FaultyRow `json:"-"` // at most shownRows
+	Faulty  []FaultyRow `json:"-"` // at most shownRows, and always the first of each kind
+	Sums    []FaultSum  `json:"-"` // most first
 	Lists   ImportLists `json:"-"`
 	Undo    string      `json:"-"` // id by which the import can be undone
 }
@@ -60,6 +61,13 @@ type FaultyRow struct {
 	Row      int
 	Cells    map[string]string
 	Problems map[string]string
+}
+
+// FaultSum is how many rows have a fault in a column, and the first of them. An
+// empty column means rows that are faulty as a whole.
+type FaultSum struct {
+	Column      string
+	Rows, First int
 }
 
 // shownRows is how many people or rows a report names: nobody reads more.
@@ -102,7 +110,7 @@ func (d *Directory) Import(ctx context.Context, r io.Reader, o ImportOptions) (I
 	d.writing.Lock()
 	defer d.writing.Unlock()
 	c := d.check(cs, s.rows, o, &report)
-	report.Faulty = c.faulty()
+	report.Faulty, report.Sums = c.faulty()
 	if len(report.Errors) > 0 {
 		if !o.SkipFaulty {
 			return report, nil
@@ -146,7 +154,7 @@ func (d *Directory) checkRest(cs columns, rows []sheetRow, o ImportOptions, firs
 		report = ImportReport{DryRun: o.DryRun, Rows: len(rows), Warnings: []RowError{}, Errors: []RowError{}}
 		c := d.checkWithout(cs, rest, without, o, &report)
 		if len(report.Errors) == 0 || len(out) == before && before > 0 {
-			report.Faulty, report.Skipped = first.Faulty, len(out)
+			report.Faulty, report.Sums, report.Skipped = first.Faulty, first.Sums, len(out)
 			return c, report
 		}
 	}

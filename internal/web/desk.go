@@ -573,6 +573,7 @@ type People interface {
 	Staff
 	Places
 	Preparing
+	Editing
 	Import(ctx context.Context, p Principal, r io.Reader, dryRun bool) (ImportReport, error)
 	// EnrolCode returns a personal enrolment code for a person by employee number.
 	EnrolCode(ctx context.Context, number string) (string, error)

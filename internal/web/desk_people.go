@@ -43,6 +43,7 @@ type ImportCheck struct {
 	Skipped int // faulty rows that are left out
 	Fatal   bool
 	Faulty  []FaultyRow
+	Sums    []FaultSum // most first
 	Lists   ImportLists
 	Active  int // people who work here now
 }
@@ -79,6 +80,12 @@ type FaultyRow struct {
 	Row      int
 	Cells    map[string]string
 	Problems map[string]string
+}
+
+// FaultSum is how many rows have a fault in a column, and the first of them.
+type FaultSum struct {
+	Column      string
+	Rows, First int
 }
 
 // ImportChoice is what a person decided about an import.
@@ -250,4 +257,53 @@ type Trials struct {
 	WaitsUntil    time.Time // a reply test is under way
 	Asked         string    // the person who was asked to reply
 	Failing       map[announcement.Channel]string
+}
+
+// Editing is the prepared texts and their versions.
+type Editing interface {
+	Editions(ctx context.Context) []Edition
+	Edition(ctx context.Context, key string) (Edition, error)
+	// Judge measures words as they would be sent, with the longest names there are.
+	Judge(ctx context.Context, key string, texts map[announcement.Language]announcement.Text) map[announcement.Language]Judgment
+	// SaveWords keeps words as a draft; it refuses what could not be sent at all.
+	SaveWords(ctx context.Context, p Principal, key string, texts map[announcement.Language]announcement.Text, version int64) error
+	// Publish makes the draft what is sent from now on. It refuses, as FieldErrors,
+	// what does not fit an SMS where lives depend on it.
+	Publish(ctx context.Context, p Principal, key string) error
+	// Restore makes an earlier version the draft; 0 is what the product came with.
+	Restore(ctx context.Context, p Principal, key string, version int) error
+	// TryWords sends the draft, marked as a test, to one person.
+	TryWords(ctx context.Context, p Principal, key, number string) error
+}
+
+// Edition is a prepared text with its versions.
+type Edition struct {
+	Template
+	Revision  int64 // of what is stored, for ErrConflict
+	Texts     map[announcement.Language]announcement.Text
+	Published map[announcement.Language]announcement.Text // what is sent now
+	Draft     bool                                        // Texts is not what is sent now
+	Version   int                                         // published; 0: as the product came
+	Versions  []EditionOf                                 // newest first
+	Units     map[announcement.Language]int               // longest SMS of what is sent now
+}
+
+// EditionOf is one published version.
+type EditionOf struct {
+	Number int
+	At     time.Time
+	By     string
+}
+
+// Judgment is what words are like as they would be sent.
+type Judgment struct {
+	SMS      string // with the longest names there are
+	Push     [2]string
+	Units    int
+	Limit    int
+	Segments int
+	Over     int // units too many for one SMS
+	Awkward  []announcement.Awkward
+	Long     []string // sentences with too many words
+	Strict   bool     // lives depend on it: what does not fit is refused
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -76,6 +77,13 @@ func (h *house) Check(_ context.Context, id string, skip, _ bool) (ImportCheck, 
 			row.Problems["mobile_phone"] = "Excel has damaged this number. Format the column as Text and export again."
 		}
 		c.Faulty = append(c.Faulty, row)
+		for key := range row.Problems {
+			if at := slices.IndexFunc(c.Sums, func(s FaultSum) bool { return s.Column == key }); at >= 0 {
+				c.Sums[at].Rows++
+			} else {
+				c.Sums = append(c.Sums, FaultSum{key, 1, row.Row})
+			}
+		}
 		c.Errors = append(c.Errors, RowError{Row: row.Row, Field: "No HP"})
 	}
 	return c, nil
@@ -269,3 +277,64 @@ func (h *house) SendTest(_ context.Context, _ Principal, number string, _ announ
 }
 func (h *house) StartReplyTest(context.Context, Principal, string) error { h.changed++; return nil }
 func (h *house) LockOneWay(context.Context, Principal) error             { h.changed++; return nil }
+
+func (h *house) Editions(ctx context.Context) []Edition {
+	one, _ := h.Edition(ctx, "fire")
+	other := one
+	other.Draft, other.Version = false, 0
+	return []Edition{one, other}
+}
+
+func (h *house) Edition(_ context.Context, key string) (Edition, error) {
+	if key != "fire" {
+		return Edition{}, ErrNotFound
+	}
+	words := map[announcement.Language]announcement.Text{}
+	for _, lang := range ownLanguages {
+		words[lang] = announcement.Text{Title: "Kebakaran: {site}", Body: "Ada kebakaran.", SMS: "{org}: KEBAKARAN di {site}. {reply} {link}", PushTitle: "KEBAKARAN", PushBody: "Keluar.", Do: []string{"Keluar.", "Kumpul di {muster}."}, Dont: "Jangan pakai lift."}
+	}
+	e := Edition{Template: Template{Key: "fire", Severity: announcement.Extreme, Name: map[announcement.Language]string{"en": "Fire", "id": "Kebakaran"}}, Revision: 4, Texts: words, Published: words, Draft: true, Version: 2,
+		Versions: []EditionOf{{2, noon, "Rina"}, {1, noon, "Budi"}}, Units: map[announcement.Language]int{"id": 157, "en": 152}}
+	if h.nobody {
+		e.Draft, e.Version, e.Versions = false, 0, nil
+	}
+	return e, nil
+}
+
+func (h *house) Judge(_ context.Context, _ string, words map[announcement.Language]announcement.Text) map[announcement.Language]Judgment {
+	out := map[announcement.Language]Judgment{}
+	for lang, t := range words {
+		if t.SMS == "" {
+			continue
+		}
+		j := Judgment{SMS: "PT SinarAbc: KEBAKARAN di Pabrik Cikande.", Push: [2]string{"KEBAKARAN", "Keluar."}, Units: 157, Limit: 160, Segments: 1, Strict: true}
+		if strings.Contains(t.SMS, "…") {
+			j.Units, j.Over, j.Segments, j.Awkward, j.Long = 190, 30, 2, announcement.AwkwardIn(t.SMS), []string{"Satu dua tiga"}
+		}
+		out[lang] = j
+	}
+	return out
+}
+
+func (h *house) SaveWords(_ context.Context, _ Principal, _ string, words map[announcement.Language]announcement.Text, revision int64) error {
+	if words["id"].SMS == "" {
+		return announcement.FieldErrors{{Field: "id.sms", Why: "is empty"}, {Field: "id.title", Why: "is empty"}}
+	}
+	if revision == 3 {
+		return ErrConflict
+	}
+	h.changed++
+	return nil
+}
+func (h *house) Publish(ctx context.Context, _ Principal, key string) error {
+	if h.fatal {
+		return announcement.FieldErrors{{Field: "id.sms", Why: "is 30 characters too long for one SMS with the longest names"}}
+	}
+	h.changed++
+	return nil
+}
+func (h *house) Restore(context.Context, Principal, string, int) error { h.changed++; return nil }
+func (h *house) TryWords(context.Context, Principal, string, string) error {
+	h.changed++
+	return nil
+}

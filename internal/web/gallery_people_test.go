@@ -58,6 +58,13 @@ func init() {
 		exhibit{name: "group-faults", path: "/groups/edit", form: []string{"people=9"}, want: wrong},
 		exhibit{name: "group-rule-faults", path: "/groups/edit?by=rule", form: []string{"by=rule&under=9"}, want: wrong},
 
+		exhibit{name: "templates", path: "/templates"},
+		exhibit{name: "template", path: "/templates/fire?done=draft"},
+		exhibit{name: "template-first", path: "/templates/fire", set: empty},
+		exhibit{name: "template-looks", path: "/templates/fire", set: looks},
+		exhibit{name: "template-empty", path: "/templates/fire", form: []string{"act=save&revision=4&id.sms=&en.sms=x"}, want: wrong},
+		exhibit{name: "template-too-long", path: "/templates/fire", form: []string{"act=publish&revision=4&id.sms=a…&en.sms=b…&id.title=x"}, set: func(_ testing.TB, c *company) { c.fatal = true }, want: wrong},
+		exhibit{name: "template-no-phone", path: "/templates/fire", form: []string{"act=try&revision=4&id.sms=a&en.sms=b"}, want: wrong},
 		exhibit{name: "readiness", path: "/readiness"},
 		exhibit{name: "readiness-first-day", path: "/readiness", set: empty},
 		exhibit{name: "readiness-looks", path: "/readiness", set: looks},

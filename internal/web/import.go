@@ -224,9 +224,17 @@ func (v importView) Columns() []string {
 	return out
 }
 
-// FaultyRows are the faulty rows that the page lists.
+// FaultyRows are the faulty rows that the page lists: the first ones, and those
+// that the summary links to.
 func (v importView) FaultyRows() []FaultyRow {
-	return v.Check.Faulty[:min(len(v.Check.Faulty), shownFaults)]
+	n := min(len(v.Check.Faulty), shownFaults)
+	out := v.Check.Faulty[:n:n]
+	for _, row := range v.Check.Faulty[n:] {
+		if slices.ContainsFunc(v.Check.Sums, func(s FaultSum) bool { return s.First == row.Row }) {
+			out = append(out, row)
+		}
+	}
+	return out
 }
 
 // FaultyCount is how many rows are faulty.
@@ -237,31 +245,9 @@ type sum struct{ Text, Anchor string }
 
 // Sums say what is wrong, most first; each links to the first faulty cell.
 func (v importView) Sums() []sum {
-	counts, first := map[string]int{}, map[string]int{}
-	byName := map[string]string{}
-	for _, row := range v.Check.Faulty {
-		for key := range row.Problems {
-			if _, seen := first[key]; !seen {
-				first[key] = row.Row
-			}
-			byName[key] = key
-			counts[key]++
-		}
-	}
-	keys := make([]string, 0, len(counts))
-	for key := range counts {
-		keys = append(keys, key)
-	}
-	slices.SortFunc(keys, func(a, b string) int {
-		if counts[a] != counts[b] {
-			return counts[b] - counts[a]
-		}
-		return strings.Compare(a, b)
-	})
 	var out []sum
-	for _, key := range keys {
-		n := v.N(counts[key])
-		text := ""
+	for _, of := range v.Check.Sums {
+		key, n, text := of.Column, v.N(of.Rows), ""
 		switch key {
 		case "mobile_phone":
 			text = v.T("Mend %s phone numbers", n)
@@ -274,7 +260,7 @@ func (v importView) Sums() []sum {
 		default:
 			text = v.T("Mend %s cells of the column %s", n, v.ColumnName(key))
 		}
-		out = append(out, sum{text, v.CellID(first[key], key)})
+		out = append(out, sum{text, v.CellID(of.First, key)})
 	}
 	return out
 }

@@ -109,6 +109,7 @@ func (s *Server) routes() http.Handler {
 	s.routeImport(pages)
 	s.routePlaces(pages)
 	s.routePrepare(pages)
+	s.routeEditor(pages)
 	s.routeInbox(pages)
 	pages.HandleFunc("GET /static/{name...}", s.static)
 	pages.HandleFunc("/", s.unknownPage)

@@ -169,7 +169,7 @@ type corner struct{ Path, Label, Icon, Current string }
 func (p page) Company() []corner {
 	all := []corner{
 		{Path: "/people", Label: "People", Icon: "users"}, {Path: "/sites", Label: "Sites", Icon: "building-2"}, {Path: "/groups", Label: "Groups", Icon: "user-check"},
-		{Path: "/readiness", Label: "Readiness", Icon: "gauge"}, {Path: "/setup", Label: "Setup", Icon: "list-checks"},
+		{Path: "/templates", Label: "Templates", Icon: "layout-template"}, {Path: "/readiness", Label: "Readiness", Icon: "gauge"}, {Path: "/setup", Label: "Setup", Icon: "list-checks"},
 	}
 	for i, c := range all {
 		all[i].Current = p.Within(c.Path)

@@ -86,6 +86,9 @@ func TestEveryWordIsTranslated(t *testing.T) {
 	for _, s := range (composeView{}).Steps() {
 		want("step", s.Name)
 	}
+	for part, english := range partNames {
+		want(part, english)
+	}
 	for key, words := range taskWords {
 		want(key, words[0])
 		want(key, words[1])
