@@ -183,3 +183,26 @@ func (v boardView) Age() string {
 	}
 	return v.T("%s days ago", v.N(minutes/60/24))
 }
+
+// rung is how far one channel has come with a person, and when.
+type rung struct{ Text, At string }
+
+// Rungs are the ladder with its times.
+func (v personView) Rungs(r Recipient) []rung {
+	var out []rung
+	for _, c := range announcement.Channels {
+		one := Recipient{Channels: map[announcement.Channel]Ladder{}}
+		if l, ok := r.Channels[c]; ok {
+			one.Channels[c] = l
+			for _, text := range v.Ladder(one) {
+				out = append(out, rung{text, v.ClockAt(l.At)})
+			}
+		}
+	}
+	return out
+}
+
+// Silent reports whether this person may be called again.
+func (v personView) Silent() bool {
+	return v.Live && (v.Person.State == announcement.NoAnswer || v.Person.State == announcement.HasOpened || v.Person.State == announcement.Unreachable)
+}
