@@ -267,7 +267,7 @@ func (k sight) around(margin float64) *box {
 
 const (
 	coloured  = `.tag,.tile,.sev h1,.btn,.chip,.done,.net,.face,.urgent`
-	focusable = `a[href]:not(.skip),button,input:not([type=hidden]),select,textarea,summary`
+	focusable = `a[href]:not(.skip),button:enabled,input:not([type=hidden]):enabled,select,textarea,summary`
 )
 
 // measure looks at pictures of the page: whether somebody who sees no colours
@@ -480,6 +480,9 @@ func TestHTMLIsValid(t *testing.T) {
 	}
 	times := map[string]int{}
 	for _, m := range said.Messages {
+		if strings.Contains(m.Message, "appears to be written in") {
+			continue // it guesses the language, and a list of names misleads it
+		}
 		if times[m.Message]++; times[m.Message] <= 3 {
 			t.Errorf("%s: %s: %s\n\t%q", filepath.Base(m.URL), m.Type, m.Message, m.Extract)
 		}

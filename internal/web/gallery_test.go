@@ -137,7 +137,7 @@ var exhibits = []exhibit{
 	}},
 	{name: "me-calm", path: "/me", set: func(_ testing.TB, c *company) { c.me.Open = nil }},
 	{name: "me-no-number", path: "/me", set: func(_ testing.TB, c *company) { c.me.Open, c.me.SMS, c.me.Devices = nil, false, 0 }},
-	{name: "me-unknown-phone", path: "/me", set: func(_ testing.TB, c *company) { c.me = MePage{} }},
+	{name: "me-unknown-phone", path: "/me", set: func(_ testing.TB, c *company) { c.me = MePage{Emergency: "112"} }},
 
 	{name: "home", path: "/"},
 	{name: "home-drill", path: "/", set: alert("fire", announcement.Drill)},
