@@ -95,14 +95,14 @@ func keepRedis(stopping <-chan struct{}, path, folder, socket string, log *slog.
 		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 		err := cmd.Start()
 		if err == nil {
-			ended := make(chan error, 1)
-			go func() { ended <- cmd.Wait() }()
+			ended := make(chan struct{})
+			go func() { err = cmd.Wait(); close(ended) }()
 			select {
 			case <-stopping:
 				_ = cmd.Process.Kill()
 				<-ended
 				return
-			case err = <-ended:
+			case <-ended:
 			}
 		}
 		log.Error("redis-server ended; starting it again, and rebuilding the working state from the ledger", "reason", fmt.Sprint(err))

@@ -281,10 +281,7 @@ func (s *Server) faultsFile(w http.ResponseWriter, r *http.Request) {
 	out := csv.NewWriter(w)
 	_, _ = io.WriteString(w, "\ufeff") // without it Excel takes UTF-8 for Windows-1252
 	columns := v.Columns()
-	line := []string{v.T("Row")}
-	for _, key := range columns {
-		line = append(line, key)
-	}
+	line := append([]string{v.T("Row")}, columns...)
 	_ = out.Write(append(line, "error"))
 	for _, row := range c.Faulty {
 		line = []string{strconv.Itoa(row.Row)}

@@ -215,7 +215,7 @@ func shrink(img image.Image, width int) *image.RGBA {
 					r, g, bl, n = r+cr>>8, g+cg>>8, bl+cb>>8, n+1
 				}
 			}
-			out.SetRGBA(x, y, color.RGBA{uint8(r / n), uint8(g / n), uint8(bl / n), 0xff}) //nolint:gosec // a mean of bytes is a byte
+			out.SetRGBA(x, y, color.RGBA{uint8(r / n), uint8(g / n), uint8(bl / n), 0xff})
 		}
 	}
 	return out
@@ -243,7 +243,7 @@ func paletted(img *image.RGBA) *image.Paletted {
 	var palette color.Palette
 	near := map[color.RGBA]uint8{}
 	for i, x := range tones[:min(len(tones), 256)] {
-		near[x.c] = uint8(i) //nolint:gosec // there are 256
+		near[x.c] = uint8(i)
 		c := x.c             // the middle of its step
 		if c.R > 0xf0 && c.G > 0xf0 && c.B > 0xf0 {
 			c = color.RGBA{0xff, 0xff, 0xff, 0xff}
@@ -256,7 +256,7 @@ func paletted(img *image.RGBA) *image.Paletted {
 			c := coarse(img.RGBAAt(x, y))
 			i, ok := near[c]
 			if !ok {
-				i = uint8(palette.Index(c)) //nolint:gosec // there are 256
+				i = uint8(palette.Index(c))
 				near[c] = i
 			}
 			out.SetColorIndex(x, y, i)
