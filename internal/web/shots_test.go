@@ -244,7 +244,7 @@ func paletted(img *image.RGBA) *image.Paletted {
 	near := map[color.RGBA]uint8{}
 	for i, x := range tones[:min(len(tones), 256)] {
 		near[x.c] = uint8(i)
-		c := x.c             // the middle of its step
+		c := x.c // the middle of its step
 		if c.R > 0xf0 && c.G > 0xf0 && c.B > 0xf0 {
 			c = color.RGBA{0xff, 0xff, 0xff, 0xff}
 		}
