@@ -195,7 +195,8 @@ window.checks = (function () {
     document.addEventListener("keydown", look, true);
     scrollTo(0, 0);
     if (wanted[0]) wanted[0].focus();
-    return wanted.length;
+    // A field for a date is four stops: day, month, year and the calendar.
+    return wanted.length + 3 * all("input[type=date]").length;
   }
   function endTabbing() {
     look();
