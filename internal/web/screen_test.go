@@ -27,7 +27,7 @@ import (
 )
 
 // screenLimit is how long one page may take to be looked at on a busy machine.
-const screenLimit = 60 * time.Second
+const screenLimit = 30 * time.Second
 
 // findChromium returns the browser. Without one the test is named and left out;
 // on CI it fails, because a check that does not run finds nothing.
