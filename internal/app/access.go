@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"strings"
 	"sync"
 
@@ -38,19 +37,10 @@ type token struct {
 // counts here at once. It returns when all are known.
 func openAccess(ctx context.Context, vault ledger.Vault, bootstrap string, open bool) (*access, error) {
 	a := &access{vault: vault, bootstrap: bootstrap, open: open, tokens: map[string]token{}}
-	ready := make(chan struct{})
-	failed := make(chan error, 1)
-	go func() {
-		failed <- vault.Follow(ctx, "token.", a.learn, func() { close(ready) })
-	}()
-	select {
-	case <-ready:
-		return a, nil
-	case err := <-failed:
-		return nil, fmt.Errorf("load tokens: %w", err)
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	if err := keepUp(ctx, vault, "token.", "tokens", a.learn); err != nil {
+		return nil, err
 	}
+	return a, nil
 }
 
 func (a *access) learn(key string, value []byte) {

@@ -69,14 +69,8 @@ const (
 func openCountdowns(ctx context.Context, vault ledger.Vault) (*countdowns, error) {
 	c := &countdowns{vault: vault, all: map[announcement.ID]prepared{}, ends: map[announcement.ID]ending{}, faults: map[announcement.ID]fault{}}
 	for _, prefix := range []string{endKey, preparedKey} { // ends first: nothing that ended goes out again
-		ready, failed := make(chan struct{}), make(chan error, 1)
-		go func() { failed <- vault.Follow(ctx, prefix, c.learn, func() { close(ready) }) }()
-		select {
-		case <-ready:
-		case err := <-failed:
-			return nil, fmt.Errorf("load countdowns: %w", err)
-		case <-ctx.Done():
-			return nil, ctx.Err()
+		if err := keepUp(ctx, vault, prefix, "countdowns", c.learn); err != nil {
+			return nil, err
 		}
 	}
 	return c, nil

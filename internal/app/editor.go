@@ -54,16 +54,10 @@ const (
 // openEditions returns when the words that were published before are said.
 func openEditions(ctx context.Context, vault ledger.Vault, catalogue *announcement.Catalogue) (*editions, error) {
 	e := &editions{vault: vault, catalogue: catalogue, all: map[string]edition{}}
-	ready, failed := make(chan struct{}), make(chan error, 1)
-	go func() { failed <- vault.Follow(ctx, editionKey, e.learn, func() { close(ready) }) }()
-	select {
-	case <-ready:
-		return e, nil
-	case err := <-failed:
-		return nil, fmt.Errorf("load edited texts: %w", err)
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	if err := keepUp(ctx, vault, editionKey, "edited texts", e.learn); err != nil {
+		return nil, err
 	}
+	return e, nil
 }
 
 func (e *editions) learn(key string, value []byte) {

@@ -42,16 +42,10 @@ const inboxKey = "inbox."
 // openInbox returns when everything that was stored before is loaded.
 func openInbox(ctx context.Context, vault ledger.Vault) (*inbox, error) {
 	b := &inbox{vault: vault, texts: map[string]text{}}
-	ready, failed := make(chan struct{}), make(chan error, 1)
-	go func() { failed <- vault.Follow(ctx, inboxKey, b.learn, func() { close(ready) }) }()
-	select {
-	case <-ready:
-		return b, nil
-	case err := <-failed:
-		return nil, fmt.Errorf("load inbox: %w", err)
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	if err := keepUp(ctx, vault, inboxKey, "inbox", b.learn); err != nil {
+		return nil, err
 	}
+	return b, nil
 }
 
 func (b *inbox) learn(key string, value []byte) {

@@ -43,16 +43,10 @@ const (
 // openTrials returns when what was stored before is known.
 func openTrials(ctx context.Context, vault ledger.Vault) (*trials, error) {
 	t := &trials{vault: vault}
-	ready, failed := make(chan struct{}), make(chan error, 1)
-	go func() { failed <- vault.Follow(ctx, trialsKey, t.learn, func() { close(ready) }) }()
-	select {
-	case <-ready:
-		return t, nil
-	case err := <-failed:
-		return nil, fmt.Errorf("load tests of providers: %w", err)
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	if err := keepUp(ctx, vault, trialsKey, "tests of providers", t.learn); err != nil {
+		return nil, err
 	}
+	return t, nil
 }
 
 func (t *trials) learn(_ string, value []byte) {

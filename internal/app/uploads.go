@@ -55,16 +55,10 @@ const (
 // openUploads returns when everything that was kept before is known.
 func openUploads(ctx context.Context, vault ledger.Vault, now func() time.Time) (*uploads, error) {
 	u := &uploads{vault: vault, now: now, kept: map[string]upload{}, checks: map[string]checked{}}
-	ready, failed := make(chan struct{}), make(chan error, 1)
-	go func() { failed <- vault.Follow(ctx, uploadKey, u.learn, func() { close(ready) }) }()
-	select {
-	case <-ready:
-		return u, nil
-	case err := <-failed:
-		return nil, fmt.Errorf("load uploads: %w", err)
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	if err := keepUp(ctx, vault, uploadKey, "uploads", u.learn); err != nil {
+		return nil, err
 	}
+	return u, nil
 }
 
 func (u *uploads) learn(key string, value []byte) {

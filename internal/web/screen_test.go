@@ -27,7 +27,7 @@ import (
 )
 
 // screenLimit is how long one page may take to be looked at on a busy machine.
-const screenLimit = 30 * time.Second
+const screenLimit = 60 * time.Second
 
 // findChromium returns the browser. Without one the test is named and left out;
 // on CI it fails, because a check that does not run finds nothing.
@@ -140,10 +140,20 @@ func (s *screen) complaints() (faults []string) {
 }
 
 func (s *screen) do(f func(context.Context, *chromedp.Target) error) error {
-	ctx, cancel := context.WithTimeout(s.ctx, screenLimit)
+	return s.within(screenLimit, f)
+}
+
+func (s *screen) within(limit time.Duration, f func(context.Context, *chromedp.Target) error) error {
+	ctx, cancel := context.WithTimeout(s.ctx, limit)
 	defer cancel()
 	return chromedp.Do(ctx, chromedp.Func(f))
 }
+
+// A picture takes a tenth of a second.
+const (
+	pictureLimit = 15 * time.Second
+	pictureTries = 4
+)
 
 // always runs a script at the beginning of every page from now on.
 func (s *screen) always(script string) error {
@@ -224,13 +234,24 @@ func (s *screen) picture(part *box) (image.Image, error) {
 		p.Clip = &cdpage.Viewport{X: part.X, Y: part.Y, Width: part.Width, Height: part.Height, Scale: 1}
 	}
 	var data []byte
-	err := s.do(func(ctx context.Context, c *chromedp.Target) error {
-		r, err := cdp.Call(ctx, c, cdpage.CaptureScreenshot, p)
+	var err error
+	// A browser without a screen now and then never draws a tab that stands behind
+	// another, so the tab is brought to the front, and asked again.
+	for range pictureTries {
+		err = s.within(pictureLimit, func(ctx context.Context, c *chromedp.Target) error {
+			if _, err := cdp.Call(ctx, c, cdpage.BringToFront, cdp.Empty{}); err != nil {
+				return err
+			}
+			r, err := cdp.Call(ctx, c, cdpage.CaptureScreenshot, p)
+			if err == nil {
+				data = r.Data
+			}
+			return err
+		})
 		if err == nil {
-			data = r.Data
+			break
 		}
-		return err
-	})
+	}
 	if err != nil {
 		return nil, fmt.Errorf("take a picture: %w", err)
 	}
