@@ -242,7 +242,7 @@ func TestReplyTestUnlocksTwoWay(t *testing.T) {
 		}
 		c.goes("/setup/channels", "act=reply&number=siti")
 		h.After(10 * time.Second)
-		h.Phone("siti").ExpectSMS("TEST")
+		h.Phone("siti").ExpectSMS("This is a trial message")
 		h.Phone("siti").ExpectSMS("TEST, not an alert", "Reply 1")
 		h.Phone("budi").Reply("1") // not the one who was asked
 		h.After(70 * time.Second)
