@@ -163,9 +163,9 @@ func (d *Directory) apply(key string, value []byte) {
 	case key == dutyKey:
 		err = d.applyDuty(value)
 	case strings.HasPrefix(key, siteKey):
-		err = d.applySite(key[len(siteKey):], value)
+		err = applyNamed(d.sites, key[len(siteKey):], value)
 	case strings.HasPrefix(key, groupKey):
-		err = d.applyGroup(key[len(groupKey):], value)
+		err = applyNamed(d.groups, key[len(groupKey):], value)
 	case strings.HasPrefix(key, pastKey):
 		err = d.applyPast(key[len(pastKey):], value)
 	}

@@ -3,7 +3,6 @@ package directory
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -38,21 +37,8 @@ func (r Rule) empty() bool {
 	return len(r.Sites)+len(r.Departments)+len(r.Shifts)+len(r.Titles)+len(r.Under) == 0
 }
 
-func (d *Directory) applyGroup(id string, value []byte) error {
-	if value == nil {
-		delete(d.groups, id)
-		return nil
-	}
-	var g Group
-	if err := json.Unmarshal(value, &g); err != nil {
-		return err
-	}
-	if g.Version >= d.groups[id].Version {
-		g.ID = id
-		d.groups[id] = g
-	}
-	return nil
-}
+func (g Group) version() int64         { return g.Version }
+func (g Group) called(id string) Group { g.ID = id; return g }
 
 // Groups returns the groups by name, each with its count as of now.
 func (d *Directory) Groups() []Group {

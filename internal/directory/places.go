@@ -36,18 +36,28 @@ type Site struct {
 	SetUp  bool `json:"-"` // false: only people say that it exists
 }
 
-func (d *Directory) applySite(id string, value []byte) error {
+func (s Site) version() int64        { return s.Version }
+func (s Site) called(id string) Site { s.ID = id; return s }
+
+// named is a site or a group as stored under an id.
+type named[T any] interface {
+	version() int64
+	called(id string) T
+}
+
+// applyNamed keeps what is stored, or forgets one that was deleted. An older
+// version that comes late changes nothing.
+func applyNamed[T named[T]](all map[string]T, id string, value []byte) error {
 	if value == nil {
-		delete(d.sites, id)
+		delete(all, id)
 		return nil
 	}
-	var s Site
+	var s T
 	if err := json.Unmarshal(value, &s); err != nil {
 		return err
 	}
-	if s.Version >= d.sites[id].Version {
-		s.ID = id
-		d.sites[id] = s
+	if s.version() >= all[id].version() {
+		all[id] = s.called(id)
 	}
 	return nil
 }

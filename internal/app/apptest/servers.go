@@ -13,19 +13,23 @@ import (
 	"time"
 )
 
-var buildNATS = sync.OnceValues(func() (string, error) {
-	folder, err := os.MkdirTemp("", "kentongan-nats-")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(folder, "nats-server")
-	// The module is one of ours already, so this needs nothing but Go.
-	out, err := exec.Command("go", "build", "-o", path, "github.com/nats-io/nats-server/v2").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("build nats-server: %w: %s", err, out)
-	}
-	return path, nil
-})
+// buildNATS: the module is one of ours already, so this needs nothing but Go.
+var buildNATS = built("github.com/nats-io/nats-server/v2")
+
+// built compiles a program once, when it is first wanted.
+func built(program string) func() (string, error) {
+	return sync.OnceValues(func() (string, error) {
+		folder, err := os.MkdirTemp("", "kentongan-built-")
+		if err != nil {
+			return "", err
+		}
+		path := filepath.Join(folder, "program")
+		if out, err := exec.Command("go", "build", "-o", path, program).CombinedOutput(); err != nil {
+			return "", fmt.Errorf("build %s: %w: %s", program, err, out)
+		}
+		return path, nil
+	})
+}
 
 // StartNATS runs a real nats-server of its own, as deploy/nats.conf sets it up,
 // and returns its URL.

@@ -56,18 +56,7 @@ type Node struct {
 	log  *os.File
 }
 
-var build = sync.OnceValues(func() (string, error) {
-	folder, err := os.MkdirTemp("", "kentongan-bin-")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(folder, "kentongan")
-	out, err := exec.Command("go", "build", "-o", path, "kentongan/cmd/kentongan").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("build: %w: %s", err, out)
-	}
-	return path, nil
-})
+var build = built("kentongan/cmd/kentongan")
 
 // New starts an installation of n nodes with the extra environment, waits until
 // it serves, and stops it when the test ends.
