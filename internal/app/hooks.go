@@ -290,7 +290,7 @@ func (d *desk) realInDrill(ctx context.Context, p tracker.Place, in sms.Inbound,
 	if err != nil {
 		return false, fmt.Errorf("%w: %w", web.ErrNotYet, err)
 	}
-	again := details[0].State == announcement.NeedsHelp && details[0].Ref != tracker.PressOf(p.Number, ref)
+	again := details[0].State == announcement.NeedsHelp && details[0].Ref != "" && details[0].Ref != tracker.PressOf(p.Number, ref) // "": another's word
 	if !again && !strings.Contains(strings.ToLower(in.Body), "sos") && !strings.ContainsAny(in.Body, "🆘🚨") {
 		return false, nil
 	}

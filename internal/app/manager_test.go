@@ -124,6 +124,44 @@ func TestCheck42MarkNeedsToSayHowOneKnows(t *testing.T) {
 	})
 }
 
+func TestNeedsHelpIsBelievedAboutSomebodyWhoWasSafe(t *testing.T) {
+	rehearse(t, crew, func(h *rehearsal) {
+		fire := h.Announce("Fire in hall 3", to("siti", "agus"), steps(time.Hour))
+		team, siti := h.Team(fire, "budi"), h.recipientNamed(fire, "siti")
+		for _, name := range []string{"siti", "agus"} {
+			h.Phone(name).ExpectSMS("Fire in hall 3")
+		}
+		h.Phone("siti").Reply("1")
+		h.Phone("siti").ExpectSMS("Recorded SAFE")
+		h.After(time.Minute)
+		if !strings.Contains(team.Look(), fmt.Sprintf(`form="bulk" name="n" value="%d"`, siti)) {
+			t.Error("the page does not let the manager mark somebody who has answered")
+		}
+		team.Press("/mark", mark(siti, "2", "saw")) // something fell on her
+		h.ExpectState(fire, "siti", announcement.NeedsHelp)
+		if r := h.recipient(fire, "siti"); r.VouchedBy != "budi" || r.How != announcement.SawThem {
+			t.Errorf("got %+v, want the word of budi, who saw her", r)
+		}
+		for _, responder := range []string{"budi", "dewi", "chief"} {
+			h.Phone(responder).ExpectSMS("siti NEEDS HELP")
+		}
+		h.NothingElse()
+
+		h.After(time.Minute)
+		h.Phone("siti").Reply("1") // it was nothing
+		h.Phone("siti").ExpectSMS("Recorded SAFE")
+		h.ExpectState(fire, "siti", announcement.Confirmed)
+		h.After(time.Minute)
+		again := mark(siti, "2", "saw")
+		again.Set("k", "again")
+		team.Press("/mark", again) // it was not nothing
+		h.ExpectState(fire, "siti", announcement.NeedsHelp)
+		h.Phone("dewi").ExpectSMS("siti NEEDS HELP")
+		team.Press("/undo", mark(siti, "", ""))
+		h.ExpectState(fire, "siti", announcement.Confirmed)
+	})
+}
+
 func TestMarkCanBeTakenBackForFiveMinutes(t *testing.T) {
 	rehearse(t, crew, func(h *rehearsal) {
 		fire := h.Announce("Fire in hall 3", to("siti", "agus"), steps(time.Hour))

@@ -126,11 +126,10 @@ func (f *fold) apply(a []string) {
 		if was[0] != "" && number(a[3]) < number(was[0]) {
 			return
 		}
-		if a[2] == "2" && (len(was) < 2 || was[1] != "2") && f.fields[a[1]+":o"] == "" {
+		f.fields[a[1]+":v"] = strings.Join([]string{a[3], a[2], a[6], a[7], a[8], a[9]}, unit)
+		if f.reckon(n, a[1], a[5]) {
 			f.fields[a[1]+":h"] = a[10]
 		}
-		f.fields[a[1]+":v"] = strings.Join([]string{a[3], a[2], a[6], a[7], a[8], a[9]}, unit)
-		f.reckon(n, a[1], a[5])
 	case "excuse":
 		f.set(bitExcused, n, true)
 	case "claim": // number by actor at resolved
@@ -173,8 +172,8 @@ func (f *fold) climb(n int, round, channel, rank, failure, at string) {
 }
 
 // reckon sets the state of recipient n from their own answer, else from what a
-// named person says.
-func (f *fold) reckon(n int, field, at string) {
+// named person says; see outweighs. It returns whether they came to need help.
+func (f *fold) reckon(n int, field, at string) bool {
 	before := ""
 	for i, b := range []string{bitSafe, bitHelp, bitOffSite} {
 		if f.bits[b].Get(n) {
@@ -184,11 +183,11 @@ func (f *fold) reckon(n int, field, at string) {
 	answer, late := "", false
 	own := strings.Split(f.fields[field+":o"], unit)
 	vouched := strings.Split(f.fields[field+":v"], unit)
-	counts := len(own) == 1 && len(vouched) > 1 && vouched[1] != "0" // 0: taken back
-	if len(own) > 1 {
-		answer, late = own[1], own[2] == "1"
-	} else if counts {
+	counts := outweighs(vouched, own)
+	if counts {
 		answer = vouched[1]
+	} else if len(own) > 1 {
+		answer, late = own[1], own[2] == "1"
 	}
 	f.set(bitSafe, n, answer == "1")
 	f.set(bitHelp, n, answer == "2")
@@ -198,6 +197,17 @@ func (f *fold) reckon(n int, field, at string) {
 	if answer != before {
 		f.fields[field+":s"] = at
 	}
+	return answer == "2" && before != "2"
+}
+
+// outweighs reports whether what a named person says of somebody is their state:
+// it was not taken back, and they have not answered themselves. Against their own
+// word it counts in one case: that they need help, said since.
+func outweighs(vouched, own []string) bool {
+	if len(vouched) < 2 || vouched[1] == "0" {
+		return false
+	}
+	return len(own) < 2 || vouched[1] == "2" && own[1] != "2" && number(vouched[0]) >= number(own[0])
 }
 
 func number(s string) int64 {

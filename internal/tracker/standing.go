@@ -190,7 +190,7 @@ func (s *Standing) WaitingIn(lo, hi int) (help, outstanding int) {
 type Detail struct {
 	Number     int
 	State      announcement.State
-	Answer     announcement.Answer // their own standing answer, else what was vouched; 0 for none
+	Answer     announcement.Answer // that stands: their own, or what was vouched; 0 for none
 	AnsweredAt time.Time           // their first own answer, kept for ever
 	Since      time.Time           // of the state; when the announcement opened if nothing happened
 	Via        announcement.Via
@@ -278,12 +278,12 @@ var detailFields = []string{":f", ":s", ":o", ":v", ":c", ":h"}
 
 func decode(v []string) Detail {
 	d := Detail{AnsweredAt: fromMillis(v[0]), Since: fromMillis(v[1]), helpCause: v[5], Ladder: map[announcement.Channel]Rung{}}
-	if f := strings.Split(v[3], unit); len(f) == 6 && v[2] == "" && f[1] != "0" {
+	own := strings.Split(v[2], unit)
+	if f := strings.Split(v[3], unit); len(f) == 6 && outweighs(f, own) {
 		d.VouchedAt = fromMillis(f[0])
 		d.Answer, d.VouchedBy, d.VouchActor = announcement.Answer(number(f[1])), announcement.PersonID(f[2]), announcement.Actor(f[3])
 		d.How, d.Note = announcement.How(f[4]), f[5]
-	}
-	if f := strings.Split(v[2], unit); len(f) == 7 {
+	} else if f := own; len(f) == 7 {
 		d.Ref, d.Answer, d.Late, d.Via = f[6], announcement.Answer(number(f[1])), f[2] == "1", announcement.Via(f[3])
 		d.FromWords, d.Note = f[4] == "1", f[5]
 	}

@@ -56,7 +56,8 @@ local function climb(n, round, channel, rank, failure, at)
 end
 
 -- reckon sets the state of recipient n from their own answer, else from what a
--- named person says.
+-- named person says. Somebody else's word against their own counts in one case:
+-- that they need help, said since. Returns whether they came to need help.
 local function reckon(n, at)
   local before = ''
   for i, name in ipairs({'safe', 'help', 'offsite'}) do
@@ -64,11 +65,12 @@ local function reckon(n, at)
   end
   local answer, late = '', false
   local own, vouched = split(field(n .. ':o')), split(field(n .. ':v'))
-  local counts = #own == 1 and #vouched > 1 and vouched[2] ~= '0' -- 0: taken back
-  if #own > 1 then
-    answer, late = own[2], own[3] == '1'
-  elseif counts then
+  local counts = #vouched > 1 and vouched[2] ~= '0' -- 0: taken back
+    and (#own == 1 or vouched[2] == '2' and own[2] ~= '2' and tonumber(vouched[1]) >= tonumber(own[1]))
+  if counts then
     answer = vouched[2]
+  elseif #own > 1 then
+    answer, late = own[2], own[3] == '1'
   end
   set('safe', n, answer == '1')
   set('help', n, answer == '2')
@@ -76,6 +78,7 @@ local function reckon(n, at)
   set('vouched', n, counts)
   set('late', n, late)
   if answer ~= before then put(n .. ':s', at) end
+  return answer == '2' and before ~= '2'
 end
 
 local apply = {}
@@ -118,9 +121,8 @@ function apply.vouch(a) -- number answer said ref at by actor how note cause
   if redis.call('SADD', KEYS[3], a[5]) == 0 then return end
   local was = split(field(n .. ':v'))
   if was[1] ~= '' and tonumber(said) < tonumber(was[1]) then return end
-  if a[3] == '2' and was[2] ~= '2' and field(n .. ':o') == '' then put(n .. ':h', a[11]) end
   put(n .. ':v', table.concat({said, a[3], a[7], a[8], a[9], a[10]}, '\31'))
-  reckon(n, a[6])
+  if reckon(n, a[6]) then put(n .. ':h', a[11]) end
 end
 function apply.excuse(a) set('excused', a[2], true) end
 function apply.claim(a) put(a[2] .. ':c', table.concat({a[3], a[4], a[5], a[6]}, '\31')) end -- number by actor at resolved
