@@ -13,9 +13,14 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 
 	"kentongan/internal/tracker"
 )
+
+// The client would write to standard error by itself, beside our log and in other
+// words. All that it says there also comes back as an error.
+func init() { logging.Disable() }
 
 // openWorkingState opens the tracker's store: the operator's Redis, else a
 // redis-server of our own on a unix socket, else memory. Whichever it is may be
@@ -65,21 +70,22 @@ func startRedis(ctx context.Context, path string, log *slog.Logger) (*redis.Clie
 		_ = os.RemoveAll(folder)
 	}
 	client := redis.NewClient(&redis.Options{Network: "unix", Addr: socket})
+	end := func() { _ = client.Close(); stop() }
 	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		err := client.Ping(ctx).Err()
 		if err == nil {
 			break
 		}
 		if time.Now().After(deadline) || ctx.Err() != nil {
-			stop()
+			end()
 			return nil, nil, fmt.Errorf("redis-server does not answer: %w", err)
 		}
 	}
 	if err := tracker.CheckRedis(ctx, client); err != nil {
-		stop()
+		end()
 		return nil, nil, err
 	}
-	return client, func() { _ = client.Close(); stop() }, nil
+	return client, end, nil
 }
 
 // keepRedis runs redis-server until stopping is closed. One that ends by itself
