@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"kentongan/internal/announcement"
 	"kentongan/internal/channel/sms"
 	"kentongan/internal/ledger"
+	"kentongan/internal/tracker"
 	"kentongan/internal/web"
 )
 
@@ -35,6 +37,8 @@ type text struct {
 	Class   sms.Class `json:"class"`
 	Handled bool      `json:"handled,omitempty"`
 	By      string    `json:"by,omitempty"` // actor who dealt with it
+
+	Person announcement.PersonID `json:"person,omitempty"` // whose it is, where somebody in HR knows
 }
 
 const inboxKey = "inbox."
@@ -92,24 +96,32 @@ func (b *inbox) has(sid string) bool {
 	return ok
 }
 
-// handle says that somebody dealt with a text.
-func (b *inbox) handle(ctx context.Context, id string, by announcement.Actor) error {
-	key := inboxKey + id
+// get returns a text that waits.
+func (b *inbox) get(id string) (text, error) {
 	b.mu.RLock()
-	t, ok := b.texts[key]
-	b.mu.RUnlock()
-	if !ok {
-		return web.ErrNotFound
+	defer b.mu.RUnlock()
+	t, ok := b.texts[inboxKey+id]
+	if !ok || t.Handled {
+		return text{}, web.ErrNotFound
 	}
-	t.Handled, t.By = true, string(by)
+	return t, nil
+}
+
+// change stores what somebody did with a text.
+func (b *inbox) change(ctx context.Context, id string, edit func(*text)) error {
+	t, err := b.get(id)
+	if err != nil {
+		return err
+	}
+	edit(&t)
 	value, err := json.Marshal(t)
 	if err != nil {
 		return fmt.Errorf("encode text: %w", err)
 	}
-	if err := b.vault.Put(ctx, key, value); err != nil {
+	if err := b.vault.Put(ctx, inboxKey+id, value); err != nil {
 		return fmt.Errorf("%w: %w", web.ErrNotYet, err)
 	}
-	b.learn(key, value)
+	b.learn(inboxKey+id, value)
 	return nil
 }
 
@@ -123,13 +135,7 @@ func (d *desk) Inbox(context.Context) []web.Text {
 		if t.Handled {
 			continue
 		}
-		w := web.Text{ID: strings.TrimPrefix(key, inboxKey), At: t.At, From: t.From, Body: t.Body, Help: t.Class == sms.ClassHelp}
-		for _, p := range d.directory.ByMobile(t.From) {
-			if p.Active {
-				w.Names = append(w.Names, d.name(p.ID))
-			}
-		}
-		out = append(out, w)
+		out = append(out, d.textOf(strings.TrimPrefix(key, inboxKey), t))
 	}
 	slices.SortFunc(out, func(a, b web.Text) int {
 		if a.Help != b.Help {
@@ -143,12 +149,93 @@ func (d *desk) Inbox(context.Context) []web.Text {
 	return out
 }
 
+// textOf is a text as a page shows it.
+func (d *desk) textOf(id string, t text) web.Text {
+	w := web.Text{ID: id, At: t.At, From: t.From, Body: t.Body, Help: t.Class == sms.ClassHelp, Assigned: t.Person != ""}
+	if w.Assigned {
+		w.Names = []web.Name{d.name(t.Person)}
+		if to, _, ok := d.directory.ContactPoints(t.Person); ok && to.Mobile != t.From {
+			w.Mobile = to.Mobile
+		}
+		return w
+	}
+	for _, p := range d.directory.ByMobile(t.From) {
+		if p.Active {
+			w.Names = append(w.Names, d.name(p.ID))
+		}
+	}
+	return w
+}
+
+// WaitingText returns one text that waits for a person.
+func (d *desk) WaitingText(_ context.Context, id string) (web.Text, error) {
+	t, err := d.inbox.get(id)
+	if err != nil {
+		return web.Text{}, err
+	}
+	return d.textOf(id, t), nil
+}
+
 // HandleText takes a text out of the inbox.
 func (d *desk) HandleText(ctx context.Context, p web.Principal, id string) error {
 	if p.Role != web.Sender {
 		return web.ErrForbidden
 	}
-	return d.inbox.handle(ctx, id, p.Actor)
+	return d.inbox.change(ctx, id, func(t *text) { t.Handled, t.By = true, string(p.Actor) })
+}
+
+// AssignText says whose text it is. While an announcement asks that person it is
+// filed there, and leaves the inbox: words that may ask for help become their call
+// for help, as if they had come from the person's own number. Otherwise it stays
+// in the inbox under their name, because somebody still has to read it.
+func (d *desk) AssignText(ctx context.Context, p web.Principal, id, number string) (announcement.ID, int, error) {
+	if p.Role != web.Sender {
+		return "", 0, web.ErrForbidden
+	}
+	t, err := d.inbox.get(id)
+	if err != nil {
+		return "", 0, err
+	}
+	who, ok := d.directory.ByNumber(strings.TrimSpace(number))
+	if !ok || !who.Active {
+		return "", 0, announcement.FieldErrors{{Field: "number", Value: cut(number, 40), Why: "nobody has this employee number"}}
+	}
+	if err := d.caughtUp(ctx); err != nil {
+		return "", 0, err
+	}
+	for _, place := range d.tracker.OpenFor(who.ID) {
+		v, ok := d.tracker.View(place.ID)
+		if !ok || !place.Open || v.OpenedAt.After(t.At) { // it cannot be about what came later
+			continue
+		}
+		if err := d.fileText(ctx, p.Actor, id, t, v, place.Number); err != nil {
+			return "", 0, err
+		}
+		if err := d.inbox.change(ctx, id, func(t *text) { t.Person, t.Handled, t.By = who.ID, true, string(p.Actor) }); err != nil {
+			return "", 0, err
+		}
+		return place.ID, place.Number, d.caughtUp(ctx)
+	}
+	return "", 0, d.inbox.change(ctx, id, func(t *text) { t.Person, t.By = who.ID, string(p.Actor) })
+}
+
+// fileText writes a text down under a recipient. The key is that of a text which
+// the house could place by itself: however often it is assigned, it counts once.
+func (d *desk) fileText(ctx context.Context, by announcement.Actor, id string, t text, v tracker.View, number int) error {
+	note, err := d.keepNote(ctx, v.Announcement.ID, t.Body)
+	if err != nil {
+		return err
+	}
+	fact := announcement.Fact{Announcement: v.Announcement.ID, Kind: announcement.KindHeard, At: d.now().UTC(),
+		Heard: &announcement.Heard{Number: number, Class: string(t.Class), Via: announcement.ViaSMS, Note: note, Ref: id}}
+	if t.Class == sms.ClassHelp {
+		fact = d.answered(v, number, announcement.Answered{Answer: announcement.NeedHelp, Via: announcement.ViaSMS, Said: t.At, Ref: id, Note: note, FromWords: true})
+	}
+	fact.Actor = by
+	if _, err := d.ledger.Once(ctx, "sms-"+id+"-"+strconv.Itoa(number), fact); err != nil && !errors.Is(err, ledger.ErrAlready) {
+		return fmt.Errorf("%w: %w", web.ErrNotYet, err)
+	}
+	return nil
 }
 
 // reportEvery is how often one number can make the duty list be called: a

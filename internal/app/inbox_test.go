@@ -1,11 +1,13 @@
 package app
 
 import (
+	"errors"
 	"testing"
 	"time"
 
 	"kentongan/internal/announcement"
 	"kentongan/internal/sandbox"
+	"kentongan/internal/web"
 )
 
 // Stranger gives a phone to somebody whom the directory does not know.
@@ -90,5 +92,72 @@ func TestYesIsAnAnswerUnlessItOptsInAgain(t *testing.T) {
 		siti.Reply("YES")
 		siti.ExpectSMS("Emergency SMS is on again")
 		h.ExpectState(fire, "siti", announcement.HasOpened)
+	})
+}
+
+// Siti borrows a stranger's phone. Somebody in HR knows whose text it is: it
+// becomes her call for help in the open alert, once, and calls whom hers would.
+func TestTextOfAStrangerIsAssigned(t *testing.T) {
+	rehearse(t, "chief, budi manager:chief, siti manager:budi, agus manager:budi", func(h *rehearsal) {
+		hr := web.Principal{Actor: announcement.ByConsole, Role: web.Sender}
+		desk := h.house.desk
+		stranger := h.Stranger("+628999000111")
+		fire := h.Announce("Fire in hall 3", to("siti", "budi"))
+		for _, who := range []string{"siti", "budi"} {
+			h.Phone(who).ExpectSMS("Fire in hall 3")
+		}
+		stranger.Reply("tolong, saya siti, kaki luka")
+		h.After(time.Minute)
+		h.ExpectState(fire, "siti", announcement.NoAnswer)
+		box := desk.Inbox(h.t.Context())
+		if len(box) != 1 || len(box[0].Names) != 0 {
+			t.Fatalf("inbox: got %+v, want one text of a stranger", box)
+		}
+		if _, _, err := desk.AssignText(h.t.Context(), hr, box[0].ID, "nobody"); asFieldErrors(err, "")[0].Field != "number" {
+			t.Errorf("assigned to an unknown number: %v", err)
+		}
+		if _, _, err := desk.AssignText(h.t.Context(), web.Principal{Role: web.Viewer}, box[0].ID, "siti"); !errors.Is(err, web.ErrForbidden) {
+			t.Errorf("a viewer assigns: %v", err)
+		}
+		at, n, err := desk.AssignText(h.t.Context(), hr, box[0].ID, "siti")
+		if err != nil || at != fire {
+			t.Fatalf("assigned to %q, %v, want the fire", at, err)
+		}
+		h.settle()
+		h.ExpectState(fire, "siti", announcement.NeedsHelp)
+		h.Phone("budi").ExpectSMS("siti NEEDS HELP")
+		r, _, err := desk.Recipient(h.t.Context(), fire, n)
+		if err != nil || r.Words != "tolong, saya siti, kaki luka" {
+			t.Errorf("the board says %q, %v, want her words", r.Words, err)
+		}
+		if box := desk.Inbox(h.t.Context()); len(box) != 0 {
+			t.Errorf("it still waits: %+v", box)
+		}
+		if _, _, err := desk.AssignText(h.t.Context(), hr, box[0].ID, "agus"); !errors.Is(err, web.ErrNotFound) {
+			t.Errorf("assigned twice: %v", err)
+		}
+
+		stranger.Reply("kantor sudah buka?") // nobody becomes safe by words that say no such thing
+		h.After(time.Minute)
+		box = desk.Inbox(h.t.Context())
+		if at, _, err := desk.AssignText(h.t.Context(), hr, box[0].ID, "budi"); err != nil || at != fire {
+			t.Fatalf("assigned to %q, %v, want the fire", at, err)
+		}
+		h.ExpectState(fire, "budi", announcement.NoAnswer)
+
+		// No alert asks Agus: the text stays, under his name, with the number on file.
+		stranger.Reply("ini agus, motor saya mogok")
+		h.settle()
+		box = desk.Inbox(h.t.Context())
+		if at, _, err := desk.AssignText(h.t.Context(), hr, box[0].ID, "agus"); err != nil || at != "" {
+			t.Fatalf("assigned to %q, %v, want it to wait on", at, err)
+		}
+		box = desk.Inbox(h.t.Context())
+		if len(box) != 1 || !box[0].Assigned || box[0].Names[0].Name != "agus" || box[0].Mobile != h.employee("agus").mobile {
+			t.Errorf("inbox: got %+v, want it under the name of agus", box)
+		}
+		if err := desk.HandleText(h.t.Context(), hr, box[0].ID); err != nil || len(desk.Inbox(h.t.Context())) != 0 {
+			t.Errorf("not handled: %v", err)
+		}
 	})
 }

@@ -40,6 +40,14 @@ func wanted(t testing.TB) {
 	}
 }
 
+// chosenPages are those that CHECKS names.
+func chosenPages(t testing.TB) *regexp.Regexp {
+	t.Helper()
+	only, err := regexp.Compile(strings.TrimPrefix(os.Getenv("CHECKS"), "1"))
+	must(t, "read CHECKS", err)
+	return only
+}
+
 // tool reads a file of a tool. Without it the check is named and left out; on CI
 // it fails.
 func tool(t testing.TB, name string) string {
@@ -132,8 +140,7 @@ func look(t *testing.T, g *gallery, script string, at func(*screen, shown)) {
 			}
 		})
 	}
-	only, err := regexp.Compile(strings.TrimPrefix(os.Getenv("CHECKS"), "1"))
-	must(t, "read CHECKS", err)
+	only := chosenPages(t)
 	for _, p := range g.shown {
 		if only.MatchString(p.name) {
 			queue <- p

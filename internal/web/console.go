@@ -94,7 +94,7 @@ type homeView struct {
 	page
 	Open, Closed []Summary
 	Ready        Readiness
-	Texts        []Text
+	waiting
 }
 
 // Down says which channels do not go out now, and what still does.
@@ -164,7 +164,7 @@ func (s *Server) home(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, "list", err)
 		return
 	}
-	v := homeView{page: s.page(r, "Alerts"), Ready: s.Desk.Readiness(r.Context()), Texts: s.Desk.Inbox(r.Context())}
+	v := homeView{page: s.page(r, "Alerts"), Ready: s.Desk.Readiness(r.Context()), waiting: waiting{s.Desk.Inbox(r.Context())}}
 	for _, sum := range list {
 		if sum.Status == announcement.StatusClosed {
 			v.Closed = append(v.Closed, sum)

@@ -461,7 +461,12 @@ type Desk interface {
 	// Inbox lists the texts that belong to no announcement and wait for a person:
 	// calls for help first.
 	Inbox(ctx context.Context) []Text
+	WaitingText(ctx context.Context, id string) (Text, error)
 	HandleText(ctx context.Context, p Principal, id string) error
+	// AssignText says whose text it is. It returns the recipient of the open
+	// announcement under whom it is filed now; no announcement: it waits on, under
+	// the person's name.
+	AssignText(ctx context.Context, p Principal, id, number string) (announcement.ID, int, error)
 
 	Templates() []Template
 	Sitelist() []Choice
@@ -506,6 +511,9 @@ type Text struct {
 	Names []Name // whose number it is; empty for a stranger
 	Body  string
 	Help  bool // may be a call for help
+
+	Assigned bool   // somebody in HR said whose it is
+	Mobile   string // the number on file of whom it was assigned to, where it is another
 }
 
 // Choice is a site or a department with its number of active people.

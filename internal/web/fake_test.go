@@ -343,6 +343,21 @@ func (h *house) HandleText(_ context.Context, _ Principal, id string) error {
 	}
 	return nil
 }
+func (h *house) WaitingText(_ context.Context, id string) (Text, error) {
+	for _, t := range h.Inbox(context.Background()) {
+		if t.ID == id {
+			return t, nil
+		}
+	}
+	return Text{}, ErrNotFound
+}
+func (h *house) AssignText(_ context.Context, _ Principal, id, number string) (announcement.ID, int, error) {
+	if number == "9999" {
+		return "", 0, announcement.FieldErrors{{Field: "person", Value: number, Why: "nobody has this employee number"}}
+	}
+	h.changed++
+	return "a1", 4, nil
+}
 func (h *house) Principal(ctx context.Context, actor announcement.Actor) (Principal, error) {
 	return h.Authenticate(ctx, strings.TrimPrefix(string(actor), "token:"))
 }

@@ -39,6 +39,8 @@ var notices = map[string]string{
 	"too-soon-one":    "This person was called again less than 5 minutes ago.",
 	"tick":            "Tick the people first.",
 	"handled":         "Marked as handled.",
+	"assigned":        "The text now stands under their name. Call them, then mark it as handled.",
+	"filed":           "The text is filed here. If it says how they are, mark them below.",
 	"undone":          "The mark is taken back.",
 	"too-late":        "This mark can no longer be taken back. Mark them again as they are.",
 	"deleted":         "Deleted.",

@@ -66,6 +66,7 @@ func openCompany(t testing.TB) *company {
 	c.texts = []Text{
 		{ID: "t1", At: noon.Add(2 * time.Minute), From: "+6281200000001", Body: "tolong, terjebak di lift gedung 2", Help: true},
 		{ID: "t2", At: noon.Add(time.Minute), From: "+6281200000002", Names: []Name{{Number: "2211", Name: "Siti Aminah"}, {Number: "2212", Name: "Joko"}}, Body: "Selamat pagi, apakah besok masuk?"},
+		{ID: "t3", At: noon.Add(3 * time.Minute), From: "+628999000111", Names: []Name{{Number: "2213", Name: "Dewi Lestari Kusumawardhani"}}, Assigned: true, Mobile: "+6281200000009", Body: "Ini Dewi, pakai HP tetangga. Motor mogok."},
 	}
 	return c
 }
@@ -354,6 +355,14 @@ func (c *company) Departments() []Choice {
 
 func (c *company) Readiness(context.Context) Readiness { return c.ready }
 func (c *company) Inbox(context.Context) []Text        { return c.texts }
+func (c *company) WaitingText(_ context.Context, id string) (Text, error) {
+	for _, t := range c.texts {
+		if t.ID == id {
+			return t, nil
+		}
+	}
+	return Text{}, ErrNotFound
+}
 
 func (c *company) Preview(_ context.Context, d Draft) (Preview, error) {
 	if c.deskErr != nil {

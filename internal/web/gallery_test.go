@@ -154,6 +154,10 @@ var exhibits = []exhibit{
 	{name: "signin", path: "/signin"},
 	{name: "signin-wrong", path: "/signin", form: []string{"token=x"}, want: http.StatusUnauthorized},
 	{name: "inbox", path: "/inbox"},
+	{name: "inbox-whose", path: "/inbox/t1"},
+	{name: "inbox-whose-found", path: "/inbox/t2?q=agus"},
+	{name: "inbox-whose-nobody", path: "/inbox/t3?q=zzz"},
+	{name: "inbox-whose-faults", path: "/inbox/t1/person", form: []string{"person=9999"}, want: http.StatusUnprocessableEntity},
 	{name: "inbox-empty", path: "/inbox", set: func(_ testing.TB, c *company) { c.texts = nil }},
 
 	{name: "new-choose", path: "/new"},

@@ -1,27 +1,25 @@
 package web
 
-import "net/http"
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"kentongan/internal/announcement"
+)
 
 func (s *Server) routeInbox(mux *http.ServeMux) {
 	mux.HandleFunc("GET /inbox", s.signedIn(s.inboxPage))
+	mux.HandleFunc("GET /inbox/{id}", s.signedIn(s.textPage))
 	mux.HandleFunc("POST /inbox/{id}", s.signedIn(s.handleText))
+	mux.HandleFunc("POST /inbox/{id}/person", s.signedIn(s.assignText))
 }
 
-type inboxView struct {
-	page
-	Texts []Text
-}
-
-func (s *Server) inboxPage(w http.ResponseWriter, r *http.Request) {
-	s.show(w, r, http.StatusOK, "inbox", "inbox", inboxView{page: s.page(r, "SMS inbox"), Texts: s.Desk.Inbox(r.Context())})
-}
-
-func (s *Server) handleText(w http.ResponseWriter, r *http.Request) {
-	s.back(w, r, "handle text", "/inbox?done=handled", s.Desk.HandleText(r.Context(), principalOf(r.Context()), r.PathValue("id")))
-}
+// waiting is the texts that wait for a person.
+type waiting struct{ Texts []Text }
 
 // Asking is how many of the waiting texts may be calls for help.
-func (v homeView) Asking() int {
+func (v waiting) Asking() int {
 	n := 0
 	for _, t := range v.Texts {
 		if t.Help {
@@ -29,4 +27,90 @@ func (v homeView) Asking() int {
 		}
 	}
 	return n
+}
+
+type inboxView struct {
+	page
+	waiting
+}
+
+func (s *Server) inboxPage(w http.ResponseWriter, r *http.Request) {
+	s.show(w, r, http.StatusOK, "inbox", "inbox", inboxView{page: s.page(r, "SMS inbox"), waiting: waiting{s.Desk.Inbox(r.Context())}})
+}
+
+// letter is one text with the page around it.
+type letter struct {
+	page
+	Text
+}
+
+// Letter puts a text on this page.
+func (p page) Letter(t Text) letter { return letter{p, t} }
+
+// candidate is somebody whose text it may be.
+type candidate struct {
+	page
+	Name
+	Of string // the text
+}
+
+// Candidate is somebody whose text it may be.
+func (v textView) Candidate(n Name) candidate { return candidate{v.page, n, v.Text.ID} }
+
+// inboxFound is how many people a search for the sender of a text shows.
+const inboxFound = 20
+
+type textView struct {
+	page
+	Text  Text
+	Query string
+	Found PeoplePage
+}
+
+// textPage asks whose text it is.
+func (s *Server) textPage(w http.ResponseWriter, r *http.Request) {
+	s.showText(w, r, nil)
+}
+
+func (s *Server) showText(w http.ResponseWriter, r *http.Request, errs announcement.FieldErrors) {
+	t, err := s.Desk.WaitingText(r.Context(), r.PathValue("id"))
+	if err != nil {
+		s.fail(w, r, "text", err)
+		return
+	}
+	v := textView{page: s.page(r, "Whose text is this?"), Text: t, Query: strings.TrimSpace(r.FormValue("q"))}
+	if v.Query != "" {
+		if v.Found, err = s.People.People(r.Context(), PeopleFilter{Search: v.Query, Limit: inboxFound}); err != nil {
+			s.fail(w, r, "find people", err)
+			return
+		}
+	}
+	status := http.StatusOK
+	if v.Errors = errs; len(errs) > 0 {
+		status, v.Title = http.StatusUnprocessableEntity, v.T("Error:")+" "+v.Title
+	}
+	s.show(w, r, status, "inbox", "text", v)
+}
+
+func (s *Server) handleText(w http.ResponseWriter, r *http.Request) {
+	s.back(w, r, "handle text", "/inbox?done=handled", s.Desk.HandleText(r.Context(), principalOf(r.Context()), r.PathValue("id")))
+}
+
+// assignText says whose text it is, and shows where it went.
+func (s *Server) assignText(w http.ResponseWriter, r *http.Request) {
+	number := strings.TrimSpace(r.PostFormValue("person"))
+	if number == "" {
+		s.showText(w, r, fault("q", "Choose a person."))
+		return
+	}
+	id, index, err := s.Desk.AssignText(r.Context(), principalOf(r.Context()), r.PathValue("id"), number)
+	if errs := faults(err); errs != nil {
+		s.showText(w, r, fault("q", "Nobody has this employee number."))
+		return
+	}
+	path := "/inbox?done=assigned"
+	if id != "" {
+		path = fmt.Sprintf("/alerts/%s/people/%d?done=filed", id, index)
+	}
+	s.back(w, r, "assign text", path, err)
 }

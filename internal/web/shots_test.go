@@ -84,7 +84,7 @@ func (s *screen) take(x shot) (image.Image, error) {
 }
 
 // TestShots takes every page in both languages, on a phone and on a desk, light
-// and dark, for a person to look at.
+// and dark, for a person to look at: all, or those that CHECKS names.
 func TestShots(t *testing.T) {
 	if *shotsTo == "" {
 		t.Skip("only for make shots")
@@ -100,7 +100,11 @@ func TestShots(t *testing.T) {
 	var wanted []shot
 	thumbs := map[group][]image.Image{}
 	places := map[string]int{}
+	only := chosenPages(t)
 	for _, x := range exhibits {
+		if !only.MatchString(x.name) {
+			continue
+		}
 		places[x.name] = len(places)
 		for _, lang := range both {
 			for width := range heights {
