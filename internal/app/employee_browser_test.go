@@ -560,10 +560,42 @@ func TestChecksOfEnrolment(t *testing.T) {
 		phone.Open(p.API.URL + "/me")
 		phone.Signal(false)
 		phone.WorkerSignal(false)
-		for path, want := range map[string]string{"/guides": "Gempa bumi", "/guides/fire": "Keluar", "/guides/phone": "Chrome", "/me": "Salinan tersimpan", "/me/settings": "Tidak ada sinyal"} {
-			phone.Open(p.API.URL + path)
-			phone.WaitFor(pageWait, "body", want)
+		for _, page := range [][2]string{{"/guides", "Gempa bumi"}, {"/guides/fire", "Keluar"}, {"/me", "Salinan tersimpan"}, {"/me/settings", "Tidak ada sinyal"}, {"/guides/phone", "Chrome"}} {
+			phone.Open(p.API.URL + page[0])
+			phone.WaitFor(pageWait, "body", page[1])
 		}
+	})
+	t.Run("TheWayOutOfThePageWithoutASignalIsNotCutOff", func(t *testing.T) {
+		p := p.on(t)
+		phone := p.browser.Tab("id", 360, 740)
+		p.connect(phone, "E9")
+		phone.Open(p.API.URL + "/me?lang=id")
+		apptest.Worker[bool](phone, `keepGuides().then(() => true)`)
+		phone.Signal(false)
+		phone.WorkerSignal(false)
+		phone.Open(p.API.URL + "/me/settings")
+		phone.WaitFor(pageWait, "h1", "Tidak ada sinyal")
+		// The signal flickers while a person is on their way to the guides.
+		apptest.Eval[bool](phone, `(() => { document.querySelector("a[href='/guides']").click(); dispatchEvent(new Event("online")); return true })()`)
+		phone.WaitFor(pageWait, "h1", "Apa yang harus dilakukan")
+		// Who waits gets the page that they wanted by itself, once there is a signal.
+		phone.Open(p.API.URL + "/me/settings")
+		phone.WaitFor(pageWait, "h1", "Tidak ada sinyal")
+		phone.WorkerSignal(true)
+		phone.Signal(true)
+		phone.WaitFor(pageWait, "h1", "Pengaturan")
+	})
+	t.Run("OldGuidesAreFetchedAgain", func(t *testing.T) {
+		p := p.on(t)
+		phone := p.browser.Tab("id", 360, 740)
+		p.connect(phone, "E9")
+		phone.Open(p.API.URL + "/me?lang=id")
+		apptest.Worker[bool](phone, `keepGuides().then(() => caches.open("guides")).then(c => Promise.all([c.delete("/guides/fire"),
+			c.put("/offline", new Response("old", {headers: {Date: new Date(Date.now() - 2 * 3600000).toUTCString()}}))])).then(() => true)`)
+		phone.Open(p.API.URL + "/me")
+		apptest.Eventually(t, pageWait, "the guides to be kept anew", func() (bool, string) {
+			return apptest.Worker[bool](phone, `caches.open("guides").then(c => c.match("/guides/fire")).then(r => !!r)`), ""
+		})
 	})
 }
 

@@ -35,5 +35,15 @@
       });
     });
   });
-  addEventListener("online", function () { location.reload(); });
+  // A browser says "online" before anything can be fetched, and also for a moment
+  // in between. The page that was wanted comes back only once the server answers,
+  // and never in place of another to which the person is already on their way.
+  var leaving = 0;
+  addEventListener("beforeunload", function () { leaving = Date.now(); });
+  function back() {
+    fetch(location.href, {credentials: "same-origin"}).then(function () {
+      if (Date.now() - leaving > 10000) location.reload();
+    }).catch(function () { if (navigator.onLine) setTimeout(back, 5000); });
+  }
+  addEventListener("online", back);
 })();

@@ -168,18 +168,21 @@ self.addEventListener("fetch", function (e) {
 });
 
 // refresh renews all guides once in a while: in another language, or with a new
-// assembly point.
-let refreshed = Date.now();
+// assembly point. The age is that of a copy, because a worker is ended and begun
+// again all the time and remembers nothing.
 function refresh() {
-  if (Date.now() - refreshed < 3600000) return null;
-  refreshed = Date.now();
-  return keepGuides();
+  return caches.open("guides").then(function (c) { return c.match("/offline"); }).then(function (kept) {
+    if (!kept || Date.now() - new Date(kept.headers.get("Date")) > 3600000) return keepGuides();
+  });
 }
 
 // note keeps a page as it is now, or forgets one that is no more.
 function note(name, path, copy, status) {
   return caches.open(name).then(function (c) {
-    if (copy) return c.delete(path).then(function () { return c.put(path, copy); }).then(function () { return path === "/guides" ? refresh() : trim(c); });
+    if (copy) return c.delete(path).then(function () { return c.put(path, copy); }).then(function () {
+      if (name === "answers") return trim(c);
+      if (path === "/guides" || path === "/me") return refresh();
+    });
     if (status === 404) return c.delete(path);
   }).catch(function () {});
 }
@@ -196,7 +199,7 @@ function copyOf(name, path) {
   });
 }
 
-// trim keeps the newest pages.
+// trim keeps the newest alerts.
 function trim(cache) {
   return cache.keys().then(function (all) {
     return Promise.all(all.slice(0, Math.max(0, all.length - 20)).map(function (k) { return cache.delete(k); }));
