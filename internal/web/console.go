@@ -8,13 +8,9 @@ import (
 	"kentongan/internal/announcement"
 )
 
-const sessionLife = 12 * time.Hour // one long shift
-
 func (s *Server) routeConsole(mux *http.ServeMux) {
 	mux.HandleFunc("GET /{$}", s.signedIn(s.home))
-	mux.HandleFunc("GET /signin", s.signinPage)
-	mux.HandleFunc("POST /signin", s.signin)
-	mux.HandleFunc("POST /signout", s.signout)
+	s.routeSignin(mux)
 }
 
 // signedIn lets people in who have signed in, or everybody where the
@@ -23,7 +19,7 @@ func (s *Server) signedIn(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		p, ok := s.visitor(r)
 		if !ok {
-			http.Redirect(w, r, "/signin", http.StatusSeeOther)
+			s.askToSignIn(w, r)
 			return
 		}
 		if r.Method != http.MethodGet && r.Method != http.MethodHead && p.Role != Sender {
@@ -50,44 +46,6 @@ func (s *Server) visitor(r *http.Request) (Principal, bool) {
 	// at once: the cookie only says which token it was.
 	p, err = s.Access.Principal(r.Context(), p.Actor)
 	return p, err == nil
-}
-
-func (s *Server) cookie(name, value string, life time.Duration) *http.Cookie {
-	return &http.Cookie{Name: name, Value: value, Path: "/", MaxAge: int(life / time.Second), HttpOnly: true, Secure: s.secure, SameSite: http.SameSiteLaxMode}
-}
-
-type signinView struct{ page }
-
-func (s *Server) signinPage(w http.ResponseWriter, r *http.Request) {
-	s.show(w, r, http.StatusOK, "signin", "signin", signinView{page: s.page(r, "Sign in")})
-}
-
-func (s *Server) signin(w http.ResponseWriter, r *http.Request) {
-	p, err := s.Access.Authenticate(r.Context(), r.PostFormValue("token"))
-	if err != nil {
-		if status, _ := statusOf(err); status >= 500 {
-			s.fail(w, r, "sign in", err)
-			return
-		}
-		v := signinView{page: s.page(r, "Sign in")}
-		v.Errors, v.Title = fault("token", "This token is not known."), v.T("Error:")+" "+v.Title
-		s.show(w, r, http.StatusUnauthorized, "signin", "signin", v)
-		return
-	}
-	sealed, err := s.seal.put("session", p, sessionLife)
-	if err != nil {
-		s.fail(w, r, "sign in", err)
-		return
-	}
-	http.SetCookie(w, s.cookie("session", sealed, sessionLife))
-	http.Redirect(w, r, "/", http.StatusSeeOther)
-}
-
-func (s *Server) signout(w http.ResponseWriter, r *http.Request) {
-	c := s.cookie("session", "", 0)
-	c.MaxAge = -1
-	http.SetCookie(w, c)
-	http.Redirect(w, r, "/signin", http.StatusSeeOther)
 }
 
 type homeView struct {

@@ -37,8 +37,8 @@ func TestPagesAreMade(t *testing.T) {
 func TestConsoleNeedsSignIn(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t, newHouse())
-	if w := call(t, srv, "GET", "/alerts/a1", ""); w.Header().Get("Location") != "/signin" {
-		t.Errorf("got %d, want the sign-in page", w.Code)
+	if w := call(t, srv, "GET", "/alerts/a1?site=B", ""); w.Header().Get("Location") != "/signin?to=%2Falerts%2Fa1%3Fsite%3DB" {
+		t.Errorf("got %d to %q, want the sign-in page, and the board afterwards", w.Code, w.Header().Get("Location"))
 	}
 	w := call(t, srv, "POST", "/signin", "token=v")
 	cookies := w.Result().Cookies()
@@ -47,6 +47,49 @@ func TestConsoleNeedsSignIn(t *testing.T) {
 	}
 	if w := call(t, srv, "POST", "/alerts/a1/clear", "known=1&keep=no", "Cookie", cookies[0].String()); w.Code != 403 {
 		t.Errorf("viewer closes: got %d, want 403", w.Code)
+	}
+}
+
+// A session that ends in the middle brings people back to where they were, with
+// their text; and nobody is brought anywhere else.
+func TestSessionEndsInTheMiddle(t *testing.T) {
+	t.Parallel()
+	srv := newServer(t, newHouse())
+	to := func(form string) string { return call(t, srv, "POST", "/signin", form).Header().Get("Location") }
+	for form, want := range map[string]string{
+		"token=v": "/", "token=v&to=/alerts/a1%3Fsite%3DB": "/alerts/a1?site=B",
+		"token=v&to=//evil.example/": "/", "token=v&to=https://evil.example/": "/", "token=v&to=/%5Cevil.example": "/", "token=v&to=javascript:1": "/",
+	} {
+		if got := to(form); got != want {
+			t.Errorf("%s: got %q, want %q", form, got, want)
+		}
+	}
+	const words = `Use the "west" gate <now>`
+	carry := func(body string) url.Values { // as a browser would send the hidden fields of the page
+		form := url.Values{}
+		for _, m := range regexp.MustCompile(`<input type="hidden" name="([^"]+)" value="([^"]*)">`).FindAllStringSubmatch(body, -1) {
+			form.Add(m[1], html.UnescapeString(m[2]))
+		}
+		return form
+	}
+	w := call(t, srv, "POST", "/alerts/a1/update?lang=en", url.Values{"words.en": {words}, "words.id": {"Lewat barat"}}.Encode())
+	if w.Code != 401 || !strings.Contains(w.Body.String(), "What you wrote is kept") {
+		t.Fatalf("got %d %s, want a page that asks who it is and keeps the text", w.Code, w.Body)
+	}
+	form := carry(w.Body.String())
+	form.Set("token", "wrong")
+	w = call(t, srv, "POST", "/signin?lang=en", form.Encode())
+	form = carry(w.Body.String())
+	if w.Code != 401 || form.Get("kept.words.en") != words {
+		t.Fatalf("after a wrong token: got %d and %v, want the text still kept", w.Code, form)
+	}
+	form.Set("token", "v")
+	w = call(t, srv, "POST", "/signin?lang=en", form.Encode())
+	if body := w.Body.String(); w.Code != 200 || !strings.Contains(body, `action="/alerts/a1/update?lang=en"`) || carry(body).Get("words.en") != words || carry(body).Get("words.id") != "Lewat barat" {
+		t.Errorf("got %d %s, want the form to go on with", w.Code, body)
+	}
+	if w := call(t, srv, "POST", "/new/count", "x=1", "HX-Request", "true"); w.Code != 401 || w.Body.Len() != 0 {
+		t.Errorf("a part of a page: got %d %q, want the page left as it is", w.Code, w.Body)
 	}
 }
 

@@ -153,6 +153,8 @@ var exhibits = []exhibit{
 	{name: "home-texts", path: "/", set: func(_ testing.TB, c *company) { c.texts = c.texts[1:] }},
 	{name: "signin", path: "/signin"},
 	{name: "signin-wrong", path: "/signin", form: []string{"token=x"}, want: http.StatusUnauthorized},
+	{name: "signin-again", path: "/signin", form: []string{"token=x&to=/inbox&kept.note=Wait"}, want: http.StatusUnauthorized},
+	{name: "signed-in", path: "/signin", form: []string{"token=v&to=/inbox&kept.note=Wait"}},
 	{name: "inbox", path: "/inbox"},
 	{name: "inbox-whose", path: "/inbox/t1"},
 	{name: "inbox-whose-found", path: "/inbox/t2?q=agus"},
