@@ -186,6 +186,31 @@ func TestMarkCanBeTakenBackForFiveMinutes(t *testing.T) {
 	})
 }
 
+func TestTeamLinkEndsADayAfterTheClose(t *testing.T) {
+	rehearse(t, "chief, budi manager:chief, siti manager:budi", func(h *rehearsal) {
+		fire := h.Announce("Fire in hall 3", steps(time.Hour))
+		team := h.Team(fire, "budi")
+		look := func() int {
+			code, _ := team.serve(httptest.NewRequest(http.MethodGet, team.path, nil))
+			return code
+		}
+		h.Close(fire, announcement.AsAllClear)
+		h.After(23 * time.Hour)
+		if code := look(); code != http.StatusOK {
+			t.Errorf("23 hours after the close: got %d, want the team", code)
+		}
+		h.Phone("siti").Reply("2") // late, and no less urgent: budi is called, with this link
+		h.After(23 * time.Hour)
+		if code := look(); code != http.StatusOK {
+			t.Errorf("23 hours after a late call for help: got %d, want the team", code)
+		}
+		h.After(2 * time.Hour)
+		if code := look(); code != http.StatusNotFound {
+			t.Errorf("a day after everything: got %d, want nothing", code)
+		}
+	})
+}
+
 func TestCheck43SecondClaimSeesTheWinner(t *testing.T) {
 	rehearse(t, crew, func(h *rehearsal) {
 		fire := h.Announce("Fire in hall 3", to("siti", "agus"), steps(time.Hour))

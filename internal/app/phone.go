@@ -231,8 +231,12 @@ func (d *desk) Seen(ctx context.Context, token string, c announcement.Channel) e
 	return nil
 }
 
+// teamFor is how long a manager's link opens their team after the close, or after
+// a call for help that came later still.
+const teamFor = 24 * time.Hour
+
 // resolveTeam returns the team of a manager's link. The right lasts only while
-// the person is employed.
+// the person is employed, and until a day after there is nothing left to do.
 func (d *desk) resolveTeam(ctx context.Context, token string) (tracker.View, team, error) {
 	t, ok := d.links.team(token)
 	if !ok {
@@ -247,6 +251,16 @@ func (d *desk) resolveTeam(ctx context.Context, token string) (tracker.View, tea
 	v, ok := d.tracker.View(t.id)
 	if !ok {
 		return tracker.View{}, team{}, web.ErrNotFound
+	}
+	if last := v.ClosedAt; !last.IsZero() {
+		for _, at := range v.RoundsAt {
+			if at.After(last) {
+				last = at
+			}
+		}
+		if d.now().Sub(last) > teamFor {
+			return tracker.View{}, team{}, web.ErrNotFound
+		}
 	}
 	if who, ok := d.directory.Person(t.person); !ok || !who.Active {
 		return tracker.View{}, team{}, web.ErrNotFound
