@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -355,6 +356,57 @@ func TestMainJobSurvivesAnEmptiedRedis(t *testing.T) {
 	w := apptest.New(t, 1, "KENTONGAN_REDIS_URL="+redis.URL)
 	b := announce(t, w, "2s", "4s", "6s", "30s")
 	b.check(b.untilClosed(func() { redis.FlushAll(t) }), 0)
+}
+
+// TestHelpIsCalledWhileRedisIsDown stops the operator's Redis in the middle of an
+// alert: who calls for help does not wait until somebody has mended it.
+func TestHelpIsCalledWhileRedisIsDown(t *testing.T) {
+	redis := apptest.StartRedis(t)
+	w := apptest.New(t, 1, "KENTONGAN_REDIS_URL="+redis.URL)
+	staff := filepath.Join(t.TempDir(), "staff.csv")
+	csv := "employee_id,display_name,mobile_phone,manager_id,site,locale,active\nE1,Chief,+6281200000001,,Harbour,en,true\nE2,Budi,+6281200000002,E1,Harbour,en,true\nE3,Siti,+6281200000003,E2,Harbour,en,true\n"
+	if err := os.WriteFile(staff, []byte(csv), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.Import(staff)
+	w.HandOutPhones([]apptest.Person{{Number: "E1", Name: "Chief", Mobile: "+6281200000001"}, {Number: "E2", Name: "Budi", Mobile: "+6281200000002"}, {Number: "E3", Name: "Siti", Mobile: "+6281200000003"}})
+	var s summary
+	if err := w.API.Call(t.Context(), http.MethodPost, "/api/v1/announcements", "application/json", strings.NewReader(fmt.Sprintf(alarm, "10m", "20m", "30m", "40m")), &s); err != nil {
+		t.Fatal(err)
+	}
+	got := func(phone, words string) (n int) {
+		for _, e := range w.Log() {
+			if e.Phone == phone && e.Channel == "sms" && strings.Contains(e.Text, words) {
+				n++
+			}
+		}
+		return n
+	}
+	apptest.Eventually(t, 20*time.Second, "the alarm", func() (bool, string) { return got("E3", "Fire in hall 3") == 1, "" })
+
+	redis.Stop()
+	w.Act(sandbox.Act{Number: "E3", Via: "sms", Text: "2"})
+	called := func() (bool, string) {
+		budi, chief := got("E2", "Siti NEEDS HELP"), got("E1", "Siti NEEDS HELP")
+		return budi == 1 && chief == 1, fmt.Sprint(budi, " to the manager, ", chief, " to the duty list")
+	}
+	apptest.Eventually(t, 10*time.Second, "the calls for help", called)
+	// What begins while it is down goes out too.
+	if err := w.API.Call(t.Context(), http.MethodPost, "/api/v1/announcements", "application/json", strings.NewReader(strings.ReplaceAll(fmt.Sprintf(alarm, "10m", "20m", "30m", "40m"), "hall 3", "hall 4")), nil); err != nil {
+		t.Fatal(err)
+	}
+	apptest.Eventually(t, 10*time.Second, "the second alarm", func() (bool, string) { return got("E3", "Fire in hall 4") == 1, "" })
+
+	redis.Start()
+	w.Act(sandbox.Act{Number: "E2", Via: "sms", Text: "1A"})
+	apptest.Eventually(t, 20*time.Second, "the answers to stand", func() (bool, string) {
+		err := w.API.Call(t.Context(), http.MethodGet, "/api/v1/announcements/"+s.ID, "", nil, &s)
+		return err == nil && s.Counts.NeedHelp == 1 && s.Counts.Confirmed == 1 && s.sum() == 3, fmt.Sprintf("%+v, %v", s, err)
+	})
+	time.Sleep(3 * time.Second)
+	if ok, word := called(); !ok {
+		t.Errorf("when Redis was back: %s, want no second call", word)
+	}
 }
 
 func TestMainJobOnOwnServersWithTwoNodes(t *testing.T) {

@@ -50,7 +50,8 @@ type House struct {
 	server     *web.Server
 	sandbox    *sandbox.Sandbox
 	writes     writes
-	store      string
+	working    tracker.Store // the working state
+	store      string        // where it is, in words
 	listener   net.Listener
 	sandboxOn  net.Listener
 	closers    []func()
@@ -87,7 +88,7 @@ func Open(ctx context.Context, c Config, version string, log *slog.Logger) (_ *H
 	if err != nil {
 		return nil, err
 	}
-	h.store = name
+	h.working, h.store = store, name
 	h.closers = append(h.closers, closeStore)
 	queue, err := dispatch.OpenQueue(ctx, nc, dispatch.QueueOptions{Replicas: c.Replicas, Log: log})
 	if err != nil {
@@ -378,9 +379,16 @@ func newMetrics(h *House) (http.Handler, func(announcement.Channel, announcement
 		Help: "Calls handed to a provider, by channel, rank and reason."}, []string{"channel", "rank", "reason"})
 	watching := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "kentongan_live_streams", Help: "Open pages that wait for news."},
 		func() float64 { return float64(h.hub.Watching()) })
+	away := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "kentongan_redis_away", Help: "1 while Redis does not answer and this node keeps the working state itself."},
+		func() float64 {
+			if s, ok := h.working.(*tracker.Standby); ok && s.Away() {
+				return 1
+			}
+			return 0
+		})
 	folk := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "kentongan_people", Help: "Active people in the directory."},
 		func() float64 { return float64(len(h.directory.Everybody())) })
-	registry.MustRegister(calls, watching, folk)
+	registry.MustRegister(calls, watching, away, folk)
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), func(c announcement.Channel, r announcement.Rank, reason string) {
 		calls.WithLabelValues(string(c), r.String(), cmp.Or(reason, "none")).Inc()
 	}

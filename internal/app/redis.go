@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,19 +25,20 @@ func init() { logging.Disable() }
 
 // openWorkingState opens the tracker's store: the operator's Redis, else a
 // redis-server of our own on a unix socket, else memory. Whichever it is may be
-// emptied at any moment: it is rebuilt from the ledger.
+// emptied at any moment: it is rebuilt from the ledger. While Redis does not
+// answer, this process keeps the state itself.
 func openWorkingState(ctx context.Context, c *Config, log *slog.Logger) (tracker.Store, string, func(), error) {
 	if c.RedisURL != "" {
 		o, err := redis.ParseURL(c.RedisURL)
 		if err != nil {
 			return nil, "", nil, errors.New("KENTONGAN_REDIS_URL: must be redis://host:6379/0, rediss:// or unix://") // the cause may repeat the password
 		}
-		client := redis.NewClient(o)
+		client := redis.NewClient(patient(o))
 		if err := tracker.CheckRedis(ctx, client); err != nil {
 			_ = client.Close()
 			return nil, "", nil, fmt.Errorf("KENTONGAN_REDIS_URL: %w", err)
 		}
-		return tracker.NewRedisStore(client), "redis", func() { _ = client.Close() }, nil
+		return tracker.NewStandby(tracker.NewRedisStore(client), log), "redis", func() { _ = client.Close() }, nil
 	}
 	path, err := exec.LookPath("redis-server")
 	if err != nil {
@@ -48,7 +50,16 @@ func openWorkingState(ctx context.Context, c *Config, log *slog.Logger) (tracker
 		log.Warn("redis-server did not start: the working state is kept in memory", "reason", err)
 		return tracker.NewMemoryStore(), "memory", func() {}, nil
 	}
-	return tracker.NewRedisStore(client), "redis (child)", stop, nil
+	return tracker.NewStandby(tracker.NewRedisStore(client), log), "redis (child)", stop, nil
+}
+
+// patient returns o with as many tries as are of use: whoever asks has a time
+// limit, and goes on without Redis.
+func patient(o *redis.Options) *redis.Options {
+	o.ContextTimeoutEnabled = true
+	o.DialerRetries = cmp.Or(o.DialerRetries, 1)
+	o.MaxRetries = cmp.Or(o.MaxRetries, 1)
+	return o
 }
 
 // startRedis runs redis-server without persistence, for this process only. It
@@ -69,7 +80,7 @@ func startRedis(ctx context.Context, path string, log *slog.Logger) (*redis.Clie
 		<-stopped
 		_ = os.RemoveAll(folder)
 	}
-	client := redis.NewClient(&redis.Options{Network: "unix", Addr: socket})
+	client := redis.NewClient(patient(&redis.Options{Network: "unix", Addr: socket}))
 	end := func() { _ = client.Close(); stop() }
 	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		err := client.Ping(ctx).Err()

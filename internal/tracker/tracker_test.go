@@ -3,6 +3,7 @@ package tracker
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,7 +25,14 @@ const fire = announcement.ID("afire2222222222a")
 // stores returns both stores, so that every test judges both. Without a
 // redis-server that half is skipped aloud, and fails in CI.
 func stores(t *testing.T) map[string]func() Store {
-	all := map[string]func() Store{"memory": func() Store { return NewMemoryStore() }}
+	all := map[string]func() Store{
+		"memory": func() Store { return NewMemoryStore() },
+		"standby": func() Store { // of a store that is away half of the time
+			s := NewStandby(&failing{Store: NewMemoryStore()}, slog.New(slog.DiscardHandler))
+			s.pause = time.Millisecond
+			return s
+		},
+	}
 	path, err := exec.LookPath("redis-server")
 	if err != nil {
 		if os.Getenv("CI") != "" {
@@ -38,23 +46,39 @@ func stores(t *testing.T) map[string]func() Store {
 		if err != nil {
 			t.Fatal(err)
 		}
+		t.Cleanup(func() { _ = os.RemoveAll(dir) })
 		socket := filepath.Join(dir, "s")
-		cmd := exec.Command(path, "--port", "0", "--unixsocket", socket, "--save", "", "--appendonly", "no", "--dir", dir)
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		c := redis.NewClient(&redis.Options{Network: "unix", Addr: socket})
-		t.Cleanup(func() { _ = c.Close(); _ = cmd.Process.Kill(); _ = cmd.Wait(); _ = os.RemoveAll(dir) })
-		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-			if err = CheckRedis(t.Context(), c); err == nil {
-				return NewRedisStore(c)
-			}
-			if time.Now().After(deadline) {
-				t.Fatal(err)
-			}
-		}
+		startRedis(t, path, socket)
+		return NewRedisStore(connect(t, socket))
 	}
 	return all
+}
+
+// startRedis runs an empty redis-server until the test ends, or until stop.
+func startRedis(t *testing.T, path, socket string) (server *os.Process, stop func()) {
+	t.Helper()
+	cmd := exec.Command(path, "--port", "0", "--unixsocket", socket, "--save", "", "--appendonly", "no", "--dir", filepath.Dir(socket))
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	stop = sync.OnceFunc(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	t.Cleanup(stop)
+	return cmd.Process, stop
+}
+
+func connect(t *testing.T, socket string) *redis.Client {
+	t.Helper()
+	c := redis.NewClient(&redis.Options{Network: "unix", Addr: socket, ContextTimeoutEnabled: true})
+	t.Cleanup(func() { _ = c.Close() })
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		err := CheckRedis(t.Context(), c)
+		if err == nil {
+			return c
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
 }
 
 func flush(t *testing.T, s Store) {
@@ -62,6 +86,9 @@ func flush(t *testing.T, s Store) {
 	switch s := s.(type) {
 	case *MemoryStore:
 		s.Flush()
+	case *Standby:
+		s.own.Flush()
+		flush(t, s.main.(*failing).Store)
 	case *RedisStore:
 		if err := s.c.FlushAll(t.Context()).Err(); err != nil {
 			t.Fatal(err)

@@ -54,6 +54,8 @@ func StartNATS(t testing.TB) string {
 type Redis struct {
 	URL     string
 	address string
+	Start   func() // again after Stop, and empty
+	Stop    func() // at once
 }
 
 // StartRedis runs a redis-server from the PATH. Where there is none the test is
@@ -69,9 +71,13 @@ func StartRedis(t testing.TB) *Redis {
 	}
 	address := freeAddress(t)
 	host, port, _ := net.SplitHostPort(address)
-	run(t, path, "--bind", host, "--port", port, "--save", "", "--appendonly", "no", "--dir", t.TempDir())
-	waitForPort(t, address)
-	return &Redis{URL: "redis://" + address + "/0", address: address}
+	r := &Redis{URL: "redis://" + address + "/0", address: address}
+	r.Start = func() {
+		r.Stop = run(t, path, "--bind", host, "--port", port, "--save", "", "--appendonly", "no", "--dir", t.TempDir())
+		waitForPort(t, address)
+	}
+	r.Start()
+	return r
 }
 
 // FlushAll empties it, as an operator's mistake would.
@@ -100,17 +106,19 @@ func (r *Redis) command(t testing.TB, line string) string {
 	return string(b[:n])
 }
 
-func run(t testing.TB, path string, args ...string) {
+func run(t testing.TB, path string, args ...string) (stop func()) {
 	t.Helper()
 	cmd := exec.Command(path, args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
+	stop = sync.OnceFunc(func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
+	t.Cleanup(stop)
+	return stop
 }
 
 func waitForPort(t testing.TB, address string) {
