@@ -209,7 +209,8 @@ func (d *desk) Cancel(ctx context.Context, p web.Principal, id announcement.ID) 
 	if p.Role != web.Sender {
 		return web.ErrForbidden
 	}
-	if _, _, known := d.countdowns.get(id); !known {
+	confirmed, _, known := d.countdowns.get(id)
+	if !known {
 		return web.ErrNotFound
 	}
 	stands, err := d.countdowns.end(ctx, id, ending{By: p.Actor, At: d.now().UTC()})
@@ -220,7 +221,8 @@ func (d *desk) Cancel(ctx context.Context, p web.Principal, id announcement.ID) 
 		return web.ErrClosed
 	}
 	d.log.Info("announcement cancelled in its countdown", "announcement", id, "reason", "cancelled")
-	return nil
+	// What was written is a draft again, so that nobody writes it twice.
+	return d.drafts.put(ctx, string(id), laidAside{Draft: confirmed.Draft, Step: "write", By: p.Actor, At: d.now().UTC()})
 }
 
 // runCountdowns sends what is due until ctx ends. Any number of nodes may do it.

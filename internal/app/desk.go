@@ -38,6 +38,7 @@ type desk struct {
 	log        *slog.Logger
 	inbox      *inbox
 	countdowns *countdowns
+	drafts     *drafts
 	providers  *providers
 	replies    *replyLimit
 	codes      *codes

@@ -138,12 +138,16 @@ func (h *House) furnish(ctx context.Context, secret *keys, store tracker.Store, 
 	if err != nil {
 		return err
 	}
+	aside, err := openDrafts(ctx, h.vault)
+	if err != nil {
+		return err
+	}
 	shown, err := openTrials(ctx, h.vault)
 	if err != nil {
 		return err
 	}
 	h.desk = &desk{config: c, ledger: h.ledger, vault: h.vault, directory: h.directory, tracker: h.tracker, catalogue: catalogue,
-		links: h.links, hub: h.hub, now: h.now, log: log, inbox: box, countdowns: counting, providers: newProviders(h.now), replies: newReplyLimit(), trials: shown,
+		links: h.links, hub: h.hub, now: h.now, log: log, inbox: box, countdowns: counting, drafts: aside, providers: newProviders(h.now), replies: newReplyLimit(), trials: shown,
 		codes: &codes{vault: h.vault, key: secret.Links, now: h.now}, senders: map[announcement.Channel]channel.Sender{}}
 
 	senders, err := h.openChannels(secret, providers)

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -12,12 +13,17 @@ import (
 	"kentongan/internal/announcement"
 )
 
+// formLife is how long a form can be left lying. Sending it twice sends it once,
+// however old it is.
+const formLife = 24 * time.Hour
+
 // smallDrill is the largest drill that is sent without typing its size.
 const smallDrill = 50
 
 func (s *Server) routeCompose(mux *http.ServeMux) {
 	mux.HandleFunc("GET /new", s.signedIn(s.composePage))
 	mux.HandleFunc("POST /new", s.signedIn(s.compose))
+	mux.HandleFunc("POST /drafts/{id}/delete", s.signedIn(s.deleteDraft))
 	mux.HandleFunc("POST /new/count", s.signedIn(s.countSMS))
 	mux.HandleFunc("POST /new/people", s.signedIn(s.countPeople))
 }
@@ -29,7 +35,12 @@ type composing struct {
 	Nonce  string
 	People int      // as the last preview counted
 	Asked  []string // doubts that the sender has seen and set aside
+	Saved  string   // the draft that it was laid aside as; empty: not yet
 }
+
+// draft is the id under which this is laid aside. It is that of the form, so that
+// a form that was saved, gone back to and sent leaves no draft behind.
+func (c composing) draft() string { return cmp.Or(c.Saved, c.Nonce) }
 
 type composeView struct {
 	page
@@ -57,8 +68,8 @@ func (v composeView) Real() bool { return v.Draft.Mode == announcement.Live }
 func (v composeView) MustType() bool { return v.Real() || v.Preview.Recipients > smallDrill }
 
 func (s *Server) composePage(w http.ResponseWriter, r *http.Request) {
-	if id := r.URL.Query().Get("from"); id != "" {
-		s.again(w, r, announcement.ID(id))
+	if id := r.URL.Query().Get("draft"); id != "" {
+		s.resume(w, r, id)
 		return
 	}
 	c := composing{Nonce: newNonce()}
@@ -107,7 +118,7 @@ func (s *Server) showStep(w http.ResponseWriter, r *http.Request, step string, c
 		c.People = p.Recipients
 	}
 	var err error
-	if v.State, err = s.seal.put("compose", c, 2*time.Hour); err != nil {
+	if v.State, err = s.seal.put("compose", c, formLife); err != nil {
 		s.fail(w, r, "compose", err)
 		return
 	}
@@ -168,6 +179,14 @@ func (s *Server) compose(w http.ResponseWriter, r *http.Request) {
 		s.preview(w, r, c, "sure")
 	case "send":
 		s.send(w, r, c)
+	case "save-write":
+		readWords(r, &c.Draft)
+		s.saveDraft(w, r, c, "write")
+	case "save-who":
+		c.Draft.Audience = readAudience(r)
+		s.saveDraft(w, r, c, "who")
+	case "save":
+		s.saveDraft(w, r, c, "who")
 	case "to-write":
 		if r.PostForm.Has("people") { // from the step that asks who
 			c.Draft.Audience = readAudience(r)
@@ -200,6 +219,32 @@ func (s *Server) choose(w http.ResponseWriter, r *http.Request, c composing) {
 		c.Draft.Template = ""
 	}
 	s.showStep(w, r, "write", c, nil, nil)
+}
+
+// saveDraft lays what is written aside, complete or not.
+func (s *Server) saveDraft(w http.ResponseWriter, r *http.Request, c composing, step string) {
+	err := s.Desk.SaveDraft(r.Context(), principalOf(r.Context()), SavedDraft{ID: c.draft(), Draft: c.Draft, Step: step})
+	if errs := faults(err); errs != nil {
+		s.showStep(w, r, step, c, errs, nil)
+		return
+	}
+	s.back(w, r, "save draft", "/?done=draft-saved", err)
+}
+
+// resume goes on with a draft where it was left. The form is as new as the draft:
+// opened twice and sent twice, it is one alert.
+func (s *Server) resume(w http.ResponseWriter, r *http.Request, id string) {
+	saved, err := s.Desk.SavedDraft(r.Context(), id)
+	if err != nil {
+		s.fail(w, r, "resume draft", err)
+		return
+	}
+	nonce := saved.ID + "-" + strconv.FormatInt(saved.At.UnixMilli(), 36)
+	s.showStep(w, r, saved.Step, composing{Draft: saved.Draft, Nonce: nonce, Saved: saved.ID}, nil, nil)
+}
+
+func (s *Server) deleteDraft(w http.ResponseWriter, r *http.Request) {
+	s.back(w, r, "delete draft", "/?done=deleted", s.Desk.DeleteDraft(r.Context(), principalOf(r.Context()), r.PathValue("id")))
 }
 
 // unwritten says what is missing or wrong in the words, before anybody is asked
@@ -362,6 +407,11 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, c composing) {
 	if errors.Is(err, ErrReused) {
 		s.showStep(w, r, "confirm", c, fault("typed", "This form has sent an alert already. Look at the open alerts; for another one, begin with New alert."), &p)
 		return
+	}
+	if err == nil {
+		if err := s.Desk.DeleteDraft(r.Context(), principalOf(r.Context()), c.draft()); err != nil {
+			s.Log.Warn("a draft that was sent is still listed", "announcement", id, "reason", err)
+		}
 	}
 	s.back(w, r, "announce", "/alerts/"+string(id), err)
 }

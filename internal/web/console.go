@@ -52,7 +52,20 @@ type homeView struct {
 	page
 	Open, Closed []Summary
 	Ready        Readiness
+	Drafts       []SavedDraft
+	Templates    []Template
 	waiting
+}
+
+// DraftTitle says what a draft is about, as far as it was written.
+func (v homeView) DraftTitle(s SavedDraft) string {
+	c := composeView{page: v.page, composing: composing{Draft: s.Draft}}
+	for _, t := range v.Templates {
+		if t.Key == s.Draft.Template {
+			c.Template = t
+		}
+	}
+	return c.Subject()
 }
 
 // Down says which channels do not go out now, and what still does.
@@ -122,7 +135,8 @@ func (s *Server) home(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, "list", err)
 		return
 	}
-	v := homeView{page: s.page(r, "Alerts"), Ready: s.Desk.Readiness(r.Context()), waiting: waiting{s.Desk.Inbox(r.Context())}}
+	v := homeView{page: s.page(r, "Alerts"), Ready: s.Desk.Readiness(r.Context()), waiting: waiting{s.Desk.Inbox(r.Context())},
+		Drafts: s.Desk.Drafts(r.Context()), Templates: s.Desk.Templates()}
 	for _, sum := range list {
 		if sum.Status == announcement.StatusClosed {
 			v.Closed = append(v.Closed, sum)

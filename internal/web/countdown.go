@@ -75,17 +75,3 @@ func (s *Server) cancelNow(w http.ResponseWriter, r *http.Request) {
 	}
 	s.back(w, r, "cancel", "/alerts/"+string(id), err)
 }
-
-// again brings a cancelled draft back into the form. It is a new form: what was
-// cancelled stays cancelled.
-func (s *Server) again(w http.ResponseWriter, r *http.Request, id announcement.ID) {
-	c, err := s.Desk.Countdown(r.Context(), id)
-	if err == nil && c.Status != announcement.StatusDraft {
-		err = ErrNotFound
-	}
-	if err != nil {
-		s.fail(w, r, "edit again", err)
-		return
-	}
-	s.showStep(w, r, "write", composing{Draft: c.Draft, Nonce: newNonce()}, nil, nil)
-}

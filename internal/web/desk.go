@@ -411,8 +411,14 @@ type Desk interface {
 	// unless it is cancelled before. It is idempotent by key.
 	Prepare(ctx context.Context, p Principal, d Draft, key string) (announcement.ID, error)
 	Countdown(ctx context.Context, id announcement.ID) (Countdown, error)
-	// Cancel takes a prepared announcement back; ErrClosed when it has gone out.
+	// Cancel takes a prepared announcement back, which then is a draft of the same
+	// id; ErrClosed when it has gone out.
 	Cancel(ctx context.Context, p Principal, id announcement.ID) error
+	// SaveDraft lays a draft aside for later; saving it again under its id changes it.
+	SaveDraft(ctx context.Context, p Principal, s SavedDraft) error
+	Drafts(ctx context.Context) []SavedDraft // newest first
+	SavedDraft(ctx context.Context, id string) (SavedDraft, error)
+	DeleteDraft(ctx context.Context, p Principal, id string) error
 	List(ctx context.Context) ([]Summary, error) // newest first, open before closed, at most 100; Unreachable left out
 	Summary(ctx context.Context, id announcement.ID) (Summary, error)
 	Glance(ctx context.Context, id announcement.ID) (Summary, error) // Unreachable left out: cheap enough for every second
@@ -490,6 +496,15 @@ type Countdown struct {
 	CancelledBy string
 	CancelledAt time.Time
 	Fault       string // why it could not go out yet; it is tried again
+}
+
+// SavedDraft is an announcement that somebody began and laid aside.
+type SavedDraft struct {
+	ID    string
+	Draft Draft
+	Step  string // of the form, to go on with
+	By    string // as a person may read it
+	At    time.Time
 }
 
 // Act is what an act would do, before it does.

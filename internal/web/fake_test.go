@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -39,6 +40,7 @@ type house struct {
 
 	countdown    Countdown // of what was sent from the console, if its ID is set
 	doubts       Preview   // Usual, Repeats and Quiet of every preview
+	saved        []SavedDraft
 	enrolled     int
 	asked, codes []string
 	smsFails     bool
@@ -193,6 +195,28 @@ func (h *house) Announce(_ context.Context, _ Principal, d Draft, key string) (S
 	}
 	h.drafts, h.keys = append(h.drafts, d), append(h.keys, key)
 	return h.summary(), false, nil
+}
+func (h *house) SaveDraft(_ context.Context, p Principal, d SavedDraft) error {
+	if len(h.saved) > 9 {
+		return announcement.FieldErrors{{Field: "draft", Why: "There are too many drafts. Delete some on the first page."}}
+	}
+	_ = h.DeleteDraft(context.Background(), p, d.ID)
+	d.At, d.By = noon, p.Name
+	h.saved = append(h.saved, d)
+	return nil
+}
+func (h *house) Drafts(context.Context) []SavedDraft { return h.saved }
+func (h *house) SavedDraft(_ context.Context, id string) (SavedDraft, error) {
+	for _, d := range h.saved {
+		if d.ID == id {
+			return d, nil
+		}
+	}
+	return SavedDraft{}, ErrNotFound
+}
+func (h *house) DeleteDraft(_ context.Context, _ Principal, id string) error {
+	h.saved = slices.DeleteFunc(h.saved, func(d SavedDraft) bool { return d.ID == id })
+	return nil
 }
 func (h *house) List(context.Context) ([]Summary, error) { return []Summary{h.summary()}, nil }
 func (h *house) Summary(_ context.Context, id announcement.ID) (Summary, error) {

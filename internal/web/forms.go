@@ -44,6 +44,7 @@ var notices = map[string]string{
 	"undone":          "The mark is taken back.",
 	"too-late":        "This mark can no longer be taken back. Mark them again as they are.",
 	"deleted":         "Deleted.",
+	"draft-saved":     "Saved as a draft. Nothing was sent.",
 	"draft":           "The draft is saved. What is sent has not changed.",
 	"published":       "Published. These words are sent from now on.",
 	"restored":        "It is the draft now. What is sent has not changed.",
@@ -68,6 +69,8 @@ func (p page) Anchor(field string) string {
 	field, _, _ = strings.Cut(field, "[")
 	parts := strings.Split(field, ".")
 	switch parts[0] {
+	case "draft": // about the form as a whole
+		return "main"
 	case "fields":
 		return "f." + parts[len(parts)-1]
 	case "text":

@@ -207,7 +207,8 @@ var exhibits = []exhibit{
 		c.countdown.Fault = "nobody matches"
 	}},
 	{name: "cancelled", path: "/alerts/c1", set: countingDown(announcement.Live, announcement.StatusDraft)},
-	{name: "new-edit-again", path: "/new?from=c1", set: countingDown(announcement.Live, announcement.StatusDraft)},
+	{name: "new-resumed", path: "/new?draft=d1", set: laidAside},
+	{name: "home-drafts", path: "/?done=draft-saved", set: laidAside},
 
 	{name: "board-real", path: "/alerts/a1"},
 	{name: "board-drill", path: "/alerts/a1", set: alert("fire", announcement.Drill)},
@@ -273,6 +274,14 @@ func alert(template string, mode announcement.Mode) func(testing.TB, *company) {
 	return func(t testing.TB, c *company) {
 		c.setAlert(t, template, mode)
 		c.people(14, false)
+	}
+}
+
+// laidAside are two drafts, one just begun.
+func laidAside(_ testing.TB, c *company) {
+	c.saved = []SavedDraft{
+		{ID: "d1", At: noon.Add(2 * time.Minute), By: "Rina Wulandari", Step: "write", Draft: Draft{Mode: announcement.Live, Template: "fire", Fields: map[string]string{"site": "Pabrik Cikande", "muster": "Lapangan parkir B"}}},
+		{ID: "d2", At: noon.Add(-26 * time.Hour), By: "Andi", Step: "write", Draft: Draft{Mode: announcement.Drill, Text: map[announcement.Language]announcement.Text{"id": {Title: "Simulasi padam listrik seluruh gedung dan laboratorium"}, "en": {Title: "Power cut"}}}},
 	}
 }
 
