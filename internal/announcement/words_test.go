@@ -312,10 +312,14 @@ func TestAnswerBacksAreOneSegment(t *testing.T) {
 	t.Parallel()
 	c := catalogue(t)
 	f := map[string]string{"org": "PT SinarAbc", "time": "14.05 WIB", "title": strings.Repeat("Gempa bumi ", 11), "link": "https://siaga.example/r/7Kq2mX9b",
-		"name": "Nur Aisyah P", "a": "Siti", "b": "Agus", "letter": "B", "other": "Banjir: Cikande", "otp": "482913", "n": "2"}
+		"name": "Nur Aisyah P", "a": "Siti", "b": "Agus", "letter": "B", "other": "Banjir: Cikande", "otp": "482913", "n": "2", "until": "28 Nov"}
 	for _, key := range []string{"safe_ok", "help_ok", "help_words", "help_claimed", "offsite_ok", "ack_ok", "ask_again", "unknown", "free_text", "two_open", "no_open",
 		"late", "stop_ok", "start_ok", "unregistered", "unregistered_help", "wrong_number", "who", "shared_phone", "drill_help", "which_one", "enrol", "otp"} {
 		for _, lang := range langs {
+			f["link"] = "https://siaga.example/r/7Kq2mX9b"
+			if key == "enrol" { // as long as it is, at an address of a real firm
+				f["link"] = "https://siaga.sinarabc.co.id/e/p" + strings.Repeat("m", 15) + "-alq8." + strings.Repeat("M", 22)
+			}
 			got := c.AnswerBack(key, lang, f)
 			if n := len([]rune(got)); n == 0 || n > 160 || strings.ContainsAny(got, "{}") {
 				t.Errorf("%s %s: %d characters: %s", key, lang, n, got)

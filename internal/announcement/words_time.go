@@ -1,6 +1,7 @@
 package announcement
 
 import (
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -27,6 +28,17 @@ func Location(zone string) *time.Location {
 	}
 	locations.Store(zone, l)
 	return l
+}
+
+// FormatDay shows a date as people at the site say it: "12 Mei", "12 May".
+func FormatDay(t time.Time, lang Language, zone string) string {
+	t = t.In(Location(zone))
+	return strconv.Itoa(t.Day()) + " " + monthNames[wordsIn(lang)][t.Month()-1]
+}
+
+var monthNames = map[Language][12]string{
+	English:    {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"},
+	Indonesian: {"Jan", "Feb", "Mar", "Apr", "Mei", "Jun", "Jul", "Agu", "Sep", "Okt", "Nov", "Des"},
 }
 
 // FormatTime shows a time of day as people at the site write it, with the

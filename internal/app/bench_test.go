@@ -163,7 +163,8 @@ func (f *measurement) employ() {
 	imported := time.Since(begun)
 	for i, p := range phones {
 		who, _ := f.house.directory.ByNumber(p.Number)
-		phones[i].Enrol = "/e/" + f.house.links.credential("enrol", who.ID)
+		code, _ := f.house.links.enrolment(who.ID, time.Now())
+		phones[i].Enrol = "/e/" + code
 	}
 	body, err := json.Marshal(phones)
 	if err != nil {

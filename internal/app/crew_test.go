@@ -3,6 +3,7 @@ package app
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"kentongan/internal/web"
 )
@@ -11,7 +12,8 @@ import (
 func (h *rehearsal) device(name string) string {
 	h.t.Helper()
 	who, _ := h.house.directory.ByNumber(name)
-	device, err := h.house.desk.Enrol(h.t.Context(), h.house.links.credential("enrol", who.ID), web.Browser{Name: "Chrome, Android"})
+	code, _ := h.house.links.enrolment(who.ID, time.Now())
+	device, err := h.house.desk.Enrol(h.t.Context(), code, web.Browser{Name: "Chrome, Android"})
 	if err != nil {
 		h.t.Fatal(err)
 	}

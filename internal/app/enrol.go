@@ -251,26 +251,39 @@ func (d *desk) enrolled(p announcement.PersonID) enrolment {
 	return enrolment{Connected: len(c.Devices)+len(c.Subscriptions) > 0, Push: len(c.Subscriptions) > 0, Arrived: !c.Shown.IsZero()}
 }
 
-// Enrolee says whom an enrolment code belongs to.
-func (d *desk) Enrolee(_ context.Context, code string) (web.Enrolee, error) {
-	p, ok := d.links.holder("enrol", code)
+// enrolee returns the person of an enrolment code. One that is over still leads
+// the phones that are theirs already.
+func (d *desk) enrolee(code, device string) (directory.Person, error) {
+	p, until, ok := d.links.enrolee(code)
 	if !ok {
-		return web.Enrolee{}, web.ErrNotFound
+		return directory.Person{}, web.ErrNotFound
 	}
 	who, ok := d.directory.Person(p)
 	if !ok || !who.Active {
-		return web.Enrolee{}, web.ErrNotFound
+		return directory.Person{}, web.ErrNotFound
+	}
+	if holder, _, err := d.deviceOf(device); !d.now().Before(until) && (err != nil || holder != p) {
+		return directory.Person{}, web.ErrOldCode
+	}
+	return who, nil
+}
+
+// Enrolee says whom an enrolment code belongs to.
+func (d *desk) Enrolee(_ context.Context, code, device string) (web.Enrolee, error) {
+	who, err := d.enrolee(code, device)
+	if err != nil {
+		return web.Enrolee{}, err
 	}
 	return web.Enrolee{Given: firstName(who), Name: who.Name, Department: who.Department, Site: who.Site, Language: who.Language}, nil
 }
 
 // Enrol turns a personal enrolment code into a device credential.
 func (d *desk) Enrol(ctx context.Context, code string, b web.Browser) (string, error) {
-	if _, err := d.Enrolee(ctx, code); err != nil {
+	who, err := d.enrolee(code, b.Device)
+	if err != nil {
 		return "", err
 	}
-	p, _ := d.links.holder("enrol", code)
-	return d.connect(ctx, p, b)
+	return d.connect(ctx, who.ID, b)
 }
 
 // connect makes a browser one of a person's devices, unless it is one already.

@@ -200,3 +200,50 @@ func TestANewNumberNeedsItsCode(t *testing.T) {
 		}
 	})
 }
+
+// TestAnEnrolmentLinkEndsAfterFourteenDays lets somebody find an old message.
+func TestAnEnrolmentLinkEndsAfterFourteenDays(t *testing.T) {
+	rehearse(t, "siti manager:budi, budi", func(h *rehearsal) {
+		t, d, ctx := h.t, h.house.desk, h.t.Context()
+		var link struct {
+			Path  string
+			Until time.Time
+		}
+		if err := h.api.JSON(ctx, http.MethodPost, "/api/v1/people/siti/enrol", nil, &link); err != nil {
+			t.Fatal(err)
+		}
+		if left := time.Until(link.Until); left > 14*24*time.Hour || left < 14*24*time.Hour-time.Hour {
+			t.Errorf("the link counts for %s, want 14 days", left)
+		}
+		code := strings.TrimPrefix(link.Path, "/e/")
+		own, err := d.Enrol(ctx, code, web.Browser{Name: "Chrome, Android"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		other, _ := h.house.links.enrolment(person(h, "budi"), time.Now())
+		another, err := d.Enrol(ctx, other, web.Browser{Name: "Safari, iPhone"})
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		time.Sleep(time.Until(link.Until))
+		for _, device := range []string{"", another} {
+			if _, err := d.Enrol(ctx, code, web.Browser{Device: device}); !errors.Is(err, web.ErrOldCode) {
+				t.Errorf("a phone that is not hers: got %v, want an expired link", err)
+			}
+			if who, err := d.Enrolee(ctx, code, device); !errors.Is(err, web.ErrOldCode) || who.Name != "" {
+				t.Errorf("looking: got %+v, %v, want an expired link and no name", who, err)
+			}
+		}
+		if again, err := d.Enrol(ctx, code, web.Browser{Device: own}); err != nil || again != own {
+			t.Errorf("her own phone: got %v, want it led on as before", err)
+		}
+		person, sum, _ := strings.Cut(code, "-")
+		_, sum, _ = strings.Cut(sum, ".")
+		for _, forged := range []string{person + "-zzzz." + sum, person + "." + sum, h.house.links.credential("enrol", "pnobody")} {
+			if _, err := d.Enrol(ctx, forged, web.Browser{}); !errors.Is(err, web.ErrNotFound) {
+				t.Errorf("a link with another end: got %v, want it unknown", err)
+			}
+		}
+	})
+}

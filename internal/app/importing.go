@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -437,8 +438,9 @@ func (p *people) Invite(ctx context.Context, who web.Principal, number string) e
 	if !ok || !person.Active {
 		return web.ErrNotFound
 	}
+	code, until := p.links.enrolment(person.ID, p.desk.now())
 	text := p.desk.catalogue.AnswerBack("enrol", person.Language, map[string]string{"org": p.desk.config.OrgName,
-		"link": p.desk.config.PublicURL + "/e/" + p.links.credential("enrol", person.ID)})
+		"link": p.desk.config.PublicURL + "/e/" + code, "until": announcement.FormatDay(until, person.Language, cmp.Or(person.Zone, p.desk.config.Zone))})
 	return p.desk.textOne(ctx, person.ID, text)
 }
 

@@ -5,8 +5,10 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"math/big"
+	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"kentongan/internal/announcement"
 	"kentongan/internal/tracker"
@@ -111,11 +113,30 @@ func (l *links) learn() bool {
 	return fresh
 }
 
-// credential makes a self-contained secret for a person and a purpose: "enrol"
-// codes. For "device" cookies and the receipts of "test" notifications p is a
+// credential makes a self-contained secret for a person and a purpose. For
+// "enrol" codes p is a person and an hour, see enrolment. For "device" cookies and the receipts of "test" notifications p is a
 // person and one of their devices, see pair.
 func (l *links) credential(purpose string, p announcement.PersonID) string {
 	return string(p) + "." + mac(l.key, 22, purpose, string(p))
+}
+
+// enrolLife is how long a link connects phones: long enough for a holiday, and
+// not for whoever finds an old message.
+const enrolLife = 14 * 24 * time.Hour
+
+// enrolment makes the code of a personal enrolment link and says until when it
+// counts. Whole hours keep it short enough for an SMS.
+func (l *links) enrolment(p announcement.PersonID, now time.Time) (code string, until time.Time) {
+	until = now.UTC().Add(enrolLife).Truncate(time.Hour)
+	return l.credential("enrol", p+"-"+announcement.PersonID(strconv.FormatInt(until.Unix()/3600, 36))), until
+}
+
+// enrolee returns the person of an enrolment code and until when it counts.
+func (l *links) enrolee(code string) (p announcement.PersonID, until time.Time, ok bool) {
+	both, ok := l.holder("enrol", code)
+	person, end, found := strings.Cut(string(both), "-")
+	hours, err := strconv.ParseInt(end, 36, 64)
+	return announcement.PersonID(person), time.Unix(hours*3600, 0).UTC(), ok && found && err == nil
 }
 
 // holder returns the person of a credential made for this purpose.

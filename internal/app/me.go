@@ -21,9 +21,10 @@ func (d *desk) Me(ctx context.Context, device string) (web.MePage, error) {
 	}
 	who, _ := d.directory.Person(p)
 	contact := d.directory.Contact(p)
+	code, _ := d.links.enrolment(p, d.now())
 	page := web.MePage{Person: cmp.Or(who.Given, who.Name), Language: who.Language, Org: d.config.OrgName, Emergency: d.emergencyOf(who.Site),
 		Devices: len(contact.Subscriptions), Shown: contact.Shown, Zone: cmp.Or(who.Zone, d.config.Zone),
-		EnrolLink: d.config.PublicURL + "/e/" + d.links.credential("enrol", p), SMS: who.Mobile != "" && !contact.SMSStopped && !contact.WrongNumber}
+		EnrolLink: d.config.PublicURL + "/e/" + code, SMS: who.Mobile != "" && !contact.SMSStopped && !contact.WrongNumber}
 	page.Leads = d.directory.Leads(who.Number)
 	if d.config.PushSubject != "" {
 		page.VAPIDKey = d.config.vapidKey

@@ -44,13 +44,14 @@ func importReport(r directory.ImportReport) web.ImportReport {
 		Missing: r.Missing, Mended: r.Mended, Warnings: rows(r.Warnings), Errors: rows(r.Errors)}
 }
 
-// EnrolCode returns a person's enrolment code.
-func (p *people) EnrolCode(_ context.Context, number string) (string, error) {
+// EnrolCode returns a person's enrolment code, and until when it counts.
+func (p *people) EnrolCode(_ context.Context, number string) (string, time.Time, error) {
 	who, ok := p.directory.ByNumber(number)
 	if !ok || !who.Active {
-		return "", web.ErrNotFound
+		return "", time.Time{}, web.ErrNotFound
 	}
-	return p.links.credential("enrol", who.ID), nil
+	code, until := p.links.enrolment(who.ID, p.desk.now())
+	return code, until, nil
 }
 
 // composer writes the message for one target of a round.

@@ -20,7 +20,8 @@ func (h *House) handOutPhones(ctx context.Context) error {
 	}
 	var phones []phone
 	for _, p := range h.directory.Everybody() {
-		phones = append(phones, phone{p.Number, p.Mobile, p.Name, string(p.Language), "/e/" + h.links.credential("enrol", p.ID)})
+		code, _ := h.links.enrolment(p.ID, h.now())
+		phones = append(phones, phone{p.Number, p.Mobile, p.Name, string(p.Language), "/e/" + code})
 	}
 	body, err := json.Marshal(phones)
 	if err != nil {

@@ -215,7 +215,8 @@ func (h *rehearsal) enrolment(number string) string {
 	if !ok {
 		h.t.Fatalf("nobody has the employee number %s", number)
 	}
-	return "/e/" + h.house.links.credential("enrol", who.ID)
+	code, _ := h.house.links.enrolment(who.ID, time.Now())
+	return "/e/" + code
 }
 
 // handOut gives people phones; those with an enrolment link enrol like a browser.

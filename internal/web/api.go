@@ -91,7 +91,8 @@ type enrolRequest struct {
 
 type enrolReply struct {
 	Body struct {
-		Path string `json:"path" doc:"Personal enrolment page. Keep it secret"`
+		Path  string    `json:"path" doc:"Personal enrolment page. Keep it secret"`
+		Until time.Time `json:"until" doc:"When the link stops connecting phones"`
 	}
 }
 
@@ -194,12 +195,12 @@ func (s *Server) apiImport(ctx context.Context, in *importRequest) (*importReply
 }
 
 func (s *Server) apiEnrol(ctx context.Context, in *enrolRequest) (*enrolReply, error) {
-	code, err := s.People.EnrolCode(ctx, in.Number)
+	code, until, err := s.People.EnrolCode(ctx, in.Number)
 	if err != nil {
 		return nil, s.problem("enrol", err)
 	}
 	out := new(enrolReply)
-	out.Body.Path = "/e/" + code
+	out.Body.Path, out.Body.Until = "/e/"+code, until
 	return out, nil
 }
 

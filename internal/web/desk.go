@@ -598,8 +598,9 @@ type People interface {
 	Preparing
 	Editing
 	Import(ctx context.Context, p Principal, r io.Reader, dryRun bool) (ImportReport, error)
-	// EnrolCode returns a personal enrolment code for a person by employee number.
-	EnrolCode(ctx context.Context, number string) (string, error)
+	// EnrolCode returns a personal enrolment code for a person by employee number,
+	// and until when it counts.
+	EnrolCode(ctx context.Context, number string) (code string, until time.Time, err error)
 }
 
 // Hooks is where the SMS provider calls.

@@ -153,7 +153,6 @@ type Person struct {
 	Troubles          []string
 	Sharing           []Name
 	Devices           []Handset
-	EnrolLink         string // personal page of enrolment; only where it may be shown
 }
 
 // Handset is a phone or computer that gets push.

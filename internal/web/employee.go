@@ -23,8 +23,9 @@ func (*WaitError) Error() string { return "too many codes were tried" }
 // Employee is what an employee's own phone asks besides its alerts: to be
 // connected, tried out and set up. A device is the credential of its cookie.
 type Employee interface {
-	// Enrolee says whom a personal enrolment code belongs to. It changes nothing.
-	Enrolee(ctx context.Context, code string) (Enrolee, error)
+	// Enrolee says whom a personal enrolment code belongs to; ErrOldCode when it is
+	// over, unless device is theirs already. It changes nothing.
+	Enrolee(ctx context.Context, code, device string) (Enrolee, error)
 	// Enrol connects a browser to the person of an enrolment code. A browser that
 	// is theirs already stays the device that it is.
 	Enrol(ctx context.Context, code string, b Browser) (device string, err error)

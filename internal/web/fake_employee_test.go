@@ -10,7 +10,10 @@ import (
 // What an employee's own phone asks of the house in memory. Employee 2210 is
 // Siti, whose code is 482913; 111111 has expired, and 999999 is one try too many.
 
-func (h *house) Enrolee(_ context.Context, code string) (Enrolee, error) {
+func (h *house) Enrolee(_ context.Context, code, _ string) (Enrolee, error) {
+	if code == "code3" {
+		return Enrolee{}, ErrOldCode
+	}
 	if code != "code1" {
 		return Enrolee{}, ErrNotFound
 	}
@@ -18,6 +21,9 @@ func (h *house) Enrolee(_ context.Context, code string) (Enrolee, error) {
 }
 
 func (h *house) Enrol(_ context.Context, code string, _ Browser) (string, error) {
+	if code == "code3" {
+		return "", ErrOldCode
+	}
 	if code != "code1" {
 		return "", ErrNotFound
 	}

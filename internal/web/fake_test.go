@@ -308,11 +308,11 @@ func (h *house) Import(_ context.Context, _ Principal, r io.Reader, dry bool) (I
 	}
 	return ImportReport{DryRun: dry, Rows: 1, Added: 1}, nil
 }
-func (h *house) EnrolCode(_ context.Context, n string) (string, error) {
+func (h *house) EnrolCode(_ context.Context, n string) (string, time.Time, error) {
 	if n == "0" {
-		return "", ErrNotFound
+		return "", time.Time{}, ErrNotFound
 	}
-	return "code1", nil
+	return "code1", time.Date(2026, 11, 28, 7, 0, 0, 0, time.UTC), nil
 }
 func (h *house) Message(context.Context, HookRequest) ([]byte, error) {
 	return []byte("<Response/>"), h.hookErr

@@ -51,7 +51,7 @@ var notices = map[string]string{
 	"tested":          "The test is on its way. Look at the phone.",
 	"reply-asked":     "The question is on its way. Reply 1 from that phone.",
 	"locked":          "Texts no longer ask for replies.",
-	"invited":         "The link is on its way.",
+	"invited":         "The link is on its way. It counts for 14 days.",
 	"import-undone":   "The import was undone. Everybody is as before.",
 	"unchanged":       "The file says nothing new. Nothing was changed.",
 }

@@ -100,6 +100,7 @@ var exhibits = []exhibit{
 
 	{name: "enrol", path: "/e/code1"},
 	{name: "enrol-unknown", path: "/e/code2", want: http.StatusNotFound},
+	{name: "enrol-expired", path: "/e/code3", want: http.StatusGone},
 	{name: "join", path: "/j"},
 	{name: "join-not-me", path: "/j?not=me"},
 	{name: "join-signed-out", path: "/j?done=signed-out"},

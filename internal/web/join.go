@@ -31,9 +31,9 @@ type enrolView struct {
 }
 
 func (s *Server) enrolPage(w http.ResponseWriter, r *http.Request) {
-	who, err := s.Phone.Enrolee(r.Context(), r.PathValue("code"))
+	who, err := s.Phone.Enrolee(r.Context(), r.PathValue("code"), device(r))
 	if err != nil {
-		s.failUnknown(w, r, "enrol page", err, "This link is not known or has expired. Ask HR for a new one.")
+		s.failEnrol(w, r, "enrol page", err)
 		return
 	}
 	v := enrolView{page: s.page(r, ""), Who: who}
@@ -45,10 +45,22 @@ func (s *Server) enrolPage(w http.ResponseWriter, r *http.Request) {
 func (s *Server) enrol(w http.ResponseWriter, r *http.Request) {
 	device, err := s.Phone.Enrol(r.Context(), r.PathValue("code"), browserOf(r))
 	if err != nil {
-		s.failUnknown(w, r, "enrol", err, "This link is not known or has expired. Ask HR for a new one.")
+		s.failEnrol(w, r, "enrol", err)
 		return
 	}
 	s.connected(w, r, device)
+}
+
+// failEnrol says why a link connects nobody, and how to go on without it.
+func (s *Server) failEnrol(w http.ResponseWriter, r *http.Request, step string, err error) {
+	if !errors.Is(err, ErrOldCode) {
+		s.failUnknown(w, r, step, err, "This link is not known. Ask HR for a new one.")
+		return
+	}
+	t := trouble{page: s.page(r, ""), Status: http.StatusGone, Join: true}
+	t.Message = t.T("This link has expired. Ask HR for a new one.")
+	t.Title = t.Message
+	s.show(w, r, t.Status, "trouble", "phone-trouble", t)
 }
 
 // connected gives a browser its cookie and leads on. An alert that waits for an

@@ -29,6 +29,11 @@ func TestAPersonalLinkConnectsOnlyWhenPressed(t *testing.T) {
 	if got := w.Header().Get("Location"); got != "/me" {
 		t.Errorf("leads to %s, want the alert first", got)
 	}
+	for _, method := range []string{"GET", "POST"} {
+		if w := call(t, srv, method, "/e/code3", "x=1"); w.Code != http.StatusGone || !strings.Contains(w.Body.String(), "Minta yang baru ke HR") || !strings.Contains(w.Body.String(), `href="/j"`) {
+			t.Errorf("%s of a link that is over: got %d %.300s", method, w.Code, w.Body)
+		}
+	}
 	if w := call(t, srv, "GET", "/e/code2", ""); w.Code != 404 || strings.Contains(w.Body.String(), "Siti") {
 		t.Errorf("an unknown link: got %d", w.Code)
 	}

@@ -344,22 +344,12 @@ func (s *Server) disconnect(w http.ResponseWriter, r *http.Request) {
 // Day is a date as people say it, "12 Nov", with the year when it is another.
 func (p page) Day(t time.Time) string {
 	place := announcement.Location(p.Zone)
-	t, now := t.In(place), p.Now.In(place)
-	months := monthNames[announcement.English]
-	if p.Lang == announcement.Indonesian {
-		months = monthNames[announcement.Indonesian]
-	}
-	day := fmt.Sprintf("%d %s", t.Day(), months[t.Month()-1])
-	if t.Year() != now.Year() {
-		day += " " + strconv.Itoa(t.Year())
-	}
-	if t.Format(time.DateOnly) == now.Format(time.DateOnly) {
+	there, now := t.In(place), p.Now.In(place)
+	switch {
+	case there.Format(time.DateOnly) == now.Format(time.DateOnly):
 		return p.T("today")
+	case there.Year() != now.Year():
+		return announcement.FormatDay(t, p.Lang, p.Zone) + " " + strconv.Itoa(there.Year())
 	}
-	return day
-}
-
-var monthNames = map[announcement.Language][12]string{
-	announcement.English:    {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"},
-	announcement.Indonesian: {"Jan", "Feb", "Mar", "Apr", "Mei", "Jun", "Jul", "Agu", "Sep", "Okt", "Nov", "Des"},
+	return announcement.FormatDay(t, p.Lang, p.Zone)
 }

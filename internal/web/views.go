@@ -233,6 +233,7 @@ type trouble struct {
 	Status  int
 	Message string
 	Retry   bool
+	Join    bool // offers to connect this phone by employee number
 }
 
 // Head is what has happened, the first sentence.
