@@ -260,8 +260,8 @@ func (s speech) digits() string {
 }
 
 // AnswerBack returns the SMS that answers a person's SMS, or "" for an unknown
-// key. f fills its blanks; f["mode"] = "drill" marks it. The longest blank is
-// shortened where that makes it one segment.
+// key. f fills its blanks; f["mode"] = "drill" marks it. Long values are shortened
+// until it is one segment.
 func (c *Catalogue) AnswerBack(key string, lang Language, f map[string]string) string {
 	lang = wordsIn(lang)
 	pattern := c.messages.AnswerBacks[key][lang]
@@ -283,12 +283,10 @@ func (c *Catalogue) AnswerBack(key string, lang Language, f map[string]string) s
 			pattern = w.Title + ". " + pattern
 		}
 	}
-	for _, name := range []string{"title", "other", "name", "org"} {
-		if over := overflow(fillBlanks(pattern, blanks)); over > 0 && blanks[name] != "" {
-			if short := shorten(blanks[name], over); short != "" {
-				blanks[name] = short
-			}
-		}
+	for _, name := range []string{"title", "other", "name", "a", "b", "org"} {
+		const enough = 16 // of a value to know it by; the next one gives the rest
+		units, _ := smsUnits(blanks[name])
+		blanks[name] = shorten(blanks[name], min(overflow(fillBlanks(pattern, blanks)), units-enough))
 	}
 	return unfilled.ReplaceAllString(fillBlanks(pattern, blanks), "")
 }

@@ -1,12 +1,15 @@
 package announcement_test
 
 import (
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +19,9 @@ import (
 )
 
 var update = flag.Bool("update", false, "write the golden files")
+
+// basic are the letters of the basic GSM alphabet of which one fits one place.
+var basic = regexp.MustCompile("[@£$¥èéùìòÇ\n\rØøÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,\\-./0-9:;<=>?¡A-ZÄÖÑÜ§¿a-zäöñüà]")
 
 var (
 	noon  = time.Date(2026, 11, 24, 7, 5, 0, 0, time.UTC)
@@ -39,6 +45,22 @@ func catalogue(t testing.TB) *announcement.Catalogue {
 		t.Fatal(err)
 	}
 	return c
+}
+
+// answerBacks are the keys of all answers to texts.
+func answerBacks(t testing.TB) []string {
+	t.Helper()
+	data, err := os.ReadFile("../../templates/messages.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		AnswerBacks map[string]any `json:"answer_backs"`
+	}
+	if err := json.Unmarshal(data, &file); err != nil || len(file.AnswerBacks) == 0 {
+		t.Fatalf("read the answers: %v", err)
+	}
+	return slices.Sorted(maps.Keys(file.AnswerBacks))
 }
 
 // longest are the longest ordinary fills; the texts are measured against them.
@@ -308,24 +330,31 @@ func TestFillNamesEveryFault(t *testing.T) {
 	}
 }
 
-func TestAnswerBacksAreOneSegment(t *testing.T) {
+// TestCheck50AnswerBacksAreOneSegment fills the answers to texts with the longest
+// values that a directory and an announcement hold. Every answer is in it: the keys
+// are those of the catalogue.
+func TestCheck50AnswerBacksAreOneSegment(t *testing.T) {
 	t.Parallel()
 	c := catalogue(t)
-	f := map[string]string{"org": "PT SinarAbc", "time": "14.05 WIB", "title": strings.Repeat("Gempa bumi ", 11), "link": "https://siaga.example/r/7Kq2mX9b",
-		"name": "Nur Aisyah P", "a": "Siti", "b": "Agus", "letter": "B", "other": "Banjir: Cikande", "otp": "482913", "n": "2", "until": "28 Nov"}
-	for _, key := range []string{"safe_ok", "help_ok", "help_words", "help_claimed", "offsite_ok", "ack_ok", "ask_again", "unknown", "free_text", "two_open", "no_open",
-		"late", "stop_ok", "start_ok", "unregistered", "unregistered_help", "wrong_number", "who", "shared_phone", "drill_help", "which_one", "enrol", "otp"} {
+	name := strings.Repeat("Raden Mas Kusumadiningrat ", 8)[:200] // as long as an import takes
+	f := map[string]string{"org": strings.Repeat("PT Sinar Abadi Bersama Cemerlang ", 4), "time": "14.05 UTC+05:30", "title": strings.Repeat("Gempa bumi: Pabrik Cikande, ", 5),
+		"name": name, "a": name, "b": name, "letter": "B", "other": strings.Repeat("Banjir: Cikande ", 9), "otp": "482913", "n": "26", "until": "28 Nov"}
+	for _, key := range answerBacks(t) {
+		f["link"] = "https://siaga.sinarabadi.co.id/r/7Kq2mX9b"
+		if key == "enrol" {
+			f["link"] = "https://siaga.sinarabadi.co.id/e/p" + strings.Repeat("m", 15) + "-alq8." + strings.Repeat("M", 22)
+		}
 		for _, lang := range langs {
-			f["link"] = "https://siaga.example/r/7Kq2mX9b"
-			if key == "enrol" { // as long as it is, at an address of a real firm
-				f["link"] = "https://siaga.sinarabc.co.id/e/p" + strings.Repeat("m", 15) + "-alq8." + strings.Repeat("M", 22)
-			}
-			got := c.AnswerBack(key, lang, f)
-			if n := len([]rune(got)); n == 0 || n > 160 || strings.ContainsAny(got, "{}") {
-				t.Errorf("%s %s: %d characters: %s", key, lang, n, got)
+			for _, mode := range modes {
+				f["mode"] = string(mode)
+				got := c.AnswerBack(key, lang, f)
+				if n := len([]rune(got)); n == 0 || n > 160 || strings.ContainsAny(got, "{}") || basic.ReplaceAllString(got, "") != "" {
+					t.Errorf("%s %s %s: %d characters: %s", key, lang, mode, n, got)
+				}
 			}
 		}
 	}
+	delete(f, "mode")
 	if got := c.AnswerBack("nonsense", "id", f); got != "" {
 		t.Errorf("got %q for an unknown key, want nothing", got)
 	}

@@ -164,7 +164,7 @@ func TestTwoPeopleShareANumber(t *testing.T) {
 	})
 }
 
-func TestHelpIsHeardAfterStop(t *testing.T) {
+func TestCheck53HelpIsHeardAfterStop(t *testing.T) {
 	rehearse(t, crew, func(h *rehearsal) {
 		fire := h.Announce("Fire in hall 3", to("siti"))
 		siti := h.Phone("siti")
@@ -175,6 +175,10 @@ func TestHelpIsHeardAfterStop(t *testing.T) {
 		siti.Reply("2")
 		h.ExpectState(fire, "siti", announcement.NeedsHelp)
 		h.Phone("budi").ExpectSMS("siti NEEDS HELP")
+		board := h.clerk().get("/alerts/" + string(fire))
+		if help := between(board, `id="help"`, "</section>"); !strings.Contains(help, "siti") {
+			t.Errorf("the help queue of the board does not name her: %s", help)
+		}
 		h.After(20 * time.Minute)
 		siti.ExpectNothing() // after STOP only START is answered
 	})

@@ -252,8 +252,16 @@ func (d *desk) hearAnswer(ctx context.Context, people []listener, reply sms.Repl
 			return "", web.ErrNotYet
 		}
 		last = &v
+		details, err := d.tracker.Details(ctx, p.ID, []int{p.Number})
+		if err != nil {
+			return "", fmt.Errorf("%w: %w", web.ErrNotYet, err)
+		}
+		stands := details[0]
+		if d.resent(ctx, p, stands, answer, words, ref) {
+			continue
+		}
 		if answer == announcement.NeedHelp && v.Announcement.Mode == announcement.Drill {
-			real, err := d.realInDrill(ctx, p, in, ref)
+			real, err := d.realInDrill(ctx, p, stands, in, ref)
 			if err != nil {
 				return "", err
 			}
@@ -282,15 +290,22 @@ func (d *desk) hearAnswer(ctx context.Context, people []listener, reply sms.Repl
 	return say(answerKey(answer, reply, late, last), last), nil
 }
 
+// resendWithin is how soon operators send a text again under another name when
+// they missed that it was taken.
+const resendWithin = 10 * time.Second
+
+// resent reports whether a text is the one again that stands: one answer, and in a
+// drill no sign that somebody asks for help a second time.
+func (d *desk) resent(ctx context.Context, p tracker.Place, stands tracker.Detail, answer announcement.Answer, words, ref string) bool {
+	return stands.Ref != "" && stands.Ref != tracker.PressOf(p.Number, ref) && stands.Via == announcement.ViaSMS && stands.Answer == answer &&
+		d.now().Sub(stands.Since) < resendWithin && d.words(ctx, p.ID, stands.Note) == strings.TrimSpace(words)
+}
+
 // realInDrill reports whether somebody who asks for help in a drill means it:
 // they wrote SOS, as drill texts tell them to, or ask again. Then the duty list
 // is called for real.
-func (d *desk) realInDrill(ctx context.Context, p tracker.Place, in sms.Inbound, ref string) (bool, error) {
-	details, err := d.tracker.Details(ctx, p.ID, []int{p.Number})
-	if err != nil {
-		return false, fmt.Errorf("%w: %w", web.ErrNotYet, err)
-	}
-	again := details[0].State == announcement.NeedsHelp && details[0].Ref != "" && details[0].Ref != tracker.PressOf(p.Number, ref) // "": another's word
+func (d *desk) realInDrill(ctx context.Context, p tracker.Place, stands tracker.Detail, in sms.Inbound, ref string) (bool, error) {
+	again := stands.State == announcement.NeedsHelp && stands.Ref != "" && stands.Ref != tracker.PressOf(p.Number, ref) // "": another's word
 	if !again && !strings.Contains(strings.ToLower(in.Body), "sos") && !strings.ContainsAny(in.Body, "🆘🚨") {
 		return false, nil
 	}

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -25,7 +26,7 @@ func (p handset) hear(sid, body string) string {
 	return back
 }
 
-func TestCheck42ReplayedTextIsOneFactForEver(t *testing.T) {
+func TestReplayedTextIsOneFactForEver(t *testing.T) {
 	rehearse(t, crew, func(h *rehearsal) {
 		fire := h.Announce("Fire in hall 3", to("siti"))
 		siti := h.Phone("siti")
@@ -49,6 +50,61 @@ func TestCheck42ReplayedTextIsOneFactForEver(t *testing.T) {
 		if siti, _ := h.house.directory.ByNumber("siti"); h.house.directory.Contact(siti.ID).SMSStopped {
 			t.Error("a replayed STOP stopped the SMS of somebody who had started them again")
 		}
+	})
+}
+
+// Operators send a text again under another name, within seconds.
+func TestCheck52ResentTextIsOneAnswerAndMachinesFallSilent(t *testing.T) {
+	rehearse(t, crew, func(h *rehearsal) {
+		fire := h.Announce("Fire in hall 3", to("siti", "agus"))
+		siti := h.Phone("siti")
+		siti.ExpectSMS("Fire in hall 3")
+		told := func(kind announcement.Kind, name string) (n int) {
+			for _, e := range h.timeline(fire) {
+				if e.Kind == kind && e.Name == name {
+					n++
+				}
+			}
+			return n
+		}
+		var backs []string
+		for _, sid := range []string{"SM1", "SM2", "SM3"} {
+			if back := siti.hear(sid, "1 di gerbang timur"); back != "" {
+				backs = append(backs, back)
+			}
+		}
+		if n := told(announcement.KindAnswered, "siti"); n != 1 || len(backs) != 1 {
+			t.Errorf("three identical texts in ten seconds made %d answers and were answered by %q, want one and one", n, backs)
+		}
+		siti.hear("SM4", "2") // something else is news, however soon
+		h.ExpectState(fire, "siti", announcement.NeedsHelp)
+
+		// A phone that answers every text by itself faces our answers, for an hour.
+		agus, sent := h.Phone("agus"), 0
+		back := "Saya sedang rapat."
+		for began, i := time.Now(), 0; time.Since(began) < time.Hour; i++ {
+			if got := agus.hear(fmt.Sprint("SA", i), back); got != "" {
+				sent, back = sent+1, got
+			}
+			time.Sleep(time.Minute)
+		}
+		if sent == 0 || sent > 6 {
+			t.Errorf("two machines exchanged %d answers in an hour, want at most 6", sent)
+		}
+	})
+}
+
+func TestHelpInADrillSentAgainByTheOperatorIsStillADrill(t *testing.T) {
+	rehearse(t, crew, func(h *rehearsal) {
+		h.Announce("Fire in hall 3", to("siti"), asDrill)
+		siti := h.Phone("siti")
+		siti.hear("SM1", "2")
+		h.Phone("chief").ExpectSMS("DRILL", "siti NEEDS HELP")
+		siti.hear("SM2", "2")
+		h.Phone("chief").ExpectNothing()
+		h.After(time.Minute)
+		siti.hear("SM3", "2") // she asks again, and means it
+		h.Phone("chief").ExpectSMS("HELP asked for by SMS")
 	})
 }
 

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -48,7 +50,7 @@ func TestThousandPeople(t *testing.T) {
 	}
 }
 
-func TestEncodingsAndSeparators(t *testing.T) {
+func TestCheck45EncodingsAndSeparators(t *testing.T) {
 	t.Parallel()
 	const file = "NIP,Nama Karyawan,No. HP,Bagian,Cabang,NIP Atasan,Bahasa\r\nB1,José,0812-3456-7890,K3,Cikande,,Indonesia\r\nB2,\"Sri, Ayu\",,K3,Cikande,b1,inggris\r\n"
 	latin, err := charmap.Windows1252.NewEncoder().String(file)
@@ -63,8 +65,23 @@ func TestEncodingsAndSeparators(t *testing.T) {
 	quoted := func(sep string) string {
 		return strings.ReplaceAll(strings.ReplaceAll(strings.ReplaceAll(file, "Sri, Ayu", "\a"), ",", sep), "\a", "Sri, Ayu")
 	}
+	semicolonLatin, err := charmap.Windows1252.NewEncoder().String(quoted(";"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	everybody := func(d *Directory) (all []Person) {
+		for _, p := range d.Everybody() {
+			p.ID = "" // drawn anew
+			all = append(all, p)
+		}
+		slices.SortFunc(all, func(a, b Person) int { return strings.Compare(a.Number, b.Number) })
+		return all
+	}
+	want := everybody(imported(t, file))
 	for name, text := range map[string]string{
-		"UTF-8":             file,
+		"BOM, semicolon":          "\uFEFF" + quoted(";"),
+		"Windows-1252, semicolon": semicolonLatin,
+
 		"BOM":               "\uFEFF" + file,
 		"semicolon":         quoted(";"),
 		"tab":               quoted("\t"),
@@ -78,6 +95,9 @@ func TestEncodingsAndSeparators(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := imported(t, text)
+			if got := everybody(d); !reflect.DeepEqual(got, want) {
+				t.Errorf("got %+v, want the people of the plain file: %+v", got, want)
+			}
 			one, _ := d.ByNumber("B1")
 			two, _ := d.ByNumber("B2")
 			if one.Name != "José" || one.Mobile != "+6281234567890" || one.Site != "Cikande" || one.Department != "K3" || one.Language != "id" {
@@ -87,6 +107,21 @@ func TestEncodingsAndSeparators(t *testing.T) {
 				t.Errorf("second person came in wrong: %q under %q", two.Name, two.Manager)
 			}
 		})
+	}
+}
+
+func TestCheck46ManySpellingsAreOneNumber(t *testing.T) {
+	t.Parallel()
+	d := imported(t, "nip,nama,hp\n1,Sri,81234567890\n2,Adi,081234567890\n3,Budi,6281234567890\n4,Cici,+62 812-3456-7890\n")
+	if got := d.ByMobile("+6281234567890"); len(got) != 4 {
+		t.Errorf("%d of 4 people have the number, want all", len(got))
+	}
+	report, err := d.Import(t.Context(), strings.NewReader("nip,nama,hp\n5,Dedi,6.28E+12\n"), ImportOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(report.Errors) != 1 || report.Errors[0].Row != 2 || report.Errors[0].Field != "hp" || report.Errors[0].Value != "6.28E+12" || !strings.Contains(report.Errors[0].Reason, "Excel has damaged this number") {
+		t.Errorf("got %+v, want the cell that Excel damaged", report.Errors)
 	}
 }
 

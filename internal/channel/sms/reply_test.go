@@ -32,7 +32,7 @@ var classNames = map[string]Class{
 	"SEEN": ClassSeen, "FREETEXT": ClassFreeText, "UNCLEAR": ClassUnclear,
 }
 
-func TestParseVectors(t *testing.T) {
+func TestCheck50EveryVectorHasItsClass(t *testing.T) {
 	t.Parallel()
 	for _, row := range vectors(t) {
 		answers := announcement.Safety
