@@ -153,25 +153,43 @@ func TestImportInFourSteps(t *testing.T) {
 	})
 }
 
-// A file without most of the people leaves them alone unless somebody types how
+// A file without a third of the people leaves them alone unless somebody types how
 // many leave.
-func TestPeopleWhoAreNotInTheFileStay(t *testing.T) {
+func TestCheck48PeopleWhoAreNotInTheFileStay(t *testing.T) {
 	t.Parallel()
 	rehearse(t, "siti, budi, agus", func(h *rehearsal) {
+		file := func(from, to int) []byte {
+			var b strings.Builder
+			b.WriteString("nip;nama;hp\n")
+			for i := from; i < to; i++ {
+				fmt.Fprintf(&b, "K%d;Karyawan %d;0812%08d\n", i, i, 10_000_000+i)
+			}
+			return []byte(b.String())
+		}
+		working := func() int { return len(h.house.directory.Everybody()) }
+		h.importFile(bytes.NewReader(file(3, 1248)))
 		c := h.clerk()
-		at := c.upload("one.csv", []byte("nip;nama;hp\nsiti;Siti;081234567890\n"))
+		at := c.upload("835.csv", append(file(3, 836), "siti;Siti;081234567890\nbudi;Budi;081234567891\nagus;Agus;081234567892\n"...))
 		if to := c.goes(at+"/columns", "c0=employee_id&c1=display_name&c2=mobile_phone"); to != at+"/review" {
 			t.Fatalf("got %s, want the review", to)
 		}
-		c.shows(c.get(at+"/review"), "2 people who work here are not in this file")
-		w := c.post(at+"/review", "missing=whole&typed=")
-		c.shows(w.Body.String(), "Type how many people leave: 2.", "<title>Error:", `value="whole" checked`)
-		if n := len(h.house.directory.Everybody()); n != 3 {
-			t.Fatalf("%d people, want 3", n)
+		c.shows(c.get(at+"/review"), "412 people who work here are not in this file", `value="leave" checked`)
+		for typed, says := range map[string]string{"": "Type how many people leave: 412.", "836": "Type how many people leave: 412."} {
+			w := c.post(at+"/review", "missing=whole&typed="+typed)
+			c.shows(w.Body.String(), says, "<title>Error:", `value="whole" checked`)
 		}
-		c.goes(at+"/review", "missing=whole&typed=2")
-		if n := len(h.house.directory.Everybody()); n != 1 {
-			t.Errorf("%d people, want 1", n)
+		if n := working(); n != 1248 {
+			t.Fatalf("%d people, want 1,248", n)
+		}
+		c.goes(at+"/review", "missing=leave")
+		if n := working(); n != 1248 {
+			t.Fatalf("%d people after the default, want 1,248 who were left alone", n)
+		}
+		at = c.upload("836.csv", file(3, 839))
+		c.goes(at+"/columns", "c0=employee_id&c1=display_name&c2=mobile_phone")
+		c.goes(at+"/review", "missing=whole&typed=412")
+		if n := working(); n != 836 {
+			t.Errorf("%d people, want 836", n)
 		}
 		h.After(2 * time.Hour)
 		if w := c.ask(http.MethodGet, at+"/review", "", ""); w.Code != http.StatusUnprocessableEntity {

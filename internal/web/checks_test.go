@@ -175,6 +175,37 @@ func TestCheck59ForcedColoursKeepBorders(t *testing.T)               { report(t,
 func TestCheck60ThePolicyIsKept(t *testing.T)                        { report(t, 60) }
 func TestCheck62LongWordsAndRightToLeftFit(t *testing.T)             { report(t, 62) }
 
+// TestCheck47OnlyFaultyRowsAreListed looks at the table of a file with 500 faulty
+// rows as HR does, on a notebook and on a phone.
+func TestCheck47OnlyFaultyRowsAreListed(t *testing.T) {
+	s := openScreens(t, 1, sharedGallery(t).site(t))[0]
+	for _, width := range []int{1280, 320} {
+		must(t, "set the size", s.size(width, 640))
+		must(t, "open the table", s.open("/gallery/import-check-500.id"))
+		for _, fault := range s.lines(`(() => {
+			const out = [], rows = [...document.querySelectorAll("table.cells tbody tr")], sums = [...document.querySelectorAll("#faults a")]
+			rows.filter(r => !r.querySelector(".fault")).forEach(r => out.push("a row without a fault is listed: " + r.innerText))
+			if (rows.length < 200) out.push(rows.length + " rows are listed, want the first 200")
+			if (sums.length < 5) out.push("the summary has " + sums.length + " kinds of faults, want 5")
+			sums.reduce((n, a) => n + +a.innerText.replace(/\D/g, ""), 0) === 500 || out.push("the summary does not add up to 500: " + sums.map(a => a.innerText))
+			for (const a of sums) {
+				a.click()
+				const cell = document.getElementById(decodeURIComponent(a.hash.slice(1)))
+				if (!cell || !cell.querySelector(".fault")) { out.push(a.innerText + " leads to no fault"); continue }
+				const kind = cell.id.split("-").slice(1).join("-"), first = rows.map(r => [...r.children].find(c => c.id && c.id.split("-").slice(1).join("-") === kind)).find(c => c)
+				if (first !== cell) out.push(a.innerText + " leads to " + cell.id + ", the first is " + first.id)
+				const r = cell.getBoundingClientRect()
+				if (r.bottom < 0 || r.top > innerHeight) out.push(a.innerText + " leaves its cell out of sight")
+			}
+			scrollTo(0, document.querySelector("table.cells").getBoundingClientRect().bottom + scrollY - innerHeight)
+			const again = document.querySelector(".onward .btn[href='/people/import']").getBoundingClientRect()
+			if (again.top < 0 || again.bottom > innerHeight) out.push("at the bottom of the table the button to upload again is at " + again.top + " of " + innerHeight)
+			return out })()`) {
+			t.Errorf("at %d px: %s", width, fault)
+		}
+	}
+}
+
 const axeRun = `checks.settled(() => axe.run(document, {runOnly: %s, resultTypes: ["violations"]}))
   .then(r => r.violations.map(v => v.id + ": " + v.help + " at " + v.nodes.slice(0, 3).map(n => n.target.join(" ") + " (" + (n.failureSummary || "").replace(/\s+/g, " ").slice(0, 200) + ")").join("; ")))`
 
