@@ -39,6 +39,9 @@ gallery: ## every page and message with made-up data, in .artefacts/gallery
 budgets: ## what every page costs a phone or a computer, with its worst data
 	$(GO) test ./internal/web -count=1 -v -run '^TestBudgets$$' -budgets
 
+way: ## a fire from HR's first click to its correction, in a browser, timed by its steps
+	$(GO) test ./internal/app -count=1 -v -run '^TestTheWholeWay$$'
+
 tools: ## what judges the pages in tests: axe and the Nu Html Checker, by npm
 	npm ci --prefix .ci/npm --ignore-scripts --no-audit --no-fund --loglevel=error
 
@@ -67,4 +70,4 @@ build: ## bin/kentongan
 clean: ## remove what was built
 	rm -rf bin .artefacts
 
-.PHONY: help run test check race fuzz golden gallery budgets tools checks shots sheet bench lint build clean
+.PHONY: help run test check race fuzz golden gallery budgets way tools checks shots sheet bench lint build clean

@@ -346,6 +346,9 @@ func TestCheck50AnswerBacksAreOneSegment(t *testing.T) {
 		}
 		for _, lang := range langs {
 			for _, mode := range modes {
+				if key == "enrol" && mode == announcement.Drill {
+					continue // nobody is asked to enrol by a drill
+				}
 				f["mode"] = string(mode)
 				got := c.AnswerBack(key, lang, f)
 				if n := len([]rune(got)); n == 0 || n > 160 || strings.ContainsAny(got, "{}") || basic.ReplaceAllString(got, "") != "" {

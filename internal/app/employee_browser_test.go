@@ -459,7 +459,7 @@ func TestChecksOfEnrolment(t *testing.T) {
 		phone.Permission("granted")
 		p.connect(phone, "E7")
 		phone.Open(p.API.URL + "/me")
-		order := apptest.Worker[[]string](phone, pushed(`JSON.stringify({web_push: 8030, notification: {title: "GEMPA", body: "Lindungi kepala.", lang: "id", tag: "a1"}, token: "7Kq2mX9b", asks: true, answers: "safety"})`))
+		order := apptest.Worker[[]string](phone, pushed(asking("GEMPA", "a1", "7Kq2mX9b")))
 		if len(order) < 2 || order[0] != "show GEMPA" || !strings.HasPrefix(order[1], "fetch") {
 			t.Errorf("in turn: %q, want the notification before any fetch", order)
 		}
@@ -477,8 +477,7 @@ func TestChecksOfEnrolment(t *testing.T) {
 		phone.Open(p.API.URL + "/me")
 		p.quiet()
 		id, tokens := p.announceBy("live", "fire", plantFields)
-		payload := fmt.Sprintf(`JSON.stringify({web_push: 8030, notification: {title: "KEBAKARAN", body: "Keluar.", lang: "id", tag: %q}, token: %q, asks: true, answers: "safety"})`, id, tokens["E2"])
-		apptest.Worker[[]string](phone, pushed(payload))
+		apptest.Worker[[]string](phone, pushed(asking("KEBAKARAN", id, tokens["E2"])))
 		shown := apptest.Worker[[]struct {
 			Tag, Lang string
 			Actions   []string
@@ -558,6 +557,9 @@ func TestChecksOfEnrolment(t *testing.T) {
 		phone.Open(p.API.URL + "/me?lang=id")
 		apptest.Worker[bool](phone, `keepGuides().then(() => true)`)
 		phone.Open(p.API.URL + "/me")
+		apptest.Eventually(t, pageWait, "the page to be kept", func() (bool, string) {
+			return apptest.Await[bool](phone, `caches.match("/me").then(r => !!r)`), ""
+		})
 		phone.Signal(false)
 		phone.WorkerSignal(false)
 		for _, page := range [][2]string{{"/guides", "Gempa bumi"}, {"/guides/fire", "Keluar"}, {"/me", "Salinan tersimpan"}, {"/me/settings", "Tidak ada sinyal"}, {"/guides/phone", "Chrome"}} {
@@ -612,6 +614,11 @@ func (p *plant) code(number string) string {
 		return found != "", ""
 	})
 	return found
+}
+
+// asking is the payload of a push that asks whether somebody is safe.
+func asking(title, id, token string) string {
+	return fmt.Sprintf(`JSON.stringify({web_push: 8030, notification: {title: %q, body: "Lindungi diri.", lang: "id", tag: %q}, token: %q, asks: true, answers: "safety"})`, title, id, token)
 }
 
 // pushed lets a push arrive at the service worker and gives what it did in turn.

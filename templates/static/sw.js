@@ -179,7 +179,7 @@ function refresh() {
 // note keeps a page as it is now, or forgets one that is no more.
 function note(name, path, copy, status) {
   return caches.open(name).then(function (c) {
-    if (copy) return c.delete(path).then(function () { return c.put(path, copy); }).then(function () {
+    if (copy) return c.put(path, copy).then(function () {
       if (name === "answers") return trim(c);
       if (path === "/guides" || path === "/me") return refresh();
     });
