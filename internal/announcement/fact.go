@@ -1,6 +1,9 @@
 package announcement
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Fact is one thing that happened to an announcement, written once and never
 // changed. Exactly one of the payloads is set, the one its Kind names.
@@ -245,12 +248,30 @@ type Excused struct {
 	Number int `json:"number"`
 }
 
-// Claimed says who handles a recipient's call for help.
+// Claimed says who handles a recipient's call for help, or how it was resolved.
 type Claimed struct {
-	Number   int      `json:"number"`
-	By       PersonID `json:"by,omitempty"`
-	Resolved bool     `json:"resolved,omitempty"`
+	Number   int        `json:"number"`
+	By       PersonID   `json:"by,omitempty"`
+	Resolved Resolution `json:"resolved,omitempty"`
 }
+
+// Resolution is how a call for help came to its end; empty while it has not.
+type Resolution string
+
+const (
+	IsSafe    Resolution = "is_safe"
+	FirstAid  Resolution = "first_aid"
+	Hospital  Resolution = "in_hospital"
+	Rescuers  Resolution = "with_rescuers"
+	ByMistake Resolution = "by_mistake"
+	Solved    Resolution = "solved"
+)
+
+// Resolutions are all of them, in the order in which they are offered.
+var Resolutions = []Resolution{IsSafe, FirstAid, Hospital, Rescuers, ByMistake, Solved}
+
+// Valid reports whether it is one of them.
+func (r Resolution) Valid() bool { return slices.Contains(Resolutions, r) }
 
 // Heard is something a person wrote that is no answer: a question, free text,
 // STOP. Number is -1 when it could not be tied to a recipient.

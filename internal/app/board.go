@@ -279,7 +279,7 @@ func (d *desk) mostUrgent(ctx context.Context, v tracker.View, in iter.Seq[int])
 	}
 	stage := func(t tracker.Detail) int {
 		switch {
-		case t.Resolved:
+		case t.Resolved != "":
 			return 2
 		case !t.ClaimedAt.IsZero():
 			return 1

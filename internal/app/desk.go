@@ -378,15 +378,15 @@ func (d *desk) mark(ctx context.Context, id announcement.ID, by announcement.Per
 	return d.caughtUp(ctx)
 }
 
-// ClaimAt says from the console who handles a call for help.
-func (d *desk) ClaimAt(ctx context.Context, p web.Principal, id announcement.ID, index int, resolved bool) error {
+// ClaimAt says from the console who handles a call for help, or how it was resolved.
+func (d *desk) ClaimAt(ctx context.Context, p web.Principal, id announcement.ID, index int, resolved announcement.Resolution) error {
 	if p.Role != web.Sender {
 		return web.ErrForbidden
 	}
 	return d.claim(ctx, id, "", p.Actor, index, resolved)
 }
 
-func (d *desk) claim(ctx context.Context, id announcement.ID, by announcement.PersonID, actor announcement.Actor, index int, resolved bool) error {
+func (d *desk) claim(ctx context.Context, id announcement.ID, by announcement.PersonID, actor announcement.Actor, index int, resolved announcement.Resolution) error {
 	v, err := d.view(ctx, id)
 	if err != nil {
 		return err
@@ -402,7 +402,7 @@ func (d *desk) claim(ctx context.Context, id announcement.ID, by announcement.Pe
 		Claimed: &announcement.Claimed{Number: index, By: by, Resolved: resolved}}
 	c := details[0]
 	switch {
-	case resolved:
+	case resolved != "":
 		err = d.write(ctx, fact)
 	case !c.ClaimedAt.IsZero() && c.ClaimedAt.After(c.Since) && !(c.ClaimedBy == by && c.ClaimActor == actor):
 		return web.ErrConflict

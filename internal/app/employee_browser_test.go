@@ -130,6 +130,7 @@ func TestChecksOfTheAnswerPage(t *testing.T) {
 		p.hr = p.signIn("id", 1280, 900)
 		p.hr.Open(p.API.URL + "/alerts/" + id)
 		phone := p.browser.Tab("id", 320, 640)
+		phone.Before(`const real = setInterval; setInterval = (f, ms) => real(f, ms / 30)`) // half a minute is a second
 		phone.Open(page("E4"))
 		phone.Press("form button[value='2']")
 		phone.WaitFor(5*time.Second, "#box h2", "Tercatat: butuh bantuan")
@@ -141,6 +142,20 @@ func TestChecksOfTheAnswerPage(t *testing.T) {
 		phone.WaitFor(5*time.Second, ".told", "Terkirim ke yang menolong Anda")
 		p.hr.Open(p.API.URL + "/alerts/" + id)
 		p.hr.WaitFor(5*time.Second, "main", "Terluka: kaki, lantai 3")
+		// Whoever calls for help sees who comes, and how it was recorded to end, while
+		// they write on.
+		phone.Type("#words", "saya masih")
+		p.hr.Go("#help form button")
+		phone.WaitFor(5*time.Second, "#who", "menangani ini, ")
+		p.hr.Go("#help a[href$='#resolve']")
+		p.hr.Press("#resolve [value=first_aid]")
+		p.hr.Go("#resolve button")
+		phone.WaitFor(5*time.Second, "#who", "sudah mendapat pertolongan pertama")
+		if got := apptest.Eval[string](phone, `document.getElementById("words").value`); got != "saya masih" {
+			t.Errorf("what was being written became %q", got)
+		}
+		phone.Press("#who button") // it was not enough
+		phone.WaitFor(5*time.Second, "#who", "sedang dipanggil")
 		phone.NoFaults()
 	})
 	t.Run("Check04TheFirstAnswerIsInSight", func(t *testing.T) {

@@ -229,3 +229,66 @@ func TestCheck43SecondClaimSeesTheWinner(t *testing.T) {
 		}
 	})
 }
+
+// TestHelpIsResolvedBySayingHow follows a call for help from "I'll handle it" to
+// its end, as everybody sees it, and further: it may not have been the end.
+func TestHelpIsResolvedBySayingHow(t *testing.T) {
+	rehearse(t, crew, func(h *rehearsal) {
+		fire := h.Announce("Fire in hall 3", to("siti", "agus"), steps(time.Hour))
+		siti := h.recipientNamed(fire, "siti")
+		h.Phone("siti").ExpectSMS("Fire in hall 3")
+		h.Phone("agus").ExpectSMS("Fire in hall 3")
+		h.Phone("siti").Reply("2")
+		h.Phone("siti").ExpectSMS("HELP")
+		for _, responder := range []string{"budi", "dewi", "chief"} {
+			h.Phone(responder).ExpectSMS("siti NEEDS HELP")
+		}
+		team := h.Team(fire, "budi")
+		mine := teamPage{h, "/r/" + h.house.links.answerToken(fire, siti), "192.0.2.2:1"}
+		who := func() string { // what the page fetches by itself
+			r := httptest.NewRequest(http.MethodGet, mine.path+"?lang=en", nil)
+			r.Header.Set("X-Fragment", "1")
+			_, body := mine.serve(r)
+			return body
+		}
+		if got := who(); !strings.Contains(got, "are being called") || strings.Contains(got, "<html") {
+			t.Errorf("before anybody comes the page says %q", got)
+		}
+		team.Press("/claim", url.Values{"n": {fmt.Sprint(siti)}})
+		if got := who(); !strings.Contains(got, "budi is handling this, ") {
+			t.Errorf("the page says %q, want who comes", got)
+		}
+		end := url.Values{"n": {fmt.Sprint(siti)}, "end": {"1"}}
+		if code, _ := team.Press("/claim", end); code != http.StatusUnprocessableEntity || h.recipient(fire, "siti").Resolved != "" {
+			t.Errorf("without saying how: got %d, want 422 and nothing recorded", code)
+		}
+		h.After(time.Minute)
+		end.Set("how", "first_aid")
+		if code, _ := team.Press("/claim", end); code != http.StatusSeeOther || h.recipient(fire, "siti").Resolved != announcement.FirstAid {
+			t.Errorf("got %d, resolved %q", code, h.recipient(fire, "siti").Resolved)
+		}
+		if got := team.Look(); !strings.Contains(got, "Resolved by budi, ") || !strings.Contains(got, "first aid was given") {
+			t.Error("the team page does not say who resolved it and how")
+		}
+		if got := mine.Look(); !strings.Contains(got, "first aid was given") || !strings.Contains(got, "I still need help") {
+			t.Error("the person does not see what was recorded, and cannot object")
+		}
+		story := h.timeline(fire)
+		if line := story[len(story)-1]; line.What != "Call for help resolved: first_aid" || line.Name != "siti" {
+			t.Errorf("the timeline says %q of %s", line.What, line.Name)
+		}
+		h.NothingElse()
+
+		h.After(time.Minute)
+		mine.Press("", url.Values{"a": {"2"}, "k": {"still"}})
+		for _, responder := range []string{"budi", "dewi", "chief"} {
+			h.Phone(responder).ExpectSMS("siti NEEDS HELP")
+		}
+		if r := h.recipient(fire, "siti"); r.Claimed != "" || r.Resolved != "" {
+			t.Errorf("her new call is handled by %q and resolved %q", r.Claimed, r.Resolved)
+		}
+		if code, _ := h.Team(fire, "chief").Press("/claim", url.Values{"n": {fmt.Sprint(siti)}}); code != http.StatusSeeOther {
+			t.Errorf("nobody can take up her new call: %d", code)
+		}
+	})
+}

@@ -77,7 +77,7 @@ func (d *desk) helps(ctx context.Context, v tracker.View, o *web.Outcome) error 
 			handled[n] = true
 			o.Claimed = append(o.Claimed, max(0, f.At.Sub(at)))
 		}
-		resolved[n] = resolved[n] || f.Claimed.Resolved
+		resolved[n] = resolved[n] || f.Claimed.Resolved != ""
 	}
 	o.Helps, o.Resolved = len(asked), len(resolved)
 	for n, yes := range resolved {

@@ -18,7 +18,7 @@ func TestOutcomeTellsHowItWent(t *testing.T) {
 		h.Phone("agus").Reply("2 kaki luka")
 		h.After(2 * time.Minute)
 		agus := h.recipient(id, "agus")
-		if err := h.house.desk.ClaimAt(h.t.Context(), hr, id, agus.Index, false); err != nil {
+		if err := h.house.desk.ClaimAt(h.t.Context(), hr, id, agus.Index, ""); err != nil {
 			h.t.Fatal(err)
 		}
 		h.settle()
@@ -33,7 +33,7 @@ func TestOutcomeTellsHowItWent(t *testing.T) {
 		if !near(o.After[0], time.Minute) || !near(o.After[1], 4*time.Minute) || !near(o.Claimed[0], 2*time.Minute) {
 			h.t.Errorf("answered after %v and handled after %v, want 1 and 4 minutes, and 2", o.After, o.Claimed)
 		}
-		if err := h.house.desk.ClaimAt(h.t.Context(), hr, id, agus.Index, true); err != nil {
+		if err := h.house.desk.ClaimAt(h.t.Context(), hr, id, agus.Index, announcement.FirstAid); err != nil {
 			h.t.Fatal(err)
 		}
 		h.settle()

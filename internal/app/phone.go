@@ -109,7 +109,7 @@ func (d *desk) answerPage(ctx context.Context, v tracker.View, n int) (web.Answe
 	}
 	p.Late = t.Late
 	if !t.ClaimedAt.IsZero() {
-		p.Handler, p.HandledAt = d.actorName(t.ClaimActor), t.ClaimedAt
+		p.Handler, p.HandledAt, p.Resolved = d.actorName(t.ClaimActor), t.ClaimedAt, t.Resolved
 	}
 	return p, nil
 }
@@ -327,8 +327,8 @@ func (d *desk) TeamMark(ctx context.Context, token string, marks []web.Mark) err
 	return nil
 }
 
-// TeamClaim says that this manager handles a call for help, or that it is resolved.
-func (d *desk) TeamClaim(ctx context.Context, token string, index int, resolved bool) error {
+// TeamClaim says that this manager handles a call for help, or how it was resolved.
+func (d *desk) TeamClaim(ctx context.Context, token string, index int, resolved announcement.Resolution) error {
 	_, t, err := d.resolveTeam(ctx, token)
 	if err != nil {
 		return err

@@ -168,8 +168,8 @@ func sentence(f announcement.Fact) string {
 		return fmt.Sprintf("Recorded as %s (%s)", f.Vouched.Answer.State(), f.Vouched.How)
 	case f.Excused != nil:
 		return "No longer asked"
-	case f.Claimed != nil && f.Claimed.Resolved:
-		return "Call for help resolved"
+	case f.Claimed != nil && f.Claimed.Resolved != "":
+		return fmt.Sprintf("Call for help resolved: %s", f.Claimed.Resolved)
 	case f.Claimed != nil:
 		return "Call for help is being handled"
 	case f.Heard != nil:

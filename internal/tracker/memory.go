@@ -112,8 +112,11 @@ func (f *fold) apply(a []string) {
 		if f.closed {
 			late = "1"
 		}
-		if a[2] == "2" && (len(was) < 2 || was[1] != "2") {
+		if resolved := f.resolved(a[1]); a[2] == "2" && (len(was) < 2 || was[1] != "2" || resolved) {
 			f.fields[a[1]+":h"] = a[6]
+			if resolved || !f.bits[bitHelp].Get(n) { // nobody handles this call yet
+				f.fields[a[1]+":c"], f.fields[a[1]+":s"] = "", a[5]
+			}
 		}
 		f.fields[a[1]+":o"] = strings.Join([]string{said, a[2], late, a[7], a[8], a[9], a[4]}, unit)
 		f.reckon(n, a[1], a[5])
@@ -128,7 +131,7 @@ func (f *fold) apply(a []string) {
 		}
 		f.fields[a[1]+":v"] = strings.Join([]string{a[3], a[2], a[6], a[7], a[8], a[9]}, unit)
 		if f.reckon(n, a[1], a[5]) {
-			f.fields[a[1]+":h"] = a[10]
+			f.fields[a[1]+":h"], f.fields[a[1]+":c"] = a[10], ""
 		}
 	case "excuse":
 		f.set(bitExcused, n, true)
@@ -137,6 +140,12 @@ func (f *fold) apply(a []string) {
 	case "close":
 		f.closed = true
 	}
+}
+
+// resolved reports whether the last call for help of a recipient came to its end.
+func (f *fold) resolved(field string) bool {
+	claim := strings.Split(f.fields[field+":c"], unit)
+	return len(claim) == 4 && claim[3] != ""
 }
 
 // climb raises the ladder of recipient n on a channel; ranks only rise.

@@ -205,7 +205,7 @@ type Detail struct {
 	ClaimedBy  announcement.PersonID
 	ClaimActor announcement.Actor
 	ClaimedAt  time.Time
-	Resolved   bool
+	Resolved   announcement.Resolution // by them, then
 	Ladder     map[announcement.Channel]Rung
 	Rebuilding bool // the state was emptied, and something may be missing
 
@@ -289,7 +289,7 @@ func decode(v []string) Detail {
 	}
 	if f := strings.Split(v[4], unit); len(f) == 4 {
 		d.ClaimedBy, d.ClaimActor = announcement.PersonID(f[0]), announcement.Actor(f[1])
-		d.ClaimedAt, d.Resolved = fromMillis(f[2]), f[3] == "1"
+		d.ClaimedAt, d.Resolved = fromMillis(f[2]), announcement.Resolution(f[3])
 	}
 	for i, c := range announcement.Channels {
 		if f := strings.Split(v[len(detailFields)+i], unit); len(f) == 3 {

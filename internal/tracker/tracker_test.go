@@ -274,6 +274,52 @@ func TestFold(t *testing.T) {
 
 // TestEscalation runs the first minutes of an extreme alarm on a fake clock:
 // nothing early, nothing twice with two nodes, and it survives an emptied store.
+// TestACallForHelpIsHandledAndResolved keeps who handles a call with that call: a
+// new one, after it was resolved or after they were safe, is handled by nobody.
+func TestACallForHelpIsHandledAndResolved(t *testing.T) {
+	for name, store := range stores(t) {
+		t.Run(name, func(t *testing.T) {
+			start := time.Now().UTC().Truncate(time.Millisecond)
+			l, s := ledger.NewMemory(time.Now), store()
+			open(t, l, start, 10)
+			tr := house(t, l, s, time.Now)
+			later := func(d int) time.Time { return start.Add(time.Duration(d) * time.Second) }
+			claim := func(at, n int, how announcement.Resolution) {
+				write(t, l, announcement.Fact{Announcement: fire, Kind: announcement.KindClaimed, At: later(at), Actor: announcement.ByPerson("p0"),
+					Claimed: &announcement.Claimed{Number: n, By: "p0", Resolved: how}})
+			}
+			expect := func(n int, by announcement.PersonID, how announcement.Resolution) {
+				t.Helper()
+				for range 2 { // as folded, and as rebuilt
+					counts(t, tr) // waits until all is there
+					details, err := tr.Details(t.Context(), fire, []int{n})
+					if err != nil {
+						t.Fatal(err)
+					}
+					if d := details[0]; d.State != announcement.NeedsHelp || d.ClaimedBy != by || d.Resolved != how {
+						t.Fatalf("recipient %d: %s, handled by %q, resolved %q, want by %q, %q", n, d.State, d.ClaimedBy, d.Resolved, by, how)
+					}
+					flush(t, s)
+				}
+			}
+			write(t, l, answer(1, announcement.NeedHelp, later(1), "a1"))
+			expect(1, "", "")
+			claim(2, 1, "")
+			write(t, l, answer(1, announcement.NeedHelp, later(3), "a2")) // again, while somebody is on their way
+			expect(1, "p0", "")
+			claim(4, 1, announcement.FirstAid)
+			expect(1, "p0", announcement.FirstAid)
+			write(t, l, answer(1, announcement.NeedHelp, later(5), "a3"))
+			expect(1, "", "")
+
+			write(t, l, answer(2, announcement.NeedHelp, later(1), "b1"))
+			claim(2, 2, "")
+			write(t, l, answer(2, announcement.Safe, later(3), "b2"), answer(2, announcement.NeedHelp, later(4), "b3"))
+			expect(2, "", "")
+		})
+	}
+}
+
 func TestEscalation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()

@@ -159,7 +159,7 @@ func (s *Server) unclaimed(r *http.Request, id announcement.ID) (int, error) {
 	p, err := s.Desk.Recipients(r.Context(), id, RecipientFilter{State: announcement.NeedsHelp, Limit: 500})
 	n := 0
 	for _, who := range p.Recipients {
-		if who.Claimed == "" && !who.Resolved {
+		if who.Claimed == "" && who.Resolved == "" {
 			n++
 		}
 	}

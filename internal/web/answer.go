@@ -173,6 +173,14 @@ func (s *Server) answerPage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v := s.answerView(r, a)
+	if r.Header.Get("X-Fragment") == "1" { // the page asks who handles a call for help
+		if v.Answer != announcement.NeedHelp {
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+		s.show(w, r, http.StatusOK, "answer", "who", v)
+		return
+	}
 	v.Change = r.URL.Query().Get("change") == "1"
 	s.show(w, r, http.StatusOK, "answer", "answer", v)
 }

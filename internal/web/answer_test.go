@@ -29,13 +29,10 @@ func TestAnswerPageChangesNothing(t *testing.T) {
 	}
 }
 
-func TestAnswerPageIsSmallAndAllowed(t *testing.T) {
+func TestAnswerPageIsAllowedItsOwnParts(t *testing.T) {
 	t.Parallel()
 	w := call(t, newServer(t, newHouse()), "GET", "/r/"+goodToken, "")
 	body := w.Body.String()
-	if got := len(body); got > 8<<10 {
-		t.Errorf("got %d bytes, want at most 8192", got)
-	}
 	for _, tag := range []string{"style", "script"} {
 		_, rest, _ := strings.Cut(body, "<"+tag+">")
 		text, _, ok := strings.Cut(rest, "</"+tag+">")

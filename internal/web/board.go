@@ -338,19 +338,26 @@ func (s *Server) boardRemind(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) boardClaim(w http.ResponseWriter, r *http.Request) {
-	n, err := index(r.PathValue("n"))
-	resolved := r.PostFormValue("resolved") == "1"
+	n, resolved, done, err := readClaim(r, r.PathValue("n"))
 	if err == nil {
 		err = s.Desk.ClaimAt(r.Context(), principalOf(r.Context()), announcement.ID(r.PathValue("id")), n, resolved)
 	}
-	s.back(w, r, "claim", "/alerts/"+r.PathValue("id")+"?done="+claimed(resolved), err)
+	s.back(w, r, "claim", "/alerts/"+r.PathValue("id")+"?done="+done, err)
 }
 
-func claimed(resolved bool) string {
-	if resolved {
-		return "resolved"
+// readClaim reads that somebody handles a call for help or, from the form that
+// ends one, how it was resolved: whoever looks on must see more than that it is
+// over.
+func readClaim(r *http.Request, who string) (n int, resolved announcement.Resolution, done string, err error) {
+	n, err = index(who)
+	if r.PostFormValue("end") == "" {
+		return n, "", "claimed", err
 	}
-	return "claimed"
+	resolved = announcement.Resolution(r.PostFormValue("how"))
+	if err == nil && !resolved.Valid() {
+		err = announcement.FieldErrors{{Field: "how", Why: "Say how it was resolved."}}
+	}
+	return n, resolved, "resolved", err
 }
 
 // back ends a form: to the page that shows what came of it, or the reason why

@@ -35,8 +35,8 @@ const kB = 1024
 var budgets = []budget{
 	// One round trip carries about 14 kB: ten packets.
 	{name: "answer", page: 8 * kB, requests: 1, script: 3 * kB / 2, elements: 1500},
-	{name: "employee", page: 10 * kB, requests: 2, script: 2 * kB, elements: 1500},
-	{name: "enrolment", page: 12 * kB, requests: 2, script: 3 * kB, elements: 1500},
+	{name: "employee", page: 10 * kB, requests: 1, script: 2 * kB, elements: 1500},
+	{name: "enrolment", page: 12 * kB, requests: 1, script: 3 * kB, elements: 1500},
 	{name: "team", page: 14 * kB, requests: 2, script: 3 * kB, elements: 1500},
 	{name: "console", page: 30 * kB, cached: 25 * kB, requests: 3, script: 22 * kB, elements: 1500},
 	{name: "board", page: 40 * kB, cached: 45 * kB, requests: 4, script: 25 * kB, elements: 1500},

@@ -177,7 +177,7 @@ type Recipient struct {
 	Undo       bool                            `json:"-"` // the manager who looks can take their mark back
 	Claimed    string                          `json:"claimed_by,omitempty"`
 	ClaimedAt  *time.Time                      `json:"claimed_at,omitempty"`
-	Resolved   bool                            `json:"resolved,omitempty"`
+	Resolved   announcement.Resolution         `json:"resolved,omitempty"` // by them, then
 	FromWords  bool                            `json:"from_words,omitempty"`
 	Words      string                          `json:"words,omitempty"` // what they wrote; only where it may be read
 	Mobile     string                          `json:"-"`               // for a Call button only
@@ -282,8 +282,9 @@ type AnswerPage struct {
 	ClearAt      time.Time // it is over, and they are asked on; zero if not
 	Handler      string    // who handles their call for help
 	HandledAt    time.Time
-	Emergency    string // number to dial when life is in danger, "112"
-	SMSNumber    string // set only where two-way SMS works
+	Resolved     announcement.Resolution // by the handler, then
+	Emergency    string                  // number to dial when life is in danger, "112"
+	SMSNumber    string                  // set only where two-way SMS works
 	Org          string
 	Nonce        string // new press id for the form
 }
@@ -457,7 +458,9 @@ type Desk interface {
 	// who have not answered are still asked and escalated; else it closes.
 	AllClear(ctx context.Context, p Principal, id announcement.ID, keepAsking bool, reason string) error
 	MarkAt(ctx context.Context, p Principal, id announcement.ID, m Mark) error
-	ClaimAt(ctx context.Context, p Principal, id announcement.ID, index int, resolved bool) error
+	// ClaimAt says that somebody handles a call for help or, with a resolution, that
+	// it is over. ErrConflict: somebody else was first.
+	ClaimAt(ctx context.Context, p Principal, id announcement.ID, index int, resolved announcement.Resolution) error
 	// RemindAt calls one silent person again: ErrConflict within 5 minutes of the last.
 	RemindAt(ctx context.Context, p Principal, id announcement.ID, index int) error
 	// Changes delivers a value each time the announcement changed, at most one
@@ -576,7 +579,8 @@ type Phone interface {
 	// TeamUndo takes the manager's own mark back; ErrConflict when it is older than
 	// five minutes or the person has answered.
 	TeamUndo(ctx context.Context, token string, index int) error
-	TeamClaim(ctx context.Context, token string, index int, resolved bool) error
+	// TeamClaim is ClaimAt for the manager of that person.
+	TeamClaim(ctx context.Context, token string, index int, resolved announcement.Resolution) error
 	TeamRemind(ctx context.Context, token string, index int) error // ErrConflict within 5 minutes of the last
 	TeamChanges(ctx context.Context, token string) (<-chan struct{}, error)
 

@@ -118,8 +118,11 @@ func (h *house) TeamMark(_ context.Context, _ string, m []Mark) error {
 	h.marks = append(h.marks, m...)
 	return nil
 }
-func (h *house) TeamClaim(context.Context, string, int, bool) error { h.claims++; return nil }
-func (h *house) TeamRemind(context.Context, string, int) error      { return nil }
+func (h *house) TeamClaim(context.Context, string, int, announcement.Resolution) error {
+	h.claims++
+	return nil
+}
+func (h *house) TeamRemind(context.Context, string, int) error { return nil }
 func (h *house) TeamChanges(context.Context, string) (<-chan struct{}, error) {
 	return h.changes, nil
 }
@@ -282,7 +285,7 @@ func (h *house) MarkAt(_ context.Context, _ Principal, _ announcement.ID, m Mark
 	h.marks = append(h.marks, m)
 	return nil
 }
-func (h *house) ClaimAt(context.Context, Principal, announcement.ID, int, bool) error {
+func (h *house) ClaimAt(context.Context, Principal, announcement.ID, int, announcement.Resolution) error {
 	h.claims++
 	return nil
 }

@@ -56,6 +56,10 @@ var exhibits = []exhibit{
 		c.say(announcement.NeedHelp)
 		c.answer.Handler, c.answer.HandledAt = "Budi Santoso", noon.Add(2*time.Minute)
 	}},
+	{name: "answer-help-resolved", path: "/r/" + goodToken, set: func(_ testing.TB, c *company) {
+		c.say(announcement.NeedHelp)
+		c.answer.Handler, c.answer.HandledAt, c.answer.Resolved = "Budi Santoso", noon.Add(9*time.Minute), announcement.FirstAid
+	}},
 	{name: "answer-not-on-site", path: "/r/" + goodToken, set: func(_ testing.TB, c *company) { c.say(announcement.NotOnSite) }},
 	{name: "answer-change", path: "/r/" + goodToken + "?change=1", set: func(_ testing.TB, c *company) { c.say(announcement.Safe) }},
 	{name: "answer-vouched", path: "/r/" + goodToken, set: func(_ testing.TB, c *company) { c.say(announcement.Safe); c.answer.VouchedBy = "Budi Santoso" }},
@@ -93,6 +97,10 @@ var exhibits = []exhibit{
 			c.team.Recipients[i].State = announcement.Confirmed
 		}
 		c.team.Counts = announcement.Counts{Recipients: 14, Confirmed: 14}
+	}},
+	{name: "team-help-handled", path: "/t/" + goodToken, set: func(t testing.TB, c *company) {
+		resolved(t, c)
+		c.rows[0].Resolved = ""
 	}},
 	{name: "team-help-resolved", path: "/t/" + goodToken, set: resolved},
 	{name: "team-closed", path: "/t/" + goodToken, set: func(_ testing.TB, c *company) { c.end(announcement.AsAllClear) }},
@@ -242,6 +250,7 @@ var exhibits = []exhibit{
 	{name: "board-person-help", path: "/alerts/a1/people/0"},
 	{name: "board-people-of-team", path: "/alerts/a1/people?team=1100"},
 	{name: "board-person-handled", path: "/alerts/a1/people/1"},
+	{name: "board-person-resolved", path: "/alerts/a1/people/0", set: resolved},
 	{name: "board-person-late", path: "/alerts/a1/people/11"},
 	{name: "board-person-vouched", path: "/alerts/a1/people/10?done=marked"},
 	{name: "act-remind", path: "/alerts/a1/remind"},
@@ -310,7 +319,8 @@ func written(mode string) []string {
 }
 
 func resolved(_ testing.TB, c *company) {
-	c.rows[0].Claimed, c.rows[0].Resolved = "Budi Santoso", true
+	at := noon.Add(9 * time.Minute)
+	c.rows[0].Claimed, c.rows[0].ClaimedAt, c.rows[0].Resolved = "Budi Santoso", &at, announcement.FirstAid
 }
 
 // doubts are all reasons to look twice before sending.

@@ -120,8 +120,7 @@ func (s *Server) teamAct(act func(context.Context, *http.Request, int) (done str
 
 // teamClaim takes a call for help. Whoever comes second is told who was first.
 func (s *Server) teamClaim(w http.ResponseWriter, r *http.Request) {
-	n, err := index(r.PostFormValue("n"))
-	resolved := r.PostFormValue("resolved") == "1"
+	n, resolved, done, err := readClaim(r, r.PostFormValue("n"))
 	if err == nil {
 		err = s.Phone.TeamClaim(r.Context(), r.PathValue("token"), n, resolved)
 	}
@@ -129,7 +128,7 @@ func (s *Server) teamClaim(w http.ResponseWriter, r *http.Request) {
 		s.showTeam(w, r, http.StatusConflict, "Somebody else was first. Their name stands below.")
 		return
 	}
-	s.backToTeam(w, r, claimed(resolved), err)
+	s.backToTeam(w, r, done, err)
 }
 
 // teamMark accounts for one person or, from the list with boxes, for several.

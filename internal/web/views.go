@@ -165,6 +165,20 @@ func (p page) Within(paths ...string) string {
 // corner is one of the links of the second row.
 type corner struct{ Path, Label, Icon, Current string }
 
+// Handled says who looks after somebody's call for help since when, or how it ended.
+func (p page) Handled(r Recipient) string {
+	switch {
+	case r.Claimed == "":
+		return ""
+	case r.Resolved != "":
+		return p.T("Resolved by %s, %s: %s", p.Say(r.Claimed), p.ClockAt(r.ClaimedAt), p.Say(string(r.Resolved)))
+	}
+	return p.T("%s is handling this", p.Say(r.Claimed)) + ", " + p.ClockAt(r.ClaimedAt)
+}
+
+// Endings are the ways in which a call for help can have been resolved.
+func (p page) Endings() []announcement.Resolution { return announcement.Resolutions }
+
 // Company are the pages about the company.
 func (p page) Company() []corner {
 	all := []corner{

@@ -127,6 +127,7 @@ var codeWords = map[string]string{
 	"webpush": "push", "sms": "SMS", "in_app": "open page", "push": "notification button", "page": "page", "voice": "voice",
 	"queued": "waiting", "accepted": "accepted by the network", "sent": "sent by the carrier", "delivered": "carrier says delivered", "failed": "failed", "shown": "shown on the phone",
 	"live": "real", "drill": "drill", "extreme": "life in danger", "severe": "danger likely", "moderate": "work affected", "info": "information",
+	"is_safe": "they are safe now", "first_aid": "first aid was given", "in_hospital": "taken to hospital", "with_rescuers": "with the rescue services", "by_mistake": "pressed by mistake", "solved": "the problem is solved",
 	"saw": "saw them", "phone": "spoke by phone", "colleague": "told by a colleague", "roster": "leave or shift roster", "manager": "by a manager",
 	"all_clear": "all clear", "corrected": "sent in error", "cancelled": "cancelled", "expired": "ended by itself", "accounted": "everybody is accounted for",
 	"no_contact_point": "no number and no device", "sms_stopped": "stopped SMS", "wrong_number": "the number is wrong", "no_mobile": "no mobile number",

@@ -62,6 +62,17 @@
     say("sending");
     send(to);
   });
+  // Who has called for help sees who comes, without touching anything.
+  setInterval(function () {
+    var who = d.getElementById("who");
+    if (who && !d.hidden) fetch(path + "?lang=" + d.documentElement.lang, {credentials: "same-origin", headers: {"X-Fragment": "1"}}).then(function (r) {
+      if (r.ok) return r.text();
+    }).then(function (t) {
+      var fresh = d.createElement("div");
+      fresh.innerHTML = t || "";
+      if (t && fresh.textContent !== who.textContent) who.innerHTML = t;
+    }).catch(function () {});
+  }, 15000);
   addEventListener("online", function () { wait = 2; again() });
   again();
 })();

@@ -111,7 +111,15 @@ function apply.answer(a) -- number answer said ref at cause via from_words note
     if answer ~= '2' then return end -- a call for help counts however wrong the phone's clock is
     said = was[1]
   end
-  if answer == '2' and was[2] ~= '2' then put(n .. ':h', a[7]) end
+  local claim = split(field(n .. ':c'))
+  local resolved = #claim == 4 and claim[4] ~= ''
+  if answer == '2' and (was[2] ~= '2' or resolved) then
+    put(n .. ':h', a[7])
+    if resolved or not get('help', n) then -- nobody handles this call yet
+      put(n .. ':c', '')
+      put(n .. ':s', a[6])
+    end
+  end
   local late = redis.call('HGET', KEYS[1], 'closed') and '1' or '0'
   put(n .. ':o', table.concat({said, answer, late, a[8], a[9], a[10], a[5]}, '\31'))
   reckon(n, a[6])
@@ -122,7 +130,10 @@ function apply.vouch(a) -- number answer said ref at by actor how note cause
   local was = split(field(n .. ':v'))
   if was[1] ~= '' and tonumber(said) < tonumber(was[1]) then return end
   put(n .. ':v', table.concat({said, a[3], a[7], a[8], a[9], a[10]}, '\31'))
-  if reckon(n, a[6]) then put(n .. ':h', a[11]) end
+  if reckon(n, a[6]) then
+    put(n .. ':h', a[11])
+    put(n .. ':c', '')
+  end
 end
 function apply.excuse(a) set('excused', a[2], true) end
 function apply.claim(a) put(a[2] .. ':c', table.concat({a[3], a[4], a[5], a[6]}, '\31')) end -- number by actor at resolved
