@@ -363,6 +363,9 @@ const (
 	OnlyCalled      Only = "called"      // exactly those who were called before: a correction, an all clear
 )
 
+// NeverCalled is why a word to those who were called does not go to somebody.
+const NeverCalled = "never_called"
+
 // Call is one entry of a decided list: a manager (or the duty list), for how
 // many of their people, and why they and not another.
 type Call struct {

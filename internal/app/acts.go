@@ -153,25 +153,33 @@ func (d *desk) Act(ctx context.Context, id announcement.ID, kind announcement.Me
 			segments += act.SMS[lang].Segments
 		}
 	}
+	if kind != announcement.SayReminder && kind != announcement.SayDigest {
+		responders, err := d.tracker.Responders(ctx, id)
+		if err != nil {
+			return web.Act{}, fmt.Errorf("%w: %w", web.ErrNotYet, err)
+		}
+		act.People += len(responders)
+		for _, r := range responders {
+			if to, lang, ok := d.directory.ContactPoints(r.Person); ok && to.Mobile != "" {
+				_, lang, _ = a.In(lang)
+				segments += act.SMS[lang].Segments
+			}
+		}
+	}
 	if d.config.SMSPrice > 0 && segments > 0 {
 		act.Cost = money(d.config.Currency, segments*d.config.SMSPrice)
 	}
 	return act, nil
 }
 
-// called returns how many people have been called.
+// called returns how many people have been called, for themselves or about others.
 func (d *desk) called(ctx context.Context, v tracker.View) (int, error) {
 	standing, err := d.tracker.Standing(ctx, v.Announcement.ID)
 	if err != nil {
 		return 0, err
 	}
-	n := 0
-	for i := range v.Roster.Recipients {
-		if standing.Called(i) {
-			n++
-		}
-	}
-	return n, nil
+	responders, err := d.tracker.Responders(ctx, v.Announcement.ID)
+	return standing.CalledCount() + len(responders), err
 }
 
 // AllClear tells everybody who was called that it is over, and closes unless

@@ -251,6 +251,79 @@ func TestCorrectionGoesToExactlyThoseWhoWereCalled(t *testing.T) {
 	})
 }
 
+// TestWhoWasCalledAboutOthersHearsHowItGoesOn follows managers and the duty list,
+// who are outside the audience: an update, then the word that it was an error.
+func TestWhoWasCalledAboutOthersHearsHowItGoesOn(t *testing.T) {
+	rehearse(t, crew+", wati, joko manager:wati", func(h *rehearsal) {
+		fire := h.Announce("Fire in hall 3", to("siti", "agus", "joko"), steps(time.Hour, step(5*time.Minute, announcement.CallManager)))
+		for _, name := range []string{"siti", "agus", "joko"} {
+			h.Phone(name).ExpectSMS("Fire in hall 3")
+		}
+		h.Phone("joko").Reply("1")
+		h.Phone("joko").ExpectSMS("Recorded SAFE")
+		h.Phone("siti").Reply("2")
+		h.Phone("siti").ExpectSMS("HELP request recorded")
+		for _, name := range []string{"budi", "dewi", "chief", "wati"} { // wati is on the duty list too
+			h.Phone(name).ExpectSMS("siti NEEDS HELP")
+		}
+		h.After(5 * time.Minute)
+		h.Phone("budi").ExpectSMS("1 of your team has not answered")
+		h.NothingElse()
+
+		told := []string{"siti", "agus", "joko", "budi", "dewi", "chief", "wati"}
+		words := map[announcement.Language]string{"en": "Gate 2 is closed."}
+		act, err := h.house.desk.Act(h.t.Context(), fire, announcement.SayUpdate, words)
+		if n, sent := h.house.desk.Update(h.t.Context(), hr, fire, words); err != nil || sent != nil || n != len(told) || act.People != len(told) {
+			t.Errorf("got %d people, %v, and before %d, %v; want %d", n, sent, act.People, err, len(told))
+		}
+		h.settle()
+		for _, name := range told {
+			h.Phone(name).ExpectSMS("UPDATE", "Gate 2 is closed.")
+		}
+		h.NothingElse()
+
+		h.Close(fire, announcement.AsCorrected)
+		for _, name := range told {
+			h.Phone(name).ExpectSMS("SENT IN ERROR", "NO danger")
+		}
+		h.ExpectReason(fire, "called_before")
+		h.After(time.Hour)
+		h.NothingElse()
+	})
+}
+
+// TestFalseAlarmIsCorrectedWhileItStillGoesOut: when the sender sees the error,
+// the provider has the alarm in hand and has not said yet that it took it.
+func TestFalseAlarmIsCorrectedWhileItStillGoesOut(t *testing.T) {
+	rehearse(t, crew, func(h *rehearsal) {
+		h.beyond(http.MethodPost, "/sandbox/behave", sandbox.Behaviour{Channel: "sms", Answer: announcement.Duration(8 * time.Second)}, nil)
+		fire := h.Announce("Fire in hall 3", to("siti", "agus"))
+		h.Close(fire, announcement.AsCorrected)
+		h.After(2 * time.Minute)
+		for _, name := range []string{"siti", "agus"} {
+			h.Phone(name).ExpectSMS("Fire in hall 3")
+			h.Phone(name).ExpectSMS("SENT IN ERROR", "NO danger")
+		}
+		h.NothingElse()
+	})
+}
+
+// TestWhoCouldNotBeCalledIsNotTold lets the digest to a manager fail: what they
+// never heard of needs no all clear.
+func TestWhoCouldNotBeCalledIsNotTold(t *testing.T) {
+	rehearse(t, crew, func(h *rehearsal) {
+		fire := h.Announce("Fire in hall 3", to("siti"), steps(time.Hour, step(5*time.Minute, announcement.CallManager)))
+		h.Phone("siti").ExpectSMS("Fire in hall 3")
+		h.beyond(http.MethodPost, "/sandbox/behave", sandbox.Behaviour{Channel: "sms", Fail: "21211", Share: 1}, nil)
+		h.After(5 * time.Minute)
+		h.beyond(http.MethodPost, "/sandbox/behave", sandbox.Behaviour{}, nil)
+		h.Close(fire, announcement.AsAllClear)
+		h.Phone("siti").ExpectSMS("ALL CLEAR")
+		h.After(time.Hour)
+		h.NothingElse()
+	})
+}
+
 func TestReminderSparesThoseWhoAnswered(t *testing.T) {
 	rehearse(t, crew, func(h *rehearsal) {
 		h.Announce("Fire in hall 3", to("siti", "agus"))

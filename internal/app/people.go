@@ -61,10 +61,10 @@ func (c composer) Compose(r announcement.Round, n int, lang announcement.Languag
 	a := r.Announcement
 	s := announcement.Saying{Round: r.Decided.Round, Kind: r.Decided.Message, Language: lang, Org: c.config.OrgName,
 		TwoWay: c.twoWay(), Now: c.now(), Expires: a.At.Add(orDefault(a))}
+	s.Words = r.Decided.Say(lang)
 	person := r.Target(n)
 	switch number, isRecipient := c.numberOf(r, n, person); {
 	case isRecipient:
-		s.Words = r.Decided.Say(lang)
 		s.Token = c.links.answerToken(a.ID, number)
 		s.Link = c.config.PublicURL + "/r/" + s.Token
 		open := 0

@@ -183,6 +183,9 @@ func sentence(f announcement.Fact) string {
 }
 
 func decided(d *announcement.Decided) string {
+	if told := d.Only == "" && len(d.To) > 0; told && (d.Message == announcement.SayUpdate || d.Message == announcement.SayCorrection || d.Message == announcement.SayAllClear) {
+		return fmt.Sprintf("%d people who were called about others are told too", len(d.To))
+	}
 	switch d.Message {
 	case announcement.SayReminder:
 		if d.Step > 0 {

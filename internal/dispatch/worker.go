@@ -18,6 +18,11 @@ const (
 	sendGrace   = 10 * time.Second // what calls on their way get when the node stops
 	recordGrace = 20 * time.Second // and what writing them down gets, from the same moment
 
+	// onTheirWay is how long a call that was begun before a round may take until it
+	// is written down. Until then it is not known who was called: a false alarm is
+	// corrected while it still goes out.
+	onTheirWay = sendTimeout + recordGrace
+
 	recordTimeout = 10 * time.Second // of one try to write
 	recordWait    = 50 * time.Millisecond
 	maxRecordWait = 5 * time.Second
@@ -111,6 +116,9 @@ func (p *pass) call(ctx context.Context, n int) (gone []string) {
 	case err != nil:
 		p.log.WarnContext(ctx, "cannot see whether to call", "step", "may_call", "reason", err.Error())
 		p.leave(backoff(1), "tracker")
+		return nil
+	case !ok && why == announcement.NeverCalled && p.Now().Sub(p.round.At) < onTheirWay:
+		p.leave(max(time.Second, p.Now().Sub(p.round.At)), why)
 		return nil
 	case !ok:
 		p.count(why)

@@ -77,6 +77,16 @@ func (t *Tracker) MayCall(ctx context.Context, r announcement.Round, n int) (boo
 	if d.Only == "" && d.Message == announcement.SayHelp {
 		return true, "", nil
 	}
+	closing := d.Message == announcement.SayCorrection || d.Message == announcement.SayAllClear
+	if d.Only == "" && (closing || d.Message == announcement.SayUpdate) {
+		if !closing && v.Status == announcement.StatusClosed {
+			return false, "closed", nil
+		}
+		if called, err := t.wasCalled(ctx, id, v, d.Round, r.Target(n)); !called || err != nil {
+			return false, announcement.NeverCalled, err
+		}
+		return true, "", nil
+	}
 	var p Peek
 	for range 3 {
 		if p, err = t.o.Store.Peek(ctx, id, n); err != nil {
@@ -92,7 +102,6 @@ func (t *Tracker) MayCall(ctx context.Context, r announcement.Round, n int) (boo
 	if p.Applied < seq {
 		return false, "", fmt.Errorf("look before a call for %s: %w", id, ErrLost)
 	}
-	closing := d.Message == announcement.SayCorrection || d.Message == announcement.SayAllClear
 	switch {
 	case !closing && (p.Closed || v.Status == announcement.StatusClosed):
 		return false, "closed", nil
@@ -101,7 +110,7 @@ func (t *Tracker) MayCall(ctx context.Context, r announcement.Round, n int) (boo
 	case d.Only == announcement.OnlyOutstanding && p.Answered:
 		return false, "answered", nil
 	case d.Only == announcement.OnlyCalled && !p.Called:
-		return false, "never_called", nil
+		return false, announcement.NeverCalled, nil
 	}
 	return true, "", nil
 }

@@ -299,10 +299,10 @@ func (t *Tracker) once(ctx context.Context, key string, f announcement.Fact) err
 	return nil
 }
 
-// react decides the rounds that answers and closes cause. Nodes share the work;
+// react decides the rounds that answers, closes and other rounds cause. Nodes share the work;
 // a record comes again until it went through.
 func (t *Tracker) react(ctx context.Context) error {
-	return t.o.Ledger.Share(ctx, "tracker", []announcement.Kind{announcement.KindAnswered, announcement.KindVouched, announcement.KindClosed}, t.respond)
+	return t.o.Ledger.Share(ctx, "tracker", []announcement.Kind{announcement.KindAnswered, announcement.KindVouched, announcement.KindClosed, announcement.KindDecided}, t.respond)
 }
 
 func (t *Tracker) respond(ctx context.Context, r ledger.Record) error {
@@ -314,6 +314,10 @@ func (t *Tracker) respond(ctx context.Context, r ledger.Record) error {
 			}
 		case f.Vouched != nil && f.Vouched.Answer == announcement.NeedHelp:
 			if err := t.callHelp(ctx, r, i, f.Vouched.Number); err != nil {
+				return err
+			}
+		case f.Decided != nil && f.Decided.Only == announcement.OnlyCalled:
+			if err := t.tellResponders(ctx, r.Announcement, *f.Decided); err != nil {
 				return err
 			}
 		case f.Closed != nil:

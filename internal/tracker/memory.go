@@ -82,6 +82,8 @@ func (f *fold) apply(a []string) {
 				f.set(bitCalled, n, true)
 			}
 			f.climb(n, a[2], a[3], a[5], a[6], a[7])
+		} else if a[8] == "1" {
+			f.fields["t:"+a[2]+":"+a[1]] = "1"
 		}
 	case "receipt": // number round channel rank failure at
 		f.climb(n, a[2], a[3], a[4], a[5], a[6])

@@ -93,6 +93,8 @@ function apply.call(a) -- number round channel recipient rank failure at taken
   if a[5] == '1' then
     if a[9] == '1' then set('called', a[2], true) end
     climb(a[2], a[3], a[4], a[6], a[7], a[8])
+  elseif a[9] == '1' then
+    put('t:' .. a[3] .. ':' .. a[2], '1')
   end
 end
 function apply.receipt(a) climb(a[2], a[3], a[4], a[5], a[6], a[7]) end -- number round channel rank failure at
