@@ -294,6 +294,7 @@ const (
 	SayCorrection MessageKind = "correction"
 	SayAllClear   MessageKind = "all_clear"
 	SayUpdate     MessageKind = "update" // something new, in the sender's own words
+	SaySent       MessageKind = "sent"   // to those who may send: somebody has just sent a real alert
 )
 
 // Decided is a round of calls. Recipients means the round goes to recipients

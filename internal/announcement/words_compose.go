@@ -19,8 +19,8 @@ type Saying struct {
 	Token    string // personal token in Link
 	TwoWay   bool   // a reply by SMS arrives; where it does not, no text may ask for one
 	Letter   string // names this announcement among several open ones ("B"); empty if it is the only one
-	Count    int    // people who are outstanding, for a digest
-	Name     string // who needs help
+	Count    int    // people who are outstanding, for a digest; who are told, for SaySent
+	Name     string // who needs help, or who sent it
 	Words    string // what is new, for an update
 	Now      time.Time
 	Expires  time.Time

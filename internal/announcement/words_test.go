@@ -29,7 +29,7 @@ var (
 	modes = []announcement.Mode{announcement.Live, announcement.Drill}
 	kinds = []announcement.MessageKind{
 		announcement.SayAlert, announcement.SayReminder, announcement.SayDigest,
-		announcement.SayHelp, announcement.SayCorrection, announcement.SayAllClear, announcement.SayUpdate,
+		announcement.SayHelp, announcement.SayCorrection, announcement.SayAllClear, announcement.SayUpdate, announcement.SaySent,
 	}
 	drillWord = regexp.MustCompile(`(?i)latihan|drill`)
 )

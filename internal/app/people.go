@@ -76,6 +76,11 @@ func (c composer) Compose(r announcement.Round, n int, lang announcement.Languag
 		if open > 1 {
 			s.Letter = c.letter(a.ID)
 		}
+	case r.Decided.Message == announcement.SaySent:
+		s.Link, s.Count = c.config.PublicURL+"/alerts/"+string(a.ID), len(r.Roster.Recipients)
+		if v, ok := c.tracker.View(a.ID); ok {
+			s.Name = c.senderName(v.By)
+		}
 	default:
 		s.Token = c.links.teamToken(a.ID, person)
 		s.Link = c.config.PublicURL + "/t/" + s.Token
@@ -85,6 +90,14 @@ func (c composer) Compose(r announcement.Round, n int, lang announcement.Languag
 		}
 	}
 	return c.catalogue.Compose(a, s)
+}
+
+// senderName is who sent an alert, in words that do for every language.
+func (c composer) senderName(by announcement.Actor) string {
+	if by == announcement.ByConsole {
+		return "HR"
+	}
+	return c.actorName(by)
 }
 
 // numberOf returns the recipient number of a target, if the message is to them

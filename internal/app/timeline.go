@@ -196,6 +196,8 @@ func decided(d *announcement.Decided) string {
 		return fmt.Sprintf("Step %d: %d people are told who has not answered", d.Step, len(d.To))
 	case announcement.SayHelp:
 		return fmt.Sprintf("%d people are told that somebody needs help", len(d.To))
+	case announcement.SaySent:
+		return fmt.Sprintf("%d people on the duty list are told that it was sent", len(d.To))
 	case announcement.SayUpdate:
 		return "Everybody who was called is told: " + d.Say(announcement.English)
 	case announcement.SayCorrection:

@@ -18,6 +18,7 @@ const (
 	whyDuty               = "duty_step"
 	whyHelp               = "asked_for_help"
 	whyLeft               = "left_the_company"
+	whySent               = "real_alert_sent"
 )
 
 // Situation is all that a decision depends on, so that it can be tested without
@@ -92,6 +93,14 @@ func DecideHelp(s Situation, n int, round int64) announcement.Decided {
 		return call.Person == s.Roster.Recipients[n].Person && len(c.to) > 1
 	})
 	return announcement.Decided{Round: round, Message: announcement.SayHelp, Channels: announcement.Channels, To: to, About: n}
+}
+
+// DecideSent returns the round that tells the duty list of a real alert: whoever
+// sent it in error is noticed by another, in seconds and not by a stranger.
+func DecideSent(s Situation) announcement.Decided {
+	c := newCalls(s)
+	c.duty(len(s.Roster.Recipients), whySent)
+	return announcement.Decided{Round: sentRound, Message: announcement.SaySent, Channels: []announcement.Channel{announcement.WebPush}, To: c.to}
 }
 
 // calls collects one Call per person.

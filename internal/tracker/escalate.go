@@ -19,6 +19,14 @@ const closingRound = int64(1) << 31
 // does not say it again.
 const AllClearRound = closingRound
 
+// sentRound is the round that tells who may send that somebody has sent: one per
+// announcement.
+const sentRound = closingRound + 1
+
+// sentNews is how long it is news that an alert was sent. A node that comes back
+// after a day does not wake anybody for it.
+const sentNews = 10 * time.Minute
+
 // tick looks at the timers until ctx ends.
 func (t *Tracker) tick(ctx context.Context) error {
 	ticker := time.NewTicker(t.o.Tick)
@@ -299,15 +307,20 @@ func (t *Tracker) once(ctx context.Context, key string, f announcement.Fact) err
 	return nil
 }
 
-// react decides the rounds that answers, closes and other rounds cause. Nodes share the work;
-// a record comes again until it went through.
+// react decides the rounds that a start, answers, closes and other rounds cause. Nodes share
+// the work; a record comes again until it went through.
 func (t *Tracker) react(ctx context.Context) error {
-	return t.o.Ledger.Share(ctx, "tracker", []announcement.Kind{announcement.KindAnswered, announcement.KindVouched, announcement.KindClosed, announcement.KindDecided}, t.respond)
+	return t.o.Ledger.Share(ctx, "tracker", []announcement.Kind{announcement.KindCommitted, announcement.KindAnswered, announcement.KindVouched,
+		announcement.KindClosed, announcement.KindDecided}, t.respond)
 }
 
 func (t *Tracker) respond(ctx context.Context, r ledger.Record) error {
 	for i, f := range r.Facts {
 		switch {
+		case f.Committed != nil:
+			if err := t.tellSenders(ctx, r.Announcement, f.At); err != nil {
+				return err
+			}
 		case f.Answered != nil && f.Answered.Answer == announcement.NeedHelp:
 			if err := t.callHelp(ctx, r, i, f.Answered.Number); err != nil {
 				return err
@@ -327,6 +340,29 @@ func (t *Tracker) respond(ctx context.Context, r ledger.Record) error {
 		}
 	}
 	return nil
+}
+
+// tellSenders tells the duty list of a real alert that a person has sent. A call
+// for help from outside an alert goes to them anyway.
+func (t *Tracker) tellSenders(ctx context.Context, id announcement.ID, at time.Time) error {
+	if t.o.Now().Sub(at) > sentNews {
+		return nil
+	}
+	if err := t.CatchUp(ctx); err != nil {
+		return err
+	}
+	_, v, _, err := t.known(id)
+	if err != nil {
+		return err
+	}
+	if v.Announcement.Mode != announcement.Live || v.By == announcement.ByNetwork || v.Status != announcement.StatusOpen {
+		return nil
+	}
+	d := DecideSent(Situation{Announcement: v.Announcement, Roster: v.Roster, Active: t.o.Active, Reachable: t.o.Reachable})
+	if len(d.To) == 0 {
+		return nil
+	}
+	return t.once(ctx, strconv.FormatInt(sentRound, 10), announcement.Fact{Announcement: id, Kind: announcement.KindDecided, Reason: whySent, Decided: &d})
 }
 
 // callHelp calls responders for the fact by which recipient n came to need help:

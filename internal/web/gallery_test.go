@@ -621,7 +621,7 @@ func messagesPage(t testing.TB) []byte {
 	}
 	var all []said
 	c := openCompany(t)
-	kinds := []announcement.MessageKind{announcement.SayAlert, announcement.SayReminder, announcement.SayDigest, announcement.SayHelp, announcement.SayUpdate, announcement.SayCorrection, announcement.SayAllClear}
+	kinds := []announcement.MessageKind{announcement.SayAlert, announcement.SayReminder, announcement.SayDigest, announcement.SayHelp, announcement.SayUpdate, announcement.SayCorrection, announcement.SayAllClear, announcement.SaySent}
 	for _, info := range c.catalogue.Templates() {
 		for _, mode := range []announcement.Mode{announcement.Live, announcement.Drill} {
 			c.setAlert(t, info.Key, mode)

@@ -133,7 +133,7 @@ var codeWords = map[string]string{
 	"no_contact_point": "no number and no device", "sms_stopped": "stopped SMS", "wrong_number": "the number is wrong", "no_mobile": "no mobile number",
 	"line_manager": "line manager", "managers_manager": "the manager's manager", "manager_outstanding": "the manager has not answered", "manager_left": "the manager has left",
 	"manager_unreachable": "the manager cannot be reached", "no_manager": "no manager", "manager_reminds": "reminded by the manager", "duty": "duty team", "duty_step": "duty team",
-	"loop": "reporting loop", "reporting_cycle": "reporting loop", "asked_for_help": "asked for help", "called_before": "called before", "every_channel_failed": "every channel failed",
+	"loop": "reporting loop", "reporting_cycle": "reporting loop", "asked_for_help": "asked for help", "called_before": "called before", "real_alert_sent": "a real alert was sent", "every_channel_failed": "every channel failed",
 	"inapp": "open page", "temporary": "not now, tried again", "rate_limited": "too fast for the provider", "ambiguous": "the provider did not say", "rejected": "refused by the provider",
 	"gone": "the device is no more", "invalid_number": "the number does not work", "opted_out": "stopped SMS", "blocked": "blocked by the carrier", "unauthorized": "our access is wrong",
 	"misconfigured": "not set up at the provider", "too_large": "too long", "sample_person": "a made-up person", "landline": "a landline", "none": "off", "sandbox": "practice", "twilio": "Twilio",

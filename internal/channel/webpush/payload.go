@@ -52,12 +52,14 @@ type notification struct {
 }
 
 // thread names what a later push replaces. A reminder, a correction and an all
-// clear replace the alert; what a manager hears about others never replaces
-// their own alert, and one call for help never replaces another.
+// clear replace the alert; what a manager or a sender hears about others never
+// replaces their own alert, and one call for help never replaces another.
 func thread(m announcement.Message) string {
 	switch m.Kind {
 	case announcement.SayDigest:
 		return string(m.Announcement) + "-team"
+	case announcement.SaySent:
+		return string(m.Announcement) + "-sent"
 	case announcement.SayHelp:
 		return string(m.Announcement) + "-help-" + strconv.FormatInt(m.Round, 36)
 	}
