@@ -235,7 +235,7 @@ func (h *house) Recipients(_ context.Context, id announcement.ID, _ RecipientFil
 	return RecipientPage{Total: 2, Recipients: h.recipients()}, nil
 }
 func (h *house) Recipient(context.Context, announcement.ID, int) (Recipient, []Entry, error) {
-	return h.recipients()[0], []Entry{{Seq: 1, At: noon, What: "Answered: need help", Actor: "network"}}, nil
+	return h.recipients()[0], []Entry{{Seq: 1, At: noon, What: "Answered need_help by sms", Actor: "network"}}, nil
 }
 func (h *house) Pulse(ctx context.Context, id announcement.ID, after int, rows []int) (Pulse, error) {
 	sum, err := h.Summary(ctx, id)
@@ -272,7 +272,7 @@ func (h *house) Sites(context.Context, announcement.ID) (map[string]announcement
 	return nil, nil
 }
 func (h *house) Timeline(context.Context, announcement.ID) ([]Entry, error) {
-	return []Entry{{Seq: 1, At: noon, What: "Announced", Actor: "Rina"}}, nil
+	return []Entry{{Seq: 1, At: noon, What: "Announced (live, extreme)", Actor: "Rina"}}, nil
 }
 func (h *house) Close(_ context.Context, _ Principal, _ announcement.ID, as announcement.ClosedAs, _ string) error {
 	h.closedAs = as

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -22,6 +23,7 @@ type company struct {
 	answer  AnswerPage
 	team    TeamPage
 	me      MePage
+	unknown bool // whoever asks for it has a phone that is not connected
 	sum     Summary
 	open    []Summary
 	closed  []Summary
@@ -117,9 +119,9 @@ func (c *company) setAlert(t testing.TB, template string, mode announcement.Mode
 		Org: "PT SinarAbc", AnswerLink: "/r/" + goodToken, Answered: true, Emergency: "112",
 	}
 	c.story = []Entry{
-		{Seq: 1, At: noon, Kind: announcement.KindOpened, Actor: "Rina Wulandari", What: "Announced"},
-		{Seq: 40, At: noon.Add(90 * time.Second), Kind: announcement.KindReceipt, Actor: "Network", What: "SMS accepted by the network", Count: 1090},
-		{Seq: 90, At: noon.Add(2 * time.Minute), Kind: announcement.KindAnswered, Actor: "Agus Wijaya", Name: "Agus Wijaya", What: "Answered: need help", Reason: "kaki luka, lantai 3"},
+		{Seq: 1, At: noon, Kind: announcement.KindOpened, Actor: "Rina Wulandari", What: "Announced (live, extreme)"},
+		{Seq: 40, At: noon.Add(90 * time.Second), Kind: announcement.KindReceipt, Actor: "Network", What: "Called by sms; the provider took it", Count: 1090},
+		{Seq: 90, At: noon.Add(2 * time.Minute), Kind: announcement.KindAnswered, Actor: "Agus Wijaya", Name: "Agus Wijaya", What: "Answered need_help by page", Reason: "kaki luka, lantai 3"},
 	}
 	p := Preview{
 		Announcement: *a, Recipients: 1248, Reach: map[announcement.Channel]int{announcement.WebPush: 702, announcement.SMS: 1190}, TwoOrMore: 1021, One: 186,
@@ -249,8 +251,8 @@ func (c *company) TeamPage(ctx context.Context, token string) (TeamPage, error) 
 }
 
 func (c *company) Me(ctx context.Context, device string) (MePage, error) {
-	if _, err := c.house.Me(ctx, device); err != nil {
-		return MePage{}, err
+	if _, err := c.house.Me(ctx, device); err != nil || c.unknown {
+		return MePage{}, cmp.Or(err, ErrNotFound)
 	}
 	return c.me, nil
 }
@@ -373,12 +375,12 @@ func (c *company) Preview(_ context.Context, d Draft) (Preview, error) {
 	}
 	if slices.Contains(d.Audience.Sites, "Mars") {
 		return Preview{}, announcement.FieldErrors{
-			{Field: "audience.sites[0]", Value: "Mars", Why: "is not known"}, {Field: "audience.groups[0]", Value: "Mars", Why: "is not the name of a group"}, {Field: "audience.departments[0]", Value: "Mars", Why: "is not known"},
-			{Field: "audience.under[0]", Value: "8", Why: "is not known"}, {Field: "audience.except.people[0]", Value: "8", Why: "is not known"},
+			{Field: "audience.sites[0]", Value: "Mars", Why: "no active person has this site"}, {Field: "audience.groups[0]", Value: "Mars", Why: "is not the name of a group"}, {Field: "audience.departments[0]", Value: "Mars", Why: "no active person has this department"},
+			{Field: "audience.under[0]", Value: "8", Why: "nobody has this employee number"}, {Field: "audience.except.people[0]", Value: "8", Why: "nobody has this employee number"},
 		}
 	}
 	if len(d.Audience.People) > 0 && d.Audience.People[0] == "9999" {
-		return Preview{}, announcement.FieldErrors{{Field: "audience.people[0]", Value: "9999", Why: "is not known"}}
+		return Preview{}, announcement.FieldErrors{{Field: "audience.people[0]", Value: "9999", Why: "nobody has this employee number"}}
 	}
 	p := c.preview
 	p.Announcement.Mode = d.Mode

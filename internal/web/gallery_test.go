@@ -146,7 +146,7 @@ var exhibits = []exhibit{
 	}},
 	{name: "me-calm", path: "/me", set: func(_ testing.TB, c *company) { c.me.Open = nil }},
 	{name: "me-no-number", path: "/me", set: func(_ testing.TB, c *company) { c.me.Open, c.me.SMS, c.me.Devices = nil, false, 0 }},
-	{name: "me-unknown-phone", path: "/me", set: func(_ testing.TB, c *company) { c.me = MePage{Emergency: "112"} }},
+	{name: "me-unknown-phone", path: "/me", set: func(_ testing.TB, c *company) { c.unknown = true }, want: http.StatusNotFound},
 
 	{name: "home", path: "/"},
 	{name: "home-drill", path: "/", set: alert("fire", announcement.Drill)},
@@ -192,7 +192,7 @@ var exhibits = []exhibit{
 	{name: "new-who-unknown", path: "/new", form: append(written("live"), "step=who&people=9999"), want: http.StatusUnprocessableEntity},
 	{name: "new-who-again", path: "/new", form: append(written("live"), "step=who&site=Kantor+Jakarta&department=Kantor&except=2211", "step=to-who")},
 	{name: "new-who-faults", path: "/new", form: append(written("live"), "step=who&site=Mars&department=Mars&under=8&except=8"), want: http.StatusUnprocessableEntity},
-	{name: "new-preview", path: "/new", form: append(written("live"), "step=who&all=1")},
+	{name: "new-preview", path: "/new", form: append(written("live"), "step=who&all=1"), set: alert("fire", announcement.Live)},
 	{name: "new-preview-drill", path: "/new", form: append(written("drill"), "step=who&all=1"), set: alert("fire", announcement.Drill)},
 	{name: "new-preview-awkward", path: "/new", form: append(written("live"), "step=who&all=1"), set: func(_ testing.TB, c *company) {
 		sms := c.preview.SMS[announcement.English]
@@ -200,13 +200,13 @@ var exhibits = []exhibit{
 		c.preview.SMS[announcement.English] = sms
 	}},
 	{name: "new-preview-doubts", path: "/new", form: append(written("live"), "step=who&all=1"), set: doubts},
-	{name: "new-confirm", path: "/new", form: append(written("live"), "step=who&all=1", "step=preview")},
+	{name: "new-confirm", path: "/new", form: append(written("live"), "step=who&all=1", "step=preview"), set: alert("fire", announcement.Live)},
 	{name: "new-doubts", path: "/new", form: append(written("live"), "step=who&all=1", "step=preview"), set: doubts},
 	{name: "new-confirm-doubts", path: "/new", form: append(written("live"), "step=who&all=1", "step=preview", "step=doubt"), set: doubts},
 	{name: "new-confirm-drill", path: "/new", form: append(written("drill"), "step=who&all=1", "step=preview"), set: alert("fire", announcement.Drill)},
 	{name: "new-confirm-small-drill", path: "/new", form: append(written("drill"), "step=who&all=1", "step=preview"), set: smallDrillOfFire},
 	{name: "new-confirm-not-ticked", path: "/new", form: append(written("drill"), "step=who&all=1", "step=preview", "step=send"), set: smallDrillOfFire, want: http.StatusUnprocessableEntity},
-	{name: "new-confirm-wrong-number", path: "/new", form: append(written("live"), "step=who&all=1", "step=preview", "step=send&typed=1284"), want: http.StatusUnprocessableEntity},
+	{name: "new-confirm-wrong-number", path: "/new", form: append(written("live"), "step=who&all=1", "step=preview", "step=send&typed=1284"), set: alert("fire", announcement.Live), want: http.StatusUnprocessableEntity},
 
 	{name: "countdown", path: "/alerts/c1", set: countingDown(announcement.Live, announcement.StatusCountdown)},
 	{name: "countdown-drill", path: "/alerts/c1", set: countingDown(announcement.Drill, announcement.StatusCountdown)},
@@ -324,12 +324,13 @@ func resolved(_ testing.TB, c *company) {
 }
 
 // doubts are all reasons to look twice before sending.
-func doubts(_ testing.TB, c *company) {
+func doubts(t testing.TB, c *company) {
+	alert("fire", announcement.Live)(t, c)
 	night := noon.Add(9 * time.Hour)
 	c.preview.Usual = [2]int{40, 120}
 	c.preview.Repeats = &Repeat{ID: "a0", At: noon.Add(time.Minute), Share: 92}
 	c.preview.Quiet = &night
-	c.preview.Failing, c.preview.OnlyFailing = map[announcement.Channel]string{announcement.SMS: "the provider does not answer"}, 488
+	c.preview.Failing, c.preview.OnlyFailing = map[announcement.Channel]string{announcement.SMS: "temporary"}, 488
 }
 
 func smallDrillOfFire(t testing.TB, c *company) {

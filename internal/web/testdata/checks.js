@@ -91,9 +91,13 @@ window.checks = (function () {
     return out;
   }
 
+  // Every English sentence of ours has one of these, and none is an Indonesian word.
+  const english = /\b(the|and|is|are|was|of|with|not|your|you|their|they|who|has|have|been|this|that|from|sent|people|answer|answered|nobody)\b/i;
+
   const key = /\b[a-z_]+\.[a-z_][a-z_.]*\b/;
 
-  // language: the page says its language, and nothing of ours is a key.
+  // language: the page says its language, and nothing of ours is a key or was left
+  // in English.
   function language(want) {
     const out = [];
     if (document.documentElement.lang !== want) out.push("lang is " + document.documentElement.lang);
@@ -103,6 +107,7 @@ window.checks = (function () {
       if (n.parentElement.closest("script,style,code,.sms,.lock")) continue;
       const m = key.exec(n.data.replace(/\S*\.example\S*/g, "").replace(/\S+\.(csv|xlsx|pdf)\b/g, ""));
       if (m) out.push("untranslated key " + m[0]);
+      if (want === "id" && !n.parentElement.closest("[lang=en],.bubble,textarea,option[lang]") && english.test(n.data)) out.push("English in Indonesian: " + n.data.trim().slice(0, 80));
     }
     return out;
   }
