@@ -18,7 +18,8 @@ type Saying struct {
 	Link     string // absolute URL of the reader's page; empty if they have none
 	Token    string // personal token in Link
 	TwoWay   bool   // a reply by SMS arrives; where it does not, no text may ask for one
-	Letter   string // names this announcement among several open ones ("B"); empty if it is the only one
+	Letter   string // names this announcement, and who answers, where a digit alone could be mistaken ("B")
+	Owner    string // the reader, where several people read texts to their number
 	Count    int    // people who are outstanding, for a digest; who are told, for SaySent
 	Name     string // who needs help, or who sent it
 	Words    string // what is new, for an update
@@ -254,6 +255,9 @@ func (s speech) digits() string {
 	}
 	out := s.words.Reply
 	for i, meaning := range s.words.Digits[kind] {
+		if i == 0 && s.k.Owner != "" {
+			meaning = shorten(plain(s.k.Owner), len(plain(s.k.Owner))-12) + " " + meaning
+		}
 		out += " " + strconv.Itoa(i+1) + s.k.Letter + "=" + meaning
 	}
 	return out

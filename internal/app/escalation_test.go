@@ -124,9 +124,38 @@ func TestTwoOpenAnnouncements(t *testing.T) {
 
 		h.After(time.Minute)
 		siti.Reply("1a")
-		siti.ExpectSMS("Recorded SAFE")
+		siti.ExpectSMS("SAFE recorded: Fire in hall 3", "Still open: B Flood at the gate", "1B=safe 2B=need help")
 		h.ExpectState(fire, "siti", announcement.Confirmed)
 		h.ExpectState(flood, "siti", announcement.HasOpened)
+
+		h.Close(flood, announcement.AsAllClear)
+		siti.ExpectSMS("ALL CLEAR")
+		h.After(time.Minute)
+		siti.Reply("1b") // too late, and still heard
+		siti.ExpectSMS("Your answer is recorded. The alert closed at")
+		h.ExpectState(flood, "siti", announcement.Confirmed)
+	})
+}
+
+// TestLettersBelongToTheReader: what is open for others is nothing to her.
+func TestLettersBelongToTheReader(t *testing.T) {
+	rehearse(t, crew, func(h *rehearsal) {
+		h.Announce("Leak in the lab", to("agus"))
+		h.Announce("Power is off", to("agus"))
+		fire := h.Announce("Fire in hall 3", to("siti", "agus"))
+		siti, agus := h.Phone("siti"), h.Phone("agus")
+		siti.ExpectSMS("Fire in hall 3", "1=safe 2=need help")
+		agus.ExpectSMS("Fire in hall 3", "1C=safe 2C=need help")
+		flood := h.Announce("Flood at the gate", to("siti"))
+		siti.ExpectSMS("Flood at the gate", "1B=safe 2B=need help")
+		siti.Reply("2b")
+		siti.ExpectSMS("HELP request recorded")
+		h.ExpectState(flood, "siti", announcement.NeedsHelp)
+		h.ExpectState(fire, "siti", announcement.NoAnswer)
+
+		h.ExpectClosed(flood, announcement.AsAccounted)
+		h.Announce("Smoke in hall 5", to("siti"))
+		siti.ExpectSMS("Smoke in hall 5", "1C=safe") // B still means the flood
 	})
 }
 
@@ -146,11 +175,13 @@ func TestTwoPeopleShareANumber(t *testing.T) {
 	rehearse(t, "chief, siti manager:chief, agus manager:chief mobile:siti", func(h *rehearsal) {
 		fire := h.Announce("Fire in hall 3", to("siti", "agus"))
 		phone := h.Phone("siti")
-		phone.ExpectSMS("Fire in hall 3")
-		phone.ExpectSMS("Fire in hall 3")
+		first := h.house.desk.given(h.rosterOf(fire)[0])
+		second := h.house.desk.given(h.rosterOf(fire)[1])
+		phone.ExpectSMS("Fire in hall 3", "1A="+first+" safe 2A=need help")
+		phone.ExpectSMS("Fire in hall 3", "1B="+second+" safe 2B=need help")
 
 		phone.Reply("1") // who? It marks nobody safe.
-		phone.ExpectSMS("Two people use this number", "1A=", "1B=")
+		phone.ExpectSMS("2 people use this number", "1A="+first+", 1B="+second)
 		h.ExpectState(fire, "siti", announcement.NoAnswer)
 		h.ExpectState(fire, "agus", announcement.NoAnswer)
 
@@ -322,6 +353,48 @@ func TestWhoCouldNotBeCalledIsNotTold(t *testing.T) {
 		h.After(time.Hour)
 		h.NothingElse()
 	})
+}
+
+// TestTwoPeopleShareANumberInTwoAlerts: a letter is one person in one alert, so
+// that "1B" can never be another person's alert B.
+func TestTwoPeopleShareANumberInTwoAlerts(t *testing.T) {
+	rehearse(t, "chief, siti manager:chief, agus manager:chief mobile:siti", func(h *rehearsal) {
+		phone := h.Phone("siti")
+		fire := h.Announce("Fire in hall 3", to("siti"))
+		phone.ExpectSMS("Fire in hall 3", "1A=siti safe")
+		flood := h.Announce("Flood at the gate", to("siti", "agus"))
+		first := h.house.desk.given(h.rosterOf(flood)[0])
+		phone.ExpectSMS("Flood at the gate", "1B="+first+" safe")
+		phone.ExpectSMS("Flood at the gate", "1C=")
+		phone.Reply("1b")
+		phone.ExpectSMS("Recorded SAFE")
+		h.ExpectState(flood, first, announcement.Confirmed)
+		other := map[string]string{"siti": "agus", "agus": "siti"}[first]
+		h.ExpectState(flood, other, announcement.NoAnswer)
+		h.ExpectState(fire, "siti", announcement.NoAnswer)
+		h.After(time.Minute)
+		phone.Reply("1")
+		phone.ExpectSMS("2 people use this number", "1A=siti (Fire in hall 3)", "1C="+other)
+		h.ExpectState(fire, "siti", announcement.NoAnswer)
+		h.After(time.Minute)
+		phone.Reply("1a")
+		h.ExpectState(fire, "siti", announcement.Confirmed)
+		h.ExpectState(flood, other, announcement.NoAnswer)
+	})
+}
+
+// rosterOf returns the recipients in the order of their numbers.
+func (h *rehearsal) rosterOf(id announcement.ID) []announcement.PersonID {
+	h.t.Helper()
+	v, ok := h.house.tracker.View(id)
+	if !ok {
+		h.t.Fatal("no such announcement")
+	}
+	var out []announcement.PersonID
+	for _, r := range v.Roster.Recipients {
+		out = append(out, r.Person)
+	}
+	return out
 }
 
 func TestReminderSparesThoseWhoAnswered(t *testing.T) {

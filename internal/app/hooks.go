@@ -6,7 +6,9 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -166,8 +168,10 @@ func (d *desk) hearNew(ctx context.Context, in sms.Inbound) (string, error) {
 	}
 	ref := shorten(in.SID)
 	lang := people[0].person.Language
-	say := func(key string, v *tracker.View) string {
-		return d.answerBack(in.From, in.Body, reply.Class == sms.ClassHelp, key, lang, d.backFields(v, lang))
+	say := func(key string, v *tracker.View, more map[string]string) string {
+		fields := d.backFields(v, lang)
+		maps.Copy(fields, more)
+		return d.answerBack(in.From, in.Body, reply.Class == sms.ClassHelp, key, lang, fields)
 	}
 
 	switch reply.Class {
@@ -187,57 +191,48 @@ func (d *desk) hearNew(ctx context.Context, in sms.Inbound) (string, error) {
 			}
 		}
 		key := map[sms.Class]string{sms.ClassStop: "stop_ok", sms.ClassStart: "start_ok", sms.ClassWrongNumber: "wrong_number"}[reply.Class]
-		return say(key, nil), d.heard(ctx, people, reply, in, ref)
+		return say(key, nil, nil), d.heard(ctx, people, reply, in, ref)
 	case sms.ClassWho:
-		return say("who", nil), d.heard(ctx, people, reply, in, ref)
+		return say("who", nil, nil), d.heard(ctx, people, reply, in, ref)
 	}
 	if stopped {
-		say = func(string, *tracker.View) string { return "" } // after STOP only START is answered; help is still recorded
+		say = func(string, *tracker.View, map[string]string) string { return "" } // after STOP only START is answered; help is still recorded
 	}
 	return d.hearAnswer(ctx, people, reply, in, ref, say)
 }
 
+// sayer writes the answer to a text from the fields of an announcement and some more.
+type sayer = func(key string, v *tracker.View, more map[string]string) string
+
 // hearAnswer decides which recipients of which announcements an answer is for.
-func (d *desk) hearAnswer(ctx context.Context, people []listener, reply sms.Reply, in sms.Inbound, ref string, say func(string, *tracker.View) string) (string, error) {
+func (d *desk) hearAnswer(ctx context.Context, people []listener, reply sms.Reply, in sms.Inbound, ref string, say sayer) (string, error) {
 	answer := map[sms.Class]announcement.Answer{sms.ClassHelp: announcement.NeedHelp, sms.ClassSafe: announcement.Safe,
 		sms.ClassAck: announcement.Safe, sms.ClassOffSite: announcement.NotOnSite}[reply.Class]
-	var targets []tracker.Place
+	seats := d.seats(people)
+	open := openSeats(seats)
+	var targets []tracker.Seat
 	late := false
 	ask := ""
-	if len(people) > 1 {
-		// A shared number: letters name the person; a bare 2 is help for both.
-		switch i := letterIndex(reply.Letter); {
-		case answer == announcement.NeedHelp && (i < 0 || i >= len(people)):
-		case answer != 0 && i >= 0 && i < len(people):
-			people = people[i : i+1]
-			reply.Letter = ""
-		case answer != 0:
-			ask, answer = "shared_phone", 0
-		}
-	}
-	for _, l := range people {
-		open := l.open()
-		switch {
-		case answer == 0:
-		case len(open) == 0 && len(l.places) > 0:
-			targets, late = append(targets, l.places[0]), true
-		case len(open) == 1 && (reply.Letter == "" || strings.EqualFold(d.letter(open[0].ID), reply.Letter)):
-			targets = append(targets, open[0])
-		default:
-			chosen := d.withLetter(l.places, reply.Letter)
-			switch {
-			case len(chosen) > 0:
-				targets = append(targets, chosen...)
-				late = !chosen[0].Open
-			case answer == announcement.NeedHelp:
-				targets = append(targets, open...)
-			case len(open) > 0:
-				ask = "ask_which"
-			}
-		}
+	named := slices.IndexFunc(seats, func(s tracker.Seat) bool { return s.Letter != "" && strings.EqualFold(s.Letter, reply.Letter) })
+	switch {
+	case answer == 0:
+	case named >= 0:
+		targets, late = seats[named:named+1], !seats[named].Open
+	case answer == announcement.NeedHelp && len(open) > 0: // rather for too many
+		targets = open
+	case answer == announcement.NeedHelp:
+		targets, late = newestOf(seats), true
+	case len(people) > 1 && len(seats) > 0:
+		ask = "shared_phone"
+	case len(open) == 1 && (reply.Letter == "" || open[0].Letter == ""):
+		targets = open
+	case len(open) == 0:
+		targets, late = newestOf(seats), true
+	default:
+		ask = "which_one"
 	}
 	if answer == 0 || len(targets) == 0 {
-		return d.hearOther(ctx, people, reply, in, ref, ask, say)
+		return d.hearOther(ctx, people, seats, reply, in, ref, ask, say)
 	}
 	words := ""
 	if reply.FromWords || reply.Note != "" || strings.TrimSpace(in.Body) != fmt.Sprint(int(answer)) {
@@ -257,11 +252,11 @@ func (d *desk) hearAnswer(ctx context.Context, people []listener, reply sms.Repl
 			return "", fmt.Errorf("%w: %w", web.ErrNotYet, err)
 		}
 		stands := details[0]
-		if d.resent(ctx, p, stands, answer, words, ref) {
+		if d.resent(ctx, p.Place, stands, answer, words, ref) {
 			continue
 		}
 		if answer == announcement.NeedHelp && v.Announcement.Mode == announcement.Drill {
-			real, err := d.realInDrill(ctx, p, stands, in, ref)
+			real, err := d.realInDrill(ctx, p.Place, stands, in, ref)
 			if err != nil {
 				return "", err
 			}
@@ -285,9 +280,14 @@ func (d *desk) hearAnswer(ctx context.Context, people []listener, reply sms.Repl
 		return "", nil // all of it is recorded, and was answered then
 	}
 	if reality {
-		return say("help_ok", nil), nil
+		return say("help_ok", nil, nil), nil
 	}
-	return say(answerKey(answer, reply, late, last), last), nil
+	if key := answerKey(answer, reply, late, last); key == "safe_ok" && len(people) == 1 {
+		if more := d.stillOpen(ctx, open, targets[0], people[0].person.Language); more != nil {
+			return say("two_open", last, more), nil
+		}
+	}
+	return say(answerKey(answer, reply, late, last), last, nil), nil
 }
 
 // resendWithin is how soon operators send a text again under another name when
@@ -332,14 +332,14 @@ func answerKey(answer announcement.Answer, reply sms.Reply, late bool, v *tracke
 
 // hearOther files what is no answer, asks once where a question helps, and
 // raises help even when no announcement is open.
-func (d *desk) hearOther(ctx context.Context, people []listener, reply sms.Reply, in sms.Inbound, ref, ask string, say func(string, *tracker.View) string) (string, error) {
+func (d *desk) hearOther(ctx context.Context, people []listener, seats []tracker.Seat, reply sms.Reply, in sms.Inbound, ref, ask string, say sayer) (string, error) {
 	var newest *tracker.View
 	for _, l := range people {
 		if open := l.open(); len(open) > 0 {
 			if v, ok := d.tracker.View(open[0].ID); ok {
 				newest = &v
 			}
-			if reply.Class == sms.ClassSeen || ask == "ask_which" {
+			if reply.Class == sms.ClassSeen || ask == "which_one" {
 				f := announcement.Fact{Announcement: open[0].ID, Kind: announcement.KindOpened, At: d.now().UTC(),
 					Actor: announcement.ByPerson(l.person.ID), Opened: &announcement.Opened{Number: open[0].Number}}
 				if err := d.write(ctx, f); err != nil {
@@ -352,41 +352,103 @@ func (d *desk) hearOther(ctx context.Context, people []listener, reply sms.Reply
 		if err := d.askForHelp(ctx, in); err != nil {
 			return "", err
 		}
-		return say("help_ok", newest), nil
+		return say("help_ok", newest, nil), nil
 	}
 	if err := d.heard(ctx, people, reply, in, ref); err != nil {
 		return "", err
 	}
 	switch {
+	case ask != "":
+		return say(ask, nil, d.which(people, seats, ask)), nil
 	case newest == nil:
-		return say("no_open", nil), nil
-	case ask == "shared_phone" || ask == "ask_which":
-		return d.which(in, people, ask), nil
+		return say("no_open", nil, nil), nil
 	case reply.Class == sms.ClassFreeText:
-		return say("free_text", newest), nil
+		return say("free_text", newest, nil), nil
 	case reply.Class == sms.ClassSeen || reply.Class == sms.ClassUnclear:
-		return say("ask_again", newest), nil
+		return say("ask_again", newest, nil), nil
 	}
-	return say("unknown", newest), nil
+	return say("unknown", newest, nil), nil
 }
 
-// which asks who or which announcement a bare digit was meant for.
-func (d *desk) which(in sms.Inbound, people []listener, ask string) string {
+// which lists for whom or for which announcement a bare digit may have been meant.
+func (d *desk) which(people []listener, seats []tracker.Seat, ask string) map[string]string {
 	lang := people[0].person.Language
-	fields := d.backFields(nil, lang)
-	if ask == "shared_phone" {
-		fields["a"], fields["b"] = firstName(people[0].person), firstName(people[1].person)
-		return d.answerBack(in.From, in.Body, false, ask, lang, fields)
+	if open := openSeats(seats); len(open) > 0 {
+		seats = open
+	} else {
+		seats = newestOf(seats)
 	}
-	var titles []string
-	for _, p := range people[0].open() {
-		if v, ok := d.tracker.View(p.ID); ok {
+	several := slices.ContainsFunc(seats, func(s tracker.Seat) bool { return s.ID != seats[0].ID })
+	var choices []string
+	for _, s := range seats {
+		title := ""
+		if v, ok := d.tracker.View(s.ID); ok {
 			text, _, _ := v.Announcement.In(lang)
-			titles = append(titles, d.letter(p.ID)+" "+text.Title)
+			title = text.Title
+		}
+		choice := s.Letter + " " + title
+		if ask == "shared_phone" {
+			choice = "1" + s.Letter + "=" + d.given(s.Person)
+			if several {
+				choice += " (" + title + ")"
+			}
+		}
+		choices = append(choices, choice)
+	}
+	n := len(seats)
+	if ask == "shared_phone" {
+		n = len(people)
+	}
+	return map[string]string{"n": strconv.Itoa(n), "letter": seats[0].Letter, "title": strings.Join(choices, ", ")}
+}
+
+// stillOpen names another alert to which somebody who is safe in one has not
+// answered; nil if there is none.
+func (d *desk) stillOpen(ctx context.Context, open []tracker.Seat, answered tracker.Seat, lang announcement.Language) map[string]string {
+	for _, s := range open {
+		other, ok := d.tracker.View(s.ID)
+		if !ok || s.ID == answered.ID || other.Announcement.Answers != announcement.Safety {
+			continue
+		}
+		if details, err := d.tracker.Details(ctx, s.ID, []int{s.Number}); err != nil || details[0].Answer != 0 {
+			continue
+		}
+		text, _, _ := other.Announcement.In(lang)
+		return map[string]string{"letter": s.Letter, "other": text.Title}
+	}
+	return nil
+}
+
+// seats are the places of the people who may have written a text.
+func (d *desk) seats(people []listener) []tracker.Seat {
+	ids := make([]announcement.PersonID, len(people))
+	for i, l := range people {
+		ids[i] = l.person.ID
+	}
+	return d.tracker.Seats(ids...)
+}
+
+func openSeats(seats []tracker.Seat) []tracker.Seat {
+	return slices.DeleteFunc(slices.Clone(seats), func(s tracker.Seat) bool { return !s.Open })
+}
+
+// newestOf returns each person's seat in the announcement that opened last.
+func newestOf(seats []tracker.Seat) []tracker.Seat {
+	seen := map[announcement.PersonID]bool{}
+	var out []tracker.Seat
+	for _, s := range slices.Backward(seats) {
+		if !seen[s.Person] {
+			seen[s.Person] = true
+			out = append(out, s)
 		}
 	}
-	fields["n"], fields["title"] = strconv.Itoa(len(titles)), strings.Join(titles, ", ")
-	return d.answerBack(in.From, in.Body, false, "which_one", lang, fields)
+	return out
+}
+
+// given is how people who share a phone call each other.
+func (d *desk) given(p announcement.PersonID) string {
+	who, _ := d.directory.Person(p)
+	return firstName(who)
 }
 
 func firstName(p directory.Person) string { return cmp.Or(p.Given, p.Name) }
@@ -448,34 +510,6 @@ func (d *desk) question(people []listener) announcement.Answers {
 		}
 	}
 	return announcement.Safety
-}
-
-// letter names an announcement among several open ones in replies: A, B, C … in
-// the order in which they were opened, the same for everybody and for ever.
-func (d *desk) letter(id announcement.ID) string {
-	ids := d.tracker.IDs()
-	for i, other := range ids {
-		if other == id {
-			return string(rune('A' + (len(ids)-1-i)%26))
-		}
-	}
-	return ""
-}
-
-func (d *desk) withLetter(places []tracker.Place, letter string) []tracker.Place {
-	for _, p := range places {
-		if letter != "" && strings.EqualFold(d.letter(p.ID), letter) {
-			return []tracker.Place{p}
-		}
-	}
-	return nil
-}
-
-func letterIndex(letter string) int {
-	if len(letter) != 1 {
-		return -1
-	}
-	return int(strings.ToUpper(letter)[0] - 'A')
 }
 
 // backFields fills the blanks of an answer-back.

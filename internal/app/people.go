@@ -67,15 +67,7 @@ func (c composer) Compose(r announcement.Round, n int, lang announcement.Languag
 	case isRecipient:
 		s.Token = c.links.answerToken(a.ID, number)
 		s.Link = c.config.PublicURL + "/r/" + s.Token
-		open := 0
-		for _, p := range c.tracker.OpenFor(person) {
-			if p.Open {
-				open++
-			}
-		}
-		if open > 1 {
-			s.Letter = c.letter(a.ID)
-		}
+		s.Letter, s.Owner = c.replyName(a.ID, person)
 	case r.Decided.Message == announcement.SaySent:
 		s.Link, s.Count = c.config.PublicURL+"/alerts/"+string(a.ID), len(r.Roster.Recipients)
 		if v, ok := c.tracker.View(a.ID); ok {
@@ -98,6 +90,33 @@ func (c composer) senderName(by announcement.Actor) string {
 		return "HR"
 	}
 	return c.actorName(by)
+}
+
+// replyName returns the letter by which somebody's reply names this announcement
+// and them, if a digit alone could be mistaken, and their name where they share
+// their number.
+func (c composer) replyName(id announcement.ID, person announcement.PersonID) (letter, owner string) {
+	who, _ := c.directory.Person(person)
+	people := []announcement.PersonID{person}
+	for _, other := range c.directory.ByMobile(who.Mobile) {
+		if other.Active && other.ID != person && who.Mobile != "" {
+			people = append(people, other.ID)
+			owner = firstName(who)
+		}
+	}
+	open := 0
+	for _, s := range c.tracker.Seats(people...) {
+		if s.Open {
+			open++
+		}
+		if s.ID == id && s.Person == person {
+			letter = s.Letter
+		}
+	}
+	if open < 2 && owner == "" {
+		letter = ""
+	}
+	return letter, owner
 }
 
 // numberOf returns the recipient number of a target, if the message is to them

@@ -160,7 +160,7 @@ func TestHelpForTwoSurvivesHalfAFailure(t *testing.T) {
 func TestUnknownLetterOfASharedNumberIsHelpForBoth(t *testing.T) {
 	rehearse(t, "chief, siti manager:chief, agus manager:chief mobile:siti", func(h *rehearsal) {
 		fire := h.Announce("Fire in hall 3", to("siti", "agus"))
-		h.Phone("siti").Reply("2C")
+		h.Phone("siti").Reply("2K")
 		h.ExpectState(fire, "siti", announcement.NeedsHelp)
 		h.ExpectState(fire, "agus", announcement.NeedsHelp)
 	})

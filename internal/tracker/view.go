@@ -34,6 +34,8 @@ type entry struct {
 	// The rest is guarded by Tracker.mu.
 	View
 	seq     uint64              // last record of it that was followed
+	opened  uint64              // record that committed it
+	closed  uint64              // record that closed it; 0 while it is open
 	pending announcement.Roster // until committed
 	applied uint64              // last record of it that the store took
 	dirty   bool                // changed since it was last evaluated
@@ -63,7 +65,7 @@ func (e *entry) fold(r ledger.Record) {
 		case announcement.KindCommitted:
 			if !e.committed() && e.Announcement != nil {
 				roster := e.pending
-				e.Roster, e.OpenedAt, e.Status = &roster, f.At, announcement.StatusOpen
+				e.Roster, e.OpenedAt, e.Status, e.opened = &roster, f.At, announcement.StatusOpen, r.Seq
 			}
 		case announcement.KindDecided:
 			if f.Decided != nil && !slices.ContainsFunc(e.Rounds, func(d announcement.Decided) bool { return d.Round == f.Decided.Round }) {
@@ -72,7 +74,7 @@ func (e *entry) fold(r ledger.Record) {
 			}
 		case announcement.KindClosed:
 			if f.Closed != nil && e.ClosedAs == "" {
-				e.Status, e.ClosedAs, e.ClosedAt, e.Reason = announcement.StatusClosed, f.Closed.As, f.At, f.Reason
+				e.Status, e.ClosedAs, e.ClosedAt, e.Reason, e.closed = announcement.StatusClosed, f.Closed.As, f.At, f.Reason, r.Seq
 			}
 		}
 	}
