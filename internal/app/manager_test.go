@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -289,6 +290,39 @@ func TestHelpIsResolvedBySayingHow(t *testing.T) {
 		}
 		if code, _ := h.Team(fire, "chief").Press("/claim", url.Values{"n": {fmt.Sprint(siti)}}); code != http.StatusSeeOther {
 			t.Errorf("nobody can take up her new call: %d", code)
+		}
+	})
+}
+
+func TestRollCall(t *testing.T) {
+	rehearse(t, "chief, budi manager:chief, wati manager:chief, zaki manager:budi, agus manager:budi, siti manager:budi, eka manager:wati", func(h *rehearsal) {
+		fire := h.Announce("Fire in hall 3", steps(time.Hour))
+		agus, siti := h.recipientNamed(fire, "agus"), h.recipientNamed(fire, "siti")
+		h.Phone("zaki").Reply("2")
+		roll := h.Team(fire, "budi")
+		roll.path += "/roll"
+		page := roll.Look()
+		order := []int{strings.Index(page, "<b>zaki</b>"), strings.Index(page, "<b>agus</b>"), strings.Index(page, "<b>siti</b>")} // help first, then by name
+		if order[0] < 0 || !slices.IsSorted(order) || strings.Contains(page, "<b>eka</b>") {
+			t.Errorf("the list stands at %v, or is not of their own people", order)
+		}
+		// Ticked without a signal at the assembly point; meanwhile siti answers herself.
+		ticked := time.Now().Add(-time.Minute)
+		h.Phone("siti").Reply("3")
+		form := url.Values{"n": {fmt.Sprint(agus), fmt.Sprint(siti)}, "a": {"1"}, "how": {"saw"}, "k": {"r1"}, "back": {"roll"},
+			"said": {fmt.Sprint(ticked.UnixMilli())}, "sent": {fmt.Sprint(time.Now().UnixMilli())}}
+		r := httptest.NewRequest(http.MethodPost, strings.TrimSuffix(roll.path, "/roll")+"/mark", strings.NewReader(form.Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		w := httptest.NewRecorder()
+		h.house.server.Handler().ServeHTTP(w, r)
+		h.settle()
+		if got := w.Header().Get("Location"); w.Code != http.StatusSeeOther || got != roll.path+"?done=marked" {
+			t.Errorf("got %d to %q, want back to the list", w.Code, got)
+		}
+		h.ExpectState(fire, "agus", announcement.Confirmed)
+		h.ExpectState(fire, "siti", announcement.OffSite) // her own answer counts more
+		if got := roll.Look(); strings.Contains(got, fmt.Sprintf(`value="%d"`, agus)) || !strings.Contains(got, "accounted for by budi") {
+			t.Error("who was ticked is still asked for")
 		}
 	})
 }

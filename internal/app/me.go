@@ -22,7 +22,7 @@ func (d *desk) Me(ctx context.Context, device string) (web.MePage, error) {
 	who, _ := d.directory.Person(p)
 	contact := d.directory.Contact(p)
 	code, _ := d.links.enrolment(p, d.now())
-	page := web.MePage{Person: cmp.Or(who.Given, who.Name), Language: who.Language, Org: d.config.OrgName, Emergency: d.emergencyOf(who.Site),
+	page := web.MePage{Person: cmp.Or(who.Given, who.Name), Number: who.Number, Language: who.Language, Org: d.config.OrgName, Emergency: d.emergencyOf(who.Site),
 		Devices: len(contact.Subscriptions), Shown: contact.Shown, Zone: cmp.Or(who.Zone, d.config.Zone),
 		EnrolLink: d.config.PublicURL + "/e/" + code, SMS: who.Mobile != "" && !contact.SMSStopped && !contact.WrongNumber}
 	page.Leads = d.directory.Leads(who.Number)

@@ -37,7 +37,7 @@ var budgets = []budget{
 	{name: "answer", page: 8 * kB, requests: 1, script: 3 * kB / 2, elements: 1500},
 	{name: "employee", page: 10 * kB, requests: 1, script: 2 * kB, elements: 1500},
 	{name: "enrolment", page: 12 * kB, requests: 1, script: 3 * kB, elements: 1500},
-	{name: "team", page: 14 * kB, requests: 2, script: 3 * kB, elements: 1500},
+	{name: "team", page: 14 * kB, requests: 1, script: 3 * kB, elements: 1500},
 	{name: "console", page: 30 * kB, cached: 25 * kB, requests: 3, script: 22 * kB, elements: 1500},
 	{name: "board", page: 40 * kB, cached: 45 * kB, requests: 4, script: 25 * kB, elements: 1500},
 	{name: "report", page: 60 * kB, cached: 25 * kB, requests: 4, script: 0, elements: 1500},
@@ -54,7 +54,7 @@ func budgetOf(s shown) budget {
 		name = "answer"
 	case parts[0] == "e", parts[0] == "j", path == "/me/allow", path == "/me/install", path == "/me/test":
 		name = "enrolment"
-	case parts[0] == "t" && len(parts) == 2:
+	case parts[0] == "t":
 		name = "team"
 	case s.phone():
 		name = "employee"

@@ -327,6 +327,7 @@ type Mark struct {
 // MePage is what an employee's own page shows.
 type MePage struct {
 	Person    string
+	Number    string // employee number
 	Language  announcement.Language
 	Org       string
 	Open      []MyAnnouncement // newest first

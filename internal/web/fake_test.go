@@ -130,7 +130,7 @@ func (h *house) Me(_ context.Context, device string) (MePage, error) {
 	if device != "device1" {
 		return MePage{}, ErrNotFound
 	}
-	return MePage{Person: "Siti", Language: announcement.Indonesian, Org: "PT SinarAbc", Emergency: "112", VAPIDKey: "BKey", SMS: true,
+	return MePage{Person: "Siti", Number: "2210", Language: announcement.Indonesian, Org: "PT SinarAbc", Emergency: "112", VAPIDKey: "BKey", SMS: true,
 		Open: []MyAnnouncement{{ID: "a1", Mode: announcement.Live, Severity: announcement.Extreme, Title: "Gempa", Body: "Lindungi kepala.", Link: "/r/" + goodToken, At: noon}}}, nil
 }
 func (h *house) Subscribe(_ context.Context, device string, s announcement.Subscription) error {

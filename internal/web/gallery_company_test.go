@@ -63,7 +63,7 @@ func openCompany(t testing.TB) *company {
 	c.people(14, false)
 	drill := noon.AddDate(0, 0, -34)
 	c.ready = Readiness{People: 1248, TwoOrMore: 1021, One: 186, None: 41, SMSProvider: "twilio", TwoWay: true, LastDrill: &drill}
-	c.me = MePage{Person: "Siti", Language: announcement.Indonesian, Org: "PT SinarAbc", Emergency: "112", VAPIDKey: "BKey", SMS: true, Devices: 2}
+	c.me = MePage{Person: "Siti", Number: "2210", Language: announcement.Indonesian, Org: "PT SinarAbc", Emergency: "112", VAPIDKey: "BKey", SMS: true, Devices: 2}
 	c.me.Open = []MyAnnouncement{c.mine(c.answer.Announcement)}
 	c.texts = []Text{
 		{ID: "t1", At: noon.Add(2 * time.Minute), From: "+6281200000001", Body: "tolong, terjebak di lift gedung 2", Help: true},

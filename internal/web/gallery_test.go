@@ -98,6 +98,14 @@ var exhibits = []exhibit{
 		}
 		c.team.Counts = announcement.Counts{Recipients: 14, Confirmed: 14}
 	}},
+	{name: "roll", path: "/t/" + goodToken + "/roll"},
+	{name: "roll-drill", path: "/t/" + goodToken + "/roll?done=marked", set: alert("fire", announcement.Drill)},
+	{name: "roll-50", path: "/t/" + goodToken + "/roll", set: func(_ testing.TB, c *company) { c.people(50, true) }},
+	{name: "roll-nobody-waits", path: "/t/" + goodToken + "/roll", set: func(_ testing.TB, c *company) {
+		for i := range c.rows {
+			c.rows[i].State = announcement.Confirmed
+		}
+	}},
 	{name: "team-help-handled", path: "/t/" + goodToken, set: func(t testing.TB, c *company) {
 		resolved(t, c)
 		c.rows[0].Resolved = ""

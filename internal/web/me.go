@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html/template"
 	"net/http"
 	"strconv"
 	"time"
@@ -69,6 +70,10 @@ type meView struct {
 	page
 	MePage
 }
+
+// Badge is the person's employee number as a code. Their manager's camera finds
+// them by it on the roll call; it opens nothing and answers nothing.
+func (v meView) Badge() (template.HTML, error) { return qrCode(v.Number) }
 
 // mine returns a person's own page, or shows why there is none.
 func (s *Server) mine(w http.ResponseWriter, r *http.Request, title string) (meView, bool) {

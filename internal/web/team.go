@@ -11,6 +11,7 @@ import (
 
 func (s *Server) routeTeam(mux *http.ServeMux) {
 	mux.HandleFunc("GET /t/{token}", s.teamPage)
+	mux.HandleFunc("GET /t/{token}/roll", s.rollCall)
 	mux.HandleFunc("GET /t/{token}/events", s.teamEvents)
 	mux.HandleFunc("POST /t/{token}/mark", s.teamMark)
 	mux.HandleFunc("POST /t/{token}/undo", s.teamAct(func(ctx context.Context, r *http.Request, n int) (string, error) {
@@ -83,10 +84,17 @@ func (s *Server) teamPage(w http.ResponseWriter, r *http.Request) {
 
 // showTeam shows the page, with a word on what came of an act.
 func (s *Server) showTeam(w http.ResponseWriter, r *http.Request, status int, word string) {
+	if v, ok := s.teamView(w, r, word); ok {
+		s.show(w, r, status, "team", "team", v)
+	}
+}
+
+// teamView is what a manager sees, or it says why they see nothing.
+func (s *Server) teamView(w http.ResponseWriter, r *http.Request, word string) (teamView, bool) {
 	t, err := s.Phone.TeamPage(r.Context(), r.PathValue("token"))
 	if err != nil {
 		s.failPhone(w, r, "team page", err)
-		return
+		return teamView{}, false
 	}
 	p := s.page(r, "")
 	p.Lang = s.readersLanguage(r, t.Language)
@@ -104,7 +112,7 @@ func (s *Server) showTeam(w http.ResponseWriter, r *http.Request, status int, wo
 	if t.Announcement.Mode == announcement.Drill {
 		v.Title = drillWord(v.page.Lang, v.Title)
 	}
-	s.show(w, r, status, "team", "team", v)
+	return v, true
 }
 
 func (s *Server) teamAct(act func(context.Context, *http.Request, int) (done string, err error)) http.HandlerFunc {
@@ -163,7 +171,11 @@ func (s *Server) backToTeam(w http.ResponseWriter, r *http.Request, done string,
 		s.failPhone(w, r, "team", err)
 		return
 	}
-	http.Redirect(w, r, "/t/"+r.PathValue("token")+"?done="+done, http.StatusSeeOther)
+	page := "/t/" + r.PathValue("token")
+	if r.PostFormValue("back") == "roll" {
+		page += "/roll"
+	}
+	http.Redirect(w, r, page+"?done="+done, http.StatusSeeOther)
 }
 
 func (s *Server) teamEvents(w http.ResponseWriter, r *http.Request) {

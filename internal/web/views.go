@@ -28,6 +28,7 @@ type views struct {
 	answerCSS template.CSS
 	answerJS  template.JS
 	phoneCSS  template.CSS // of the pages of an employee's own phone
+	teamCSS   template.CSS // of those of a manager
 }
 
 // loadViews parses the embedded pages. Pages that a phone opens on a weak
@@ -55,6 +56,11 @@ func loadViews() (*views, error) {
 		return nil, err
 	}
 	phoneCSS := css + "\n" + inline(more)
+	if more, err = read("web/team.css"); err != nil {
+		return nil, err
+	}
+	_, more, _ = strings.Cut(more, "*/")
+	teamCSS := phoneCSS + "\n" + inline(more)
 	words, err := read("web/words.json")
 	if err != nil {
 		return nil, err
@@ -70,8 +76,8 @@ func loadViews() (*views, error) {
 		return nil, err
 	}
 	v.icons = loadIcons(drawings)
-	v.answerCSS, v.answerJS, v.phoneCSS = template.CSS(css), template.JS(js), template.CSS(phoneCSS)
-	v.policy = "default-src 'none'; script-src 'self' " + hashSource(js) + "; style-src 'self' " + hashSource(css) + " " + hashSource(phoneCSS) +
+	v.answerCSS, v.answerJS, v.phoneCSS, v.teamCSS = template.CSS(css), template.JS(js), template.CSS(phoneCSS), template.CSS(teamCSS)
+	v.policy = "default-src 'none'; script-src 'self' " + hashSource(js) + "; style-src 'self' " + hashSource(css) + " " + hashSource(phoneCSS) + " " + hashSource(teamCSS) +
 		"; img-src 'self' data:; connect-src 'self'; manifest-src 'self'; worker-src 'self'" +
 		"; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
@@ -122,6 +128,7 @@ type page struct {
 	JS    template.JS
 
 	PhoneCSS template.CSS
+	TeamCSS  template.CSS
 
 	Errors  announcement.FieldErrors
 	Notice  string // what has just been done
@@ -138,7 +145,7 @@ type page struct {
 func (s *Server) page(r *http.Request, title string) page {
 	lang := s.language(r)
 	p := page{
-		Lang: lang, House: s.Org, Path: r.URL.Path, Now: s.Now(), CSS: s.views.answerCSS, JS: s.views.answerJS, PhoneCSS: s.views.phoneCSS,
+		Lang: lang, House: s.Org, Path: r.URL.Path, Now: s.Now(), CSS: s.views.answerCSS, JS: s.views.answerJS, PhoneCSS: s.views.phoneCSS, TeamCSS: s.views.teamCSS,
 		Sandbox: s.SandboxURL, query: r.URL.Query(), words: s.views.words, icons: s.views.icons, assets: s.views.assets,
 	}
 	who := principalOf(r.Context())

@@ -136,7 +136,7 @@ const patience = 3000;
 
 // shelf says where a copy of a page is kept; nothing for pages that are not.
 function shelf(path) {
-  if (/^\/[rt]\/[^\/]+$/.test(path)) return "answers";
+  if (/^\/(r\/[^\/]+|t\/[^\/]+(\/roll)?)$/.test(path)) return "answers";
   if (path === "/me") return "me";
   if (/^\/guides(\/[a-z_]+)?$/.test(path) || path === "/offline") return "guides";
   return "";
