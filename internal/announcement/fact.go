@@ -309,6 +309,21 @@ type Decided struct {
 	About    int         `json:"about,omitempty"` // SayHelp: the number of the recipient who needs help
 
 	Words map[Language]string `json:"words,omitempty"` // SayUpdate: what is new
+
+	Second bool `json:"second,omitempty"` // through the second SMS provider
+}
+
+// Mends reports whether calling somebody again can help whose call failed for this
+// reason. Nothing helps whoever has stopped SMS or has no number; a number that one
+// provider refuses, or a carrier blocks, is worth a try through another only.
+func (d Decided) Mends(failure string) bool {
+	switch failure {
+	case "opted_out", "no_contact_point", "sample_person":
+		return false
+	case "invalid_number", "blocked":
+		return d.Second
+	}
+	return true
 }
 
 // Say returns the words of an update for a reader of lang: that language, else
@@ -361,6 +376,7 @@ type Only string
 
 const (
 	OnlyOutstanding Only = "outstanding" // checked again right before each call
+	OnlyFailed      Only = "failed"      // outstanding, and their call on the round's channel has failed
 	OnlyCalled      Only = "called"      // exactly those who were called before: a correction, an all clear
 )
 

@@ -118,6 +118,16 @@ func (d *desk) Act(ctx context.Context, id announcement.ID, kind announcement.Me
 		if last := d.remindedAll(v); d.now().Sub(last) < remindAllEvery {
 			act.Last, act.Next = last, last.Add(remindAllEvery)
 		}
+	case announcement.SayAlert:
+		failed, err := d.tracker.Failed(ctx, id, d.again())
+		if err != nil {
+			return web.Act{}, fmt.Errorf("%w: %w", web.ErrNotYet, err)
+		}
+		concerns = func(n int) bool { _, found := slices.BinarySearch(failed, n); return found }
+		act.Second = d.config.secondSMS()
+		if last := d.sentAgain(v); d.now().Sub(last) < remindAllEvery {
+			act.Last, act.Next = last, last.Add(remindAllEvery)
+		}
 	case announcement.SayDigest:
 		next, err := d.tracker.Next(ctx, id)
 		if errors.Is(err, tracker.ErrNoStep) {
@@ -153,7 +163,7 @@ func (d *desk) Act(ctx context.Context, id announcement.ID, kind announcement.Me
 			segments += act.SMS[lang].Segments
 		}
 	}
-	if kind != announcement.SayReminder && kind != announcement.SayDigest {
+	if kind != announcement.SayReminder && kind != announcement.SayDigest && kind != announcement.SayAlert {
 		responders, err := d.tracker.Responders(ctx, id)
 		if err != nil {
 			return web.Act{}, fmt.Errorf("%w: %w", web.ErrNotYet, err)
@@ -170,6 +180,47 @@ func (d *desk) Act(ctx context.Context, id announcement.ID, kind announcement.Me
 		act.Cost = money(d.config.Currency, segments*d.config.SMSPrice)
 	}
 	return act, nil
+}
+
+// again is the round that sends the SMS again to those for whom it failed.
+func (d *desk) again() announcement.Decided {
+	return announcement.Decided{Message: announcement.SayAlert, Channels: []announcement.Channel{announcement.SMS}, Only: announcement.OnlyFailed, Second: d.config.secondSMS()}
+}
+
+// sentAgain is when the SMS was last sent again to those for whom it had failed.
+func (d *desk) sentAgain(v tracker.View) time.Time {
+	var last time.Time
+	for i, r := range v.Rounds {
+		if r.Only == announcement.OnlyFailed && v.RoundsAt[i].After(last) {
+			last = v.RoundsAt[i]
+		}
+	}
+	return last
+}
+
+// Resend sends the SMS again to those without an answer for whom it failed, through
+// the second provider where there is one. It is ErrConflict within two minutes of
+// the last time.
+func (d *desk) Resend(ctx context.Context, p web.Principal, id announcement.ID) (int, error) {
+	v, err := d.opened(ctx, p, id)
+	if err != nil {
+		return 0, err
+	}
+	if d.now().Sub(d.sentAgain(v)) < remindAllEvery {
+		return 0, web.ErrConflict
+	}
+	round := d.again()
+	failed, err := d.tracker.Failed(ctx, id, round)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", web.ErrNotYet, err)
+	}
+	if len(failed) == 0 {
+		return 0, nil
+	}
+	if err := d.extraRound(ctx, v, announcement.Fact{Announcement: id, Kind: announcement.KindDecided, Actor: p.Actor, Decided: &round}); err != nil {
+		return 0, err
+	}
+	return len(failed), d.caughtUp(ctx)
 }
 
 // called returns how many people have been called, for themselves or about others.
@@ -217,7 +268,7 @@ func (d *desk) extraRound(ctx context.Context, v tracker.View, f announcement.Fa
 		f.At, f.Decided.Round = d.now().UTC(), round
 		_, err := d.ledger.Once(ctx, fmt.Sprint(round), f)
 		if errors.Is(err, ledger.ErrAlready) {
-			if f.Decided.Message == announcement.SayReminder {
+			if f.Decided.Message == announcement.SayReminder || f.Decided.Message == announcement.SayAlert {
 				return web.ErrConflict // most likely the same button pressed twice
 			}
 			if err := d.tracker.CatchUp(ctx); err != nil {

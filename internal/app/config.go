@@ -42,6 +42,11 @@ type Config struct {
 	TwilioFrom       string `name:"twilio-from" env:"KENTONGAN_TWILIO_FROM" help:"Sender: a number, a registered name, or a messaging service SID (MG...)."`
 	TwilioAPIURL     string `name:"twilio-api-url" env:"KENTONGAN_TWILIO_API_URL" default:"https://api.twilio.com" help:"Base URL of the Twilio API."`
 
+	SMS2AccountSID string `name:"sms2-account-sid" env:"KENTONGAN_SMS2_ACCOUNT_SID" help:"Account at a second provider with Twilio's API, through which HR can send again what the first could not deliver. Empty: none."`
+	SMS2AuthToken  string `name:"sms2-auth-token" env:"KENTONGAN_SMS2_AUTH_TOKEN" help:"Auth token of the second provider (secret)."`
+	SMS2From       string `name:"sms2-from" env:"KENTONGAN_SMS2_FROM" help:"Sender at the second provider."`
+	SMS2APIURL     string `name:"sms2-api-url" env:"KENTONGAN_SMS2_API_URL" help:"Base URL of the second provider's API."`
+
 	PushSubject string   `name:"push-subject" env:"KENTONGAN_PUSH_SUBJECT" help:"Contact for push services: an e-mail address or an https URL. Empty: web push is off."`
 	PushHosts   []string `name:"push-hosts" env:"KENTONGAN_PUSH_HOSTS" help:"Hosts of push services, comma separated; a leading dot allows sub-domains. Empty: the known ones."`
 
@@ -63,7 +68,7 @@ type Config struct {
 func (c *Config) subscriptionID(endpoint string) string { return webpush.SubscriptionID(endpoint) }
 
 // secrets can be read from a file named by NAME_FILE.
-var secrets = []string{"KENTONGAN_TWILIO_AUTH_TOKEN", "KENTONGAN_BOOTSTRAP_TOKEN", "KENTONGAN_REDIS_URL", "KENTONGAN_NATS_URL", "KENTONGAN_TOKEN"}
+var secrets = []string{"KENTONGAN_TWILIO_AUTH_TOKEN", "KENTONGAN_SMS2_AUTH_TOKEN", "KENTONGAN_BOOTSTRAP_TOKEN", "KENTONGAN_REDIS_URL", "KENTONGAN_NATS_URL", "KENTONGAN_TOKEN"}
 
 // PrepareEnvironment puts the content of every NAME_FILE into NAME, and takes
 // away variables without a value: an example file lists every name, and an
@@ -255,7 +260,7 @@ func (c *Config) checkSMS(refuse refusal) {
 	}
 	switch c.SMSProvider {
 	case "none":
-		for _, one := range credentials {
+		for _, one := range append(credentials, struct{ name, value string }{"KENTONGAN_SMS2_ACCOUNT_SID", c.SMS2AccountSID}) {
 			if one.value != "" {
 				// Half a configuration would be silent exactly when it is needed.
 				refuse("KENTONGAN_SMS_PROVIDER", "is none, but %s is set: set it to twilio, or empty the other", one.name)
@@ -279,14 +284,43 @@ func (c *Config) checkSMS(refuse refusal) {
 	if c.TwilioFrom != "" && !senderShape.MatchString(c.TwilioFrom) {
 		refuse("KENTONGAN_TWILIO_FROM", "must be a number such as +15005550006, a messaging service (MG...), or a name of at most 11 letters and digits")
 	}
-	api, err := url.Parse(c.TwilioAPIURL)
+	c.checkAPI(refuse, "KENTONGAN_TWILIO_API_URL", c.TwilioAPIURL)
+	c.checkSecondSMS(refuse)
+}
+
+// checkAPI refuses an address that is none, and the real provider in a sandbox.
+func (c *Config) checkAPI(refuse refusal, variable, address string) {
+	api, err := url.Parse(address)
 	switch {
 	case err != nil || api.Hostname() == "" || api.Scheme != "http" && api.Scheme != "https":
-		refuse("KENTONGAN_TWILIO_API_URL", "must be an http or https address")
+		refuse(variable, "must be an http or https address")
 	case c.SMSProvider == "sandbox" && strings.HasSuffix("."+strings.ToLower(strings.TrimRight(api.Hostname(), ".")), ".twilio.com"):
 		// Sample people may have the numbers of real ones.
-		refuse("KENTONGAN_TWILIO_API_URL", "KENTONGAN_SMS_PROVIDER=sandbox needs the address of a sandbox, never the real provider")
+		refuse(variable, "KENTONGAN_SMS_PROVIDER=sandbox needs the address of a sandbox, never the real provider")
 	}
+}
+
+// secondSMS reports whether there is a second provider.
+func (c *Config) secondSMS() bool { return c.SMS2AccountSID != "" }
+
+func (c *Config) checkSecondSMS(refuse refusal) {
+	given := []struct{ name, value string }{
+		{"KENTONGAN_SMS2_ACCOUNT_SID", c.SMS2AccountSID}, {"KENTONGAN_SMS2_AUTH_TOKEN", c.SMS2AuthToken},
+		{"KENTONGAN_SMS2_FROM", c.SMS2From}, {"KENTONGAN_SMS2_API_URL", c.SMS2APIURL},
+	}
+	if !slices.ContainsFunc(given, func(one struct{ name, value string }) bool { return one.value != "" }) {
+		return
+	}
+	for _, one := range given {
+		if one.value == "" {
+			refuse(one.name, "needed with a second SMS provider; or empty all four KENTONGAN_SMS2_ variables")
+			return
+		}
+	}
+	if !senderShape.MatchString(c.SMS2From) {
+		refuse("KENTONGAN_SMS2_FROM", "must be a number such as +15005550006, a messaging service (MG...), or a name of at most 11 letters and digits")
+	}
+	c.checkAPI(refuse, "KENTONGAN_SMS2_API_URL", c.SMS2APIURL)
 }
 
 func (c *Config) checkPush(refuse refusal) {

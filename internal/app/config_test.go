@@ -137,6 +137,12 @@ func TestCompleteRefusesWhatWouldBreakAPromise(t *testing.T) {
 		{"twilio with a long name", func(c *Config) { withTwilio(c); c.TwilioFrom = "PT CONTOH JAYA" }, "KENTONGAN_TWILIO_FROM"},
 		{"API without scheme", func(c *Config) { withTwilio(c); c.TwilioAPIURL = "api.twilio.com" }, "KENTONGAN_TWILIO_API_URL"},
 		{"sandbox at the real provider", func(c *Config) { withTwilio(c); c.SMSProvider, c.TwilioAPIURL = "sandbox", "https://API.twilio.com." }, "KENTONGAN_TWILIO_API_URL"},
+		{"half a second provider", func(c *Config) { withTwilio(c); c.SMS2AccountSID, c.SMS2AuthToken = "canary", "canary" }, "KENTONGAN_SMS2_FROM"},
+		{"second provider without a first", func(c *Config) { c.SMS2AccountSID = "canary" }, "KENTONGAN_SMS_PROVIDER"},
+		{"second provider that is no address", func(c *Config) {
+			withTwilio(c)
+			c.SMS2AccountSID, c.SMS2AuthToken, c.SMS2From, c.SMS2APIURL = "A1", "B2", "PT Contoh", "canary"
+		}, "KENTONGAN_SMS2_API_URL"},
 		{"push subject that Apple refuses", func(c *Config) { c.PushSubject = "x@localhost" }, "KENTONGAN_PUSH_SUBJECT"},
 		{"push hosts without subject", func(c *Config) { c.PushHosts = []string{"fcm.googleapis.com"} }, "KENTONGAN_PUSH_SUBJECT"},
 		{"push host with scheme", func(c *Config) { c.PushSubject, c.PushHosts = "it@contoh.example", []string{"https://a/b"} }, "KENTONGAN_PUSH_HOSTS"},

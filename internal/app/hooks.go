@@ -26,8 +26,10 @@ import (
 // form checks the signature over the configured public URL and the raw body,
 // and returns the form.
 func (d *desk) form(r web.HookRequest) (url.Values, error) {
-	if d.config.SMSProvider == "none" ||
-		!sms.ValidSignature(d.config.TwilioAuthToken, d.config.PublicURL+r.Path, r.ContentType, r.Body, r.Signature) {
+	signed := func(token string) bool {
+		return token != "" && sms.ValidSignature(token, d.config.PublicURL+r.Path, r.ContentType, r.Body, r.Signature)
+	}
+	if d.config.SMSProvider == "none" || !signed(d.config.TwilioAuthToken) && !signed(d.config.SMS2AuthToken) {
 		return nil, web.ErrSignature
 	}
 	form, err := url.ParseQuery(string(r.Body))
@@ -478,7 +480,7 @@ func (d *desk) heard(ctx context.Context, people []listener, reply sms.Reply, in
 // hearStranger files a text from a number that nobody has. Such a number is
 // answered once a day; short codes, names and our own number never are.
 func (d *desk) hearStranger(ctx context.Context, in sms.Inbound) (string, error) {
-	if in.From == d.config.TwilioFrom {
+	if in.From == d.config.TwilioFrom || in.From == d.config.SMS2From {
 		return "", nil
 	}
 	reply := sms.Parse(in.Body, announcement.Safety)

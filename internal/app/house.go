@@ -257,12 +257,20 @@ func (h *House) openChannels(secret *keys, providers *http.Client) ([]channel.Se
 		if c.SMSRate > 0 {
 			limit = rate.Limit(c.SMSRate)
 		}
-		s, err := sms.NewTwilio(sms.Options{AccountSID: c.TwilioAccountSID, AuthToken: c.TwilioAuthToken, From: c.TwilioFrom, APIURL: c.TwilioAPIURL,
-			StatusURL: c.PublicURL + "/hooks/twilio/status", HTTP: providers, Timeout: 15 * time.Second, Rate: limit, AllowSample: c.SMSProvider == "sandbox"})
+		o := sms.Options{AccountSID: c.TwilioAccountSID, AuthToken: c.TwilioAuthToken, From: c.TwilioFrom, APIURL: c.TwilioAPIURL,
+			StatusURL: c.PublicURL + "/hooks/twilio/status", HTTP: providers, Timeout: 15 * time.Second, Rate: limit, AllowSample: c.SMSProvider == "sandbox"}
+		first, err := sms.NewTwilio(o)
 		if err != nil {
 			return nil, fmt.Errorf("open SMS: %w", err)
 		}
-		senders = append(senders, s)
+		both := providersOfSMS{first: first}
+		if c.secondSMS() {
+			o.AccountSID, o.AuthToken, o.From, o.APIURL = c.SMS2AccountSID, c.SMS2AuthToken, c.SMS2From, c.SMS2APIURL
+			if both.second, err = sms.NewTwilio(o); err != nil {
+				return nil, fmt.Errorf("open the second SMS provider: %w", err)
+			}
+		}
+		senders = append(senders, both)
 	}
 	return senders, nil
 }

@@ -60,7 +60,7 @@ type composer struct{ *desk }
 func (c composer) Compose(r announcement.Round, n int, lang announcement.Language) announcement.Message {
 	a := r.Announcement
 	s := announcement.Saying{Round: r.Decided.Round, Kind: r.Decided.Message, Language: lang, Org: c.config.OrgName,
-		TwoWay: c.twoWay(), Now: c.now(), Expires: a.At.Add(orDefault(a))}
+		TwoWay: c.twoWay() && !r.Decided.Second, Now: c.now(), Expires: a.At.Add(orDefault(a))}
 	s.Words = r.Decided.Say(lang)
 	person := r.Target(n)
 	switch number, isRecipient := c.numberOf(r, n, person); {
@@ -81,7 +81,9 @@ func (c composer) Compose(r announcement.Round, n int, lang announcement.Languag
 			s.Name = c.name(r.Roster.Recipients[r.Decided.About].Person).Name
 		}
 	}
-	return c.catalogue.Compose(a, s)
+	m := c.catalogue.Compose(a, s)
+	m.Second = r.Decided.Second
+	return m
 }
 
 // senderName is who sent an alert, in words that do for every language.

@@ -1,12 +1,28 @@
 package app
 
 import (
+	"context"
 	"sync"
 	"time"
 
 	"kentongan/internal/announcement"
 	"kentongan/internal/channel"
 )
+
+// providersOfSMS sends through the first provider, and what a person sends again
+// through the second where there is one.
+type providersOfSMS struct{ first, second channel.Sender }
+
+// Channel returns announcement.SMS.
+func (p providersOfSMS) Channel() announcement.Channel { return announcement.SMS }
+
+// Send hands m to the provider that it asks for.
+func (p providersOfSMS) Send(ctx context.Context, sendID string, to announcement.ContactPoints, m announcement.Message) (channel.Handed, error) {
+	if m.Second && p.second != nil {
+		return p.second.Send(ctx, sendID, to, m)
+	}
+	return p.first.Send(ctx, sendID, to, m)
+}
 
 // providers remembers how the last calls of each channel went, so that HR sees
 // before sending that a provider is down, and whom that leaves unreached. Each

@@ -113,7 +113,8 @@ func rehearsalConfig(public, outside string) *Config {
 	host, _ := url.Parse(outside)
 	return &Config{Listen: "127.0.0.1:8080", PublicURL: public, OrgName: "PT Contoh", BootstrapToken: "rehearsal-token-0001", Zone: "Asia/Jakarta",
 		SMSProvider: "sandbox", SMSTwoWay: true, TwilioAccountSID: "AC00000000000000000000000000000001", TwilioAuthToken: "sandbox",
-		TwilioFrom: "+15005550006", TwilioAPIURL: outside + "/twilio", PushSubject: "alarm@kentongan.example", PushHosts: []string{host.Hostname()},
+		TwilioFrom: "+15005550006", TwilioAPIURL: outside + "/twilio",
+		SMS2AccountSID: "AC00000000000000000000000000000001", SMS2AuthToken: "sandbox", SMS2From: "+15005550009", SMS2APIURL: outside + "/twilio", PushSubject: "alarm@kentongan.example", PushHosts: []string{host.Hostname()},
 		InFlight: dispatch.DefaultInFlight}
 }
 

@@ -12,7 +12,7 @@ import (
 // wakes nobody, and nor does an alert that a call for help has caused.
 func TestWhoMaySendHearsOfARealAlert(t *testing.T) {
 	rehearse(t, "chief push, dewi push, budi manager:chief, siti manager:budi", func(h *rehearsal) {
-		if err := h.house.directory.SetDuty(t.Context(), []string{"chief", "dewi", "budi"}); err != nil {
+		if err := h.house.directory.SetDuty(h.t.Context(), []string{"chief", "dewi", "budi"}); err != nil {
 			t.Fatal(err)
 		}
 		fire := h.Announce("Fire in hall 3", to("siti"))
@@ -25,7 +25,7 @@ func TestWhoMaySendHearsOfARealAlert(t *testing.T) {
 		}
 		h.Phone("budi").ExpectNothing() // no notifications: it is not worth an SMS
 		h.Phone("siti").ExpectSMS("Fire in hall 3")
-		story, err := h.house.desk.Timeline(t.Context(), fire)
+		story, err := h.house.desk.Timeline(h.t.Context(), fire)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -196,6 +196,11 @@ func decided(d *announcement.Decided) string {
 		return fmt.Sprintf("Step %d: %d people are told who has not answered", d.Step, len(d.To))
 	case announcement.SayHelp:
 		return fmt.Sprintf("%d people are told that somebody needs help", len(d.To))
+	case announcement.SayAlert:
+		if d.Second {
+			return "The SMS goes again through the second provider to those without an answer for whom it failed"
+		}
+		return "The SMS goes again to those without an answer for whom it failed"
 	case announcement.SaySent:
 		return fmt.Sprintf("%d people on the duty list are told that it was sent", len(d.To))
 	case announcement.SayUpdate:

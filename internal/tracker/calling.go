@@ -105,10 +105,21 @@ func (t *Tracker) MayCall(ctx context.Context, r announcement.Round, n int) (boo
 	switch {
 	case !closing && (p.Closed || v.Status == announcement.StatusClosed):
 		return false, "closed", nil
-	case d.Only == announcement.OnlyOutstanding && p.Excused:
+	case (d.Only == announcement.OnlyOutstanding || d.Only == announcement.OnlyFailed) && p.Excused:
 		return false, "excused", nil
-	case d.Only == announcement.OnlyOutstanding && p.Answered:
+	case (d.Only == announcement.OnlyOutstanding || d.Only == announcement.OnlyFailed) && p.Answered:
 		return false, "answered", nil
+	case d.Only == announcement.OnlyFailed:
+		details, err := t.Details(ctx, id, []int{n})
+		if err == nil && details[0].Rebuilding {
+			err = ErrLost
+		}
+		if err != nil {
+			return false, "", err
+		}
+		if !details[0].FailedFor(d) {
+			return false, "not_failed", nil
+		}
 	case d.Only == announcement.OnlyCalled && !p.Called:
 		return false, announcement.NeverCalled, nil
 	}

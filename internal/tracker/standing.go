@@ -255,6 +255,40 @@ func (t *Tracker) Details(ctx context.Context, id announcement.ID, numbers []int
 	return out, nil
 }
 
+// FailedFor reports whether a round of calls to those whose call failed is for
+// this recipient.
+func (d Detail) FailedFor(r announcement.Decided) bool {
+	rung := d.Ladder[r.Channels[0]]
+	return rung.Rank == announcement.Failed && r.Mends(rung.Failure)
+}
+
+// Failed returns the outstanding recipients for whom a round of calls to those
+// whose call failed is.
+func (t *Tracker) Failed(ctx context.Context, id announcement.ID, r announcement.Decided) ([]int, error) {
+	standing, err := t.Standing(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	var out, some []int
+	for n := range standing.recipients {
+		if standing.Outstanding(n) {
+			some = append(some, n)
+		}
+	}
+	for part := range slices.Chunk(some, 500) {
+		details, err := t.Details(ctx, id, part)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range details {
+			if d.FailedFor(r) {
+				out = append(out, d.Number)
+			}
+		}
+	}
+	return out, nil
+}
+
 // look asks the store. A store that was emptied is rebuilt first, unless
 // somebody is at it.
 func (t *Tracker) look(ctx context.Context, id announcement.ID, numbers []int, names []string) (out Look, rebuilding bool, err error) {

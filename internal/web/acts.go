@@ -18,6 +18,7 @@ type act struct {
 
 var acts = []act{
 	{"remind", announcement.SayReminder, (*Server).remind},
+	{"resend", announcement.SayAlert, (*Server).resend},
 	{"escalate", announcement.SayDigest, (*Server).escalate},
 	{"update", announcement.SayUpdate, (*Server).update},
 	{"correct", announcement.SayCorrection, (*Server).correct},
@@ -98,6 +99,17 @@ func (s *Server) remind(r *http.Request, _ *actView) (string, error) {
 		return "nobody", nil
 	}
 	return "reminded", err
+}
+
+func (s *Server) resend(r *http.Request, _ *actView) (string, error) {
+	called, err := s.Desk.Resend(r.Context(), principalOf(r.Context()), announcement.ID(r.PathValue("id")))
+	switch {
+	case errors.Is(err, ErrConflict):
+		return "resent-before", nil
+	case err == nil && called == 0:
+		return "none-failed", nil
+	}
+	return "resent", err
 }
 
 func (s *Server) escalate(r *http.Request, _ *actView) (string, error) {

@@ -446,12 +446,16 @@ type Desk interface {
 	Close(ctx context.Context, p Principal, id announcement.ID, as announcement.ClosedAs, reason string) error
 	Remind(ctx context.Context, p Principal, id announcement.ID, reason string) (called int, err error)
 	// Act says what an act on an open announcement would do: SayReminder, SayDigest
-	// (escalate), SayUpdate, SayCorrection or SayAllClear. words are those of an
+	// (escalate), SayAlert (resend), SayUpdate, SayCorrection or SayAllClear. words are those of an
 	// update.
 	Act(ctx context.Context, id announcement.ID, kind announcement.MessageKind, words map[announcement.Language]string) (Act, error)
 	// Escalate takes the next step that calls managers or the duty list now, and
 	// returns how many of them are called. ErrConflict when no such step is left.
 	Escalate(ctx context.Context, p Principal, id announcement.ID) (called int, err error)
+	// Resend sends the SMS again to those without an answer for whom it failed, through
+	// the second provider where there is one, and returns how many there are.
+	// ErrConflict within two minutes of the last time.
+	Resend(ctx context.Context, p Principal, id announcement.ID) (called int, err error)
 	// Update tells everybody who was called something new, in each language that
 	// words has; others read English, else Indonesian.
 	Update(ctx context.Context, p Principal, id announcement.ID, words map[announcement.Language]string) (called int, err error)
@@ -518,7 +522,8 @@ type Act struct {
 	Push   map[announcement.Language][2]string
 	SMS    map[announcement.Language]SMSPreview
 	Cost   string    // of the SMS; empty when no price is set
-	Last   time.Time // of a reminder: when the last one was too short ago,
+	Second bool      // of a resend: through the second provider
+	Last   time.Time // of a reminder or a resend: when the last one was too short ago,
 	Next   time.Time // and when the next one may be; else zero
 }
 

@@ -345,6 +345,7 @@ func (h *house) Act(_ context.Context, _ announcement.ID, kind announcement.Mess
 	return Act{People: 1207, Push: map[announcement.Language][2]string{announcement.English: {string(kind), words[announcement.English]}},
 		SMS: map[announcement.Language]SMSPreview{announcement.English: {Text: "PT SinarAbc: " + string(kind) + " " + words[announcement.English], Segments: 1}}}, nil
 }
+func (h *house) Resend(context.Context, Principal, announcement.ID) (int, error) { return 80, nil }
 func (h *house) Escalate(context.Context, Principal, announcement.ID) (int, error) {
 	return 3, nil
 }

@@ -37,6 +37,7 @@ type company struct {
 	sandbox string
 	deskErr error // of everything the console asks
 	actOver bool  // nothing is left that an act could do
+	oneSMS  bool  // there is no second SMS provider
 	actNext bool  // the last reminder was a moment ago
 }
 
@@ -426,8 +427,10 @@ func (c *company) Act(_ context.Context, _ announcement.ID, kind announcement.Me
 	switch {
 	case c.actOver:
 		return Act{}, nil
-	case kind == announcement.SayReminder && c.actNext:
+	case (kind == announcement.SayReminder || kind == announcement.SayAlert) && c.actNext:
 		act.Last, act.Next = noon.Add(3*time.Minute), noon.Add(5*time.Minute)
+	case kind == announcement.SayAlert:
+		act.People, act.Second, act.Cost = 80, !c.oneSMS, "Rp 28.000"
 	case kind == announcement.SayDigest:
 		act.People, act.Who = 2, []Name{{Number: "1100", Name: "Budi Santoso", Team: "Produksi A"}, {Number: "1101", Name: "Dewi Lestari"}}
 	}

@@ -85,8 +85,9 @@ func (v boardView) Story() []line {
 
 // delivery is how far a channel has come, in words.
 type delivery struct {
-	Name string
-	Said []string
+	Name  string
+	Said  []string
+	Again string // where what failed is sent again
 }
 
 // Delivered says for each channel what is known, and what is not.
@@ -103,7 +104,9 @@ func (v boardView) Delivered() []delivery {
 				said.Said = append(said.Said, v.T(english, v.N(n)))
 			}
 		}
-		add(d.Queued, "%s waiting")
+		if d.Queued > 0 {
+			said.Said = append(said.Said, v.T("%s waiting, the oldest since %s", v.N(d.Queued), v.Clock(v.OpenedAt)))
+		}
 		add(d.Shown, "%s shown on the phone")
 		add(d.Delivered, "%s delivered, says the carrier")
 		add(d.Sent, "%s handed to the carrier")
@@ -113,6 +116,9 @@ func (v boardView) Delivered() []delivery {
 		}
 		if len(d.Failures) == 0 {
 			add(d.Failed, "%s failed")
+		}
+		if c == announcement.SMS && d.Failed > 0 && v.Live && v.Sends {
+			said.Again = "/alerts/" + string(v.ID) + "/resend"
 		}
 		if len(said.Said) == 0 {
 			said.Said = []string{v.T("nobody")}
