@@ -36,6 +36,8 @@ var doors = map[string]string{
 	"github.com/xuri/excelize":              "directory report",
 	"codeberg.org/go-pdf/fpdf":              "report",
 	"rsc.io/qr":                             "web",
+	"github.com/go-webauthn/webauthn":       "app",
+	"github.com/pquerna/otp":                "app",
 }
 
 func TestImportDirections(t *testing.T) {

@@ -73,6 +73,9 @@ func (s *serve) Run(ctx context.Context) error {
 	if h.Phones() != "" {
 		fmt.Printf("  phones   %s\n", h.Phones())
 	}
+	if h.Welcome() != "" {
+		fmt.Printf("  nobody can sign in yet; this link opens once, until tomorrow:\n           %s\n", h.Welcome())
+	}
 	fmt.Printf("  API      %s/api/openapi.json\n  working state in %s\n", h.URL(), h.Store())
 	return h.Run(ctx)
 }

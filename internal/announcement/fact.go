@@ -48,9 +48,9 @@ const (
 	KindClosed     Kind = "closed"     // nothing escalates after this
 )
 
-// Actor says who caused a fact: "person:<PersonID>", "token:<token id>",
-// "policy" for the escalation, "network" for providers, "console" for the
-// page of an installation without sign-in.
+// Actor says who caused a fact: "person:<PersonID>", "account:<id>" of the
+// console, "token:<token id>", "policy" for the escalation, "network" for
+// providers, "console" for the page of an installation without sign-in.
 type Actor string
 
 const (

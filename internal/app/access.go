@@ -9,20 +9,24 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"time"
 
 	"kentongan/internal/announcement"
 	"kentongan/internal/ledger"
 	"kentongan/internal/web"
 )
 
-// access knows the bearer tokens. Only their hash is kept.
+// access knows who may come in: the holders of bearer tokens, of which only the
+// hash is kept, and the people with an account.
 type access struct {
+	*accounts
+	sessions  *sessions
 	vault     ledger.Vault
 	bootstrap string
 	open      bool
 
-	mu     sync.RWMutex
-	tokens map[string]token // by id
+	tokensMu sync.RWMutex
+	tokens   map[string]token // by id
 }
 
 // token is what is kept of a bearer token "kt_<id>_<secret>".
@@ -35,8 +39,20 @@ type token struct {
 
 // openAccess follows the tokens so that one made or revoked on another node
 // counts here at once. It returns when all are known.
-func openAccess(ctx context.Context, vault ledger.Vault, bootstrap string, open bool) (*access, error) {
-	a := &access{vault: vault, bootstrap: bootstrap, open: open, tokens: map[string]token{}}
+func openAccess(ctx context.Context, vault ledger.Vault, c *Config, key []byte, now func() time.Time) (*access, error) {
+	asks, err := relyingParty(c)
+	if err != nil {
+		return nil, err
+	}
+	people, err := openAccounts(ctx, vault, key, c.OrgName, asks, now)
+	if err != nil {
+		return nil, err
+	}
+	open, err := openSessions(ctx, vault, now)
+	if err != nil {
+		return nil, err
+	}
+	a := &access{accounts: people, sessions: open, vault: vault, bootstrap: c.BootstrapToken, open: c.Sandbox, tokens: map[string]token{}}
 	if err := keepUp(ctx, vault, "token.", "tokens", a.learn); err != nil {
 		return nil, err
 	}
@@ -45,8 +61,8 @@ func openAccess(ctx context.Context, vault ledger.Vault, bootstrap string, open 
 
 func (a *access) learn(key string, value []byte) {
 	id := strings.TrimPrefix(key, "token.")
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.tokensMu.Lock()
+	defer a.tokensMu.Unlock()
 	var t token
 	if value == nil || json.Unmarshal(value, &t) != nil {
 		delete(a.tokens, id)
@@ -68,29 +84,33 @@ func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byt
 // Authenticate returns who holds a bearer token.
 func (a *access) Authenticate(_ context.Context, bearer string) (web.Principal, error) {
 	if a.bootstrap != "" && same(hashToken(bearer), hashToken(a.bootstrap)) {
-		return web.Principal{Actor: bootstrapActor, Name: "bootstrap", Role: web.Sender}, nil
+		return web.Principal{Actor: bootstrapActor, Name: "bootstrap", Role: web.Sender, Administers: true}, nil
 	}
 	parts := strings.Split(bearer, "_")
 	if len(parts) != 3 || parts[0] != "kt" {
 		return web.Principal{}, web.ErrForbidden
 	}
-	a.mu.RLock()
+	a.tokensMu.RLock()
 	t, ok := a.tokens[parts[1]]
-	a.mu.RUnlock()
+	a.tokensMu.RUnlock()
 	if !ok || !same(hashToken(bearer), t.Hash) {
 		return web.Principal{}, web.ErrForbidden
 	}
 	return web.Principal{Actor: announcement.Actor("token:" + t.ID), Name: t.Name, Role: t.Role}, nil
 }
 
-// Principal returns what the holder of a token may do now.
+// Principal returns what an actor may do now: a token that was taken away and a
+// role that was changed count at once.
 func (a *access) Principal(_ context.Context, actor announcement.Actor) (web.Principal, error) {
 	if actor == bootstrapActor && a.bootstrap != "" {
-		return web.Principal{Actor: actor, Name: "bootstrap", Role: web.Sender}, nil
+		return web.Principal{Actor: actor, Name: "bootstrap", Role: web.Sender, Administers: true}, nil
 	}
-	a.mu.RLock()
+	if strings.HasPrefix(string(actor), "account:") {
+		return a.principalOf(actor)
+	}
+	a.tokensMu.RLock()
 	t, ok := a.tokens[strings.TrimPrefix(string(actor), "token:")]
-	a.mu.RUnlock()
+	a.tokensMu.RUnlock()
 	if !ok {
 		return web.Principal{}, web.ErrForbidden
 	}
@@ -131,8 +151,8 @@ func (a *access) OpenConsole() bool { return a.open }
 
 // senders is how many tokens may send.
 func (a *access) senders() int {
-	a.mu.RLock()
-	defer a.mu.RUnlock()
+	a.tokensMu.RLock()
+	defer a.tokensMu.RUnlock()
 	n := 0
 	for _, t := range a.tokens {
 		if t.Role == web.Sender {
@@ -141,6 +161,13 @@ func (a *access) senders() int {
 	}
 	if a.bootstrap != "" {
 		n++
+	}
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	for _, c := range a.all {
+		if c.canEnter() && c.Role == web.Sender {
+			n++
+		}
 	}
 	return n
 }

@@ -81,7 +81,8 @@ func (p *plant) signIn(lang string, width, height int) *apptest.Tab {
 	p.t.Helper()
 	tab := p.browser.Tab(lang, width, height)
 	tab.Open(p.API.URL + "/")
+	tab.Press("main details summary")
 	tab.Fill("#token", apptest.Token)
-	tab.Go("main button")
+	tab.Go("main details button")
 	return tab
 }

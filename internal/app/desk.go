@@ -30,6 +30,7 @@ type desk struct {
 	ledger     ledger.Ledger
 	vault      ledger.Vault
 	directory  *directory.Directory
+	accounts   *accounts
 	tracker    *tracker.Tracker
 	catalogue  *announcement.Catalogue
 	links      *links

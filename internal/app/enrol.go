@@ -120,9 +120,15 @@ func (c *codes) issue(ctx context.Context, p announcement.PersonID, mobile strin
 
 // try counts one attempt; it returns a *web.WaitError when there were too many.
 func (c *codes) try(ctx context.Context, p announcement.PersonID) error {
-	window := c.now().UTC().Truncate(codeLife)
-	for n := range triesAllowed {
-		err := c.vault.Create(ctx, c.tryKey(p, window, n), []byte("1"))
+	return countTry(ctx, c.vault, string(p), c.now(), triesAllowed)
+}
+
+// countTry counts one attempt at somebody's codes within codeLife, on all nodes
+// together; it returns a *web.WaitError when there were more than allowed.
+func countTry(ctx context.Context, vault ledger.Vault, whose string, now time.Time, allowed int) error {
+	window := now.UTC().Truncate(codeLife)
+	for n := range allowed {
+		err := vault.Create(ctx, tryKey(whose, window, n), []byte("1"))
 		if err == nil {
 			return nil
 		}
@@ -133,8 +139,8 @@ func (c *codes) try(ctx context.Context, p announcement.PersonID) error {
 	return &web.WaitError{Until: window.Add(codeLife)}
 }
 
-func (c *codes) tryKey(p announcement.PersonID, window time.Time, n int) string {
-	return fmt.Sprintf("try.%s.%d.%d", p, window.Unix(), n)
+func tryKey(whose string, window time.Time, n int) string {
+	return fmt.Sprintf("try.%s.%d.%d", whose, window.Unix(), n)
 }
 
 // strange does for an employee number that nobody has what try does, so that the
@@ -206,7 +212,7 @@ func (c *codes) forget(ctx context.Context, p announcement.PersonID) error {
 	}
 	window := c.now().UTC().Truncate(codeLife)
 	for n := range triesAllowed {
-		if err := c.vault.Delete(ctx, c.tryKey(p, window, n)); err != nil {
+		if err := c.vault.Delete(ctx, tryKey(string(p), window, n)); err != nil {
 			return nil //nolint:nilerr // the code is spent; a count that stays is harmless
 		}
 	}

@@ -54,6 +54,7 @@ type House struct {
 	store      string        // where it is, in words
 	listener   net.Listener
 	sandboxOn  net.Listener
+	welcome    string // code of the invitation to make the first account
 	closers    []func()
 	background context.CancelFunc
 }
@@ -146,7 +147,16 @@ func (h *House) furnish(ctx context.Context, secret *keys, store tracker.Store, 
 	if err != nil {
 		return err
 	}
-	h.desk = &desk{config: c, ledger: h.ledger, vault: h.vault, directory: h.directory, tracker: h.tracker, catalogue: catalogue,
+	guard, err := openAccess(ctx, h.vault, c, secret.Links, h.now)
+	if err != nil {
+		return err
+	}
+	if !c.Sandbox {
+		if h.welcome, err = guard.begin(ctx); err != nil {
+			return fmt.Errorf("make the first invitation: %w", err)
+		}
+	}
+	h.desk = &desk{config: c, accounts: guard.accounts, ledger: h.ledger, vault: h.vault, directory: h.directory, tracker: h.tracker, catalogue: catalogue,
 		links: h.links, hub: h.hub, now: h.now, log: log, inbox: box, countdowns: counting, drafts: aside, providers: newProviders(h.now), replies: newReplyLimit(), trials: shown,
 		codes: &codes{vault: h.vault, key: secret.Links, now: h.now}, senders: map[announcement.Channel]channel.Sender{}}
 
@@ -164,10 +174,6 @@ func (h *House) furnish(ctx context.Context, secret *keys, store tracker.Store, 
 	}
 	h.dispatcher = dispatch.New(dispatch.Options{Ledger: h.ledger, Queue: queue, Tracker: h.tracker, People: h.directory, Composer: composer{h.desk},
 		Senders: senders, InFlight: c.InFlight, Now: h.now, Log: log, OnSent: sent})
-	guard, err := openAccess(ctx, h.vault, c.BootstrapToken, c.Sandbox)
-	if err != nil {
-		return err
-	}
 	phones := ""
 	if c.Sandbox {
 		phones = "http://" + c.SandboxListen + "/phones"
@@ -314,6 +320,16 @@ func (h *House) Phones() string {
 		return ""
 	}
 	return "http://" + h.config.SandboxListen + "/phones"
+}
+
+// Welcome is the link by which the first account is made: it opens once, for a
+// day, and is made anew at each start until somebody can sign in. Empty: there is
+// somebody, or the console is open to everybody.
+func (h *House) Welcome() string {
+	if h.welcome == "" {
+		return ""
+	}
+	return h.config.PublicURL + "/welcome/" + h.welcome
 }
 
 // Store says where the working state is kept.

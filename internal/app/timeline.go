@@ -219,6 +219,9 @@ func (d *desk) actorName(a announcement.Actor) string {
 	switch kind {
 	case "person":
 		return d.name(announcement.PersonID(id)).Name
+	case "account":
+		c, _ := d.accounts.get(id)
+		return c.Name
 	case "token":
 		return "API token " + id
 	case "console":

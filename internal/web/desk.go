@@ -385,21 +385,6 @@ type LedgerReport struct {
 	Faults        []string `json:"faults"` // positions and ids; empty when the ledger is whole
 }
 
-// Principal is who is asking.
-type Principal struct {
-	Actor announcement.Actor
-	Name  string // of the token
-	Role  Role
-}
-
-// Role is what a principal may do.
-type Role string
-
-const (
-	Sender Role = "sender" // may announce, close, remind, import; and view
-	Viewer Role = "viewer" // may view
-)
-
 // Desk is what the pages and the API ask of the house. Methods return the
 // errors above, or announcement.FieldErrors.
 type Desk interface {
@@ -627,17 +612,6 @@ type HookRequest struct {
 	ContentType string
 	Signature   string
 	Body        []byte
-}
-
-// Access knows bearer tokens and console sessions.
-type Access interface {
-	Authenticate(ctx context.Context, bearer string) (Principal, error) // ErrForbidden
-	// Principal returns what the holder of a token may do now, ErrForbidden when
-	// the token is no more.
-	Principal(ctx context.Context, actor announcement.Actor) (Principal, error)
-	CreateToken(ctx context.Context, p Principal, name string, role Role) (bearer string, err error)
-	// OpenConsole reports whether the console needs no sign-in (the sandbox).
-	OpenConsole() bool
 }
 
 // Check is one line of readiness.

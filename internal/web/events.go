@@ -94,10 +94,8 @@ func (s *Server) streamProgress(w http.ResponseWriter, r *http.Request, id annou
 func (s *Server) streamSummary(w http.ResponseWriter, r *http.Request, id announcement.ID, name string, data func(Summary) any) {
 	by := principalOf(r.Context()).Actor
 	s.stream(w, r, s.Desk.Changes(r.Context(), id), quietBeat, func(ctx context.Context) (event, error) {
-		if by != announcement.ByConsole { // a token that was taken away ends what it had opened
-			if _, err := s.Access.Principal(ctx, by); err != nil {
-				return event{}, err
-			}
+		if err := s.stillIn(ctx, r, by); err != nil {
+			return event{}, err
 		}
 		sum, err := s.Desk.Glance(ctx, id)
 		if err != nil {
@@ -105,6 +103,20 @@ func (s *Server) streamSummary(w http.ResponseWriter, r *http.Request, id announ
 		}
 		return event{Name: name, ID: strconv.FormatUint(sum.AsOf, 10), Data: data(sum)}, nil
 	})
+}
+
+// stillIn fails when whoever opened a stream has been shut out since: a token that
+// was taken away, a session that was ended, end what they had opened.
+func (s *Server) stillIn(ctx context.Context, r *http.Request, by announcement.Actor) error {
+	if by == announcement.ByConsole {
+		return nil
+	}
+	if c, err := r.Cookie("session"); err == nil && r.Header.Get("Authorization") == "" {
+		_, err := s.Access.Visitor(ctx, c.Value)
+		return err
+	}
+	_, err := s.Access.Principal(ctx, by)
+	return err
 }
 
 // stream sends what now returns, once and then after each change, at most once

@@ -35,6 +35,7 @@ type house struct {
 	hookErr  error
 	ready    bool
 	open     bool
+	numeric  bool // the address has no name
 	changes  chan struct{}
 	subs     []announcement.Subscription
 
@@ -396,6 +397,8 @@ func (h *house) Authenticate(_ context.Context, bearer string) (Principal, error
 		return Principal{Actor: "token:s", Name: "s", Role: Sender}, nil
 	case "v":
 		return Principal{Actor: "token:v", Name: "v", Role: Viewer}, nil
+	case "a":
+		return rina, nil
 	}
 	return Principal{}, ErrForbidden
 }

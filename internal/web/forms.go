@@ -48,6 +48,9 @@ var notices = map[string]string{
 	"too-late":        "This mark can no longer be taken back. Mark them again as they are.",
 	"deleted":         "Deleted.",
 	"draft-saved":     "Saved as a draft. Nothing was sent.",
+	"ended":           "Ended: nobody can use it any more.",
+	"access-ended":    "Their access has ended, on every device.",
+	"last-way":        "This stays: without it nobody could sign in any more. Add another first.",
 	"draft":           "The draft is saved. What is sent has not changed.",
 	"published":       "Published. These words are sent from now on.",
 	"restored":        "It is the draft now. What is sent has not changed.",
@@ -63,7 +66,7 @@ var notices = map[string]string{
 var fieldNames = map[string]string{
 	"audience": "People", "sites": "Sites", "departments": "Departments", "under": "Managers and all their people", "people": "Named people",
 	"except": "Not these", "title": "Title", "body": "Text", "text": "Text", "sms": "In the SMS", "severity": "How serious?", "answers": "Question",
-	"duty": "Duty list", "number": "Employee number", "groups": "Groups", "name": "Name", "assembly": "Assembly points", "zone": "Time zone", "emergency": "Emergency number",
+	"duty": "Duty list", "number": "Employee number", "groups": "Groups", "name": "Name", "login": "Login", "password": "Password", "assembly": "Assembly points", "zone": "Time zone", "emergency": "Emergency number",
 }
 
 // Anchor is the id of the field that an error is about: "audience.people[0]" is

@@ -38,6 +38,7 @@ type exhibit struct {
 	set   func(testing.TB, *company) // what differs from the usual company
 	form  []string                   // forms posted to path one after the other, each with the sealed state of the page before
 	file  string                     // a file uploaded to path
+	as    string                     // token of whoever has signed in; empty: "v"
 	asked string                     // employee number for which a code was asked
 	want  int                        // status; 0 is 200
 }
@@ -172,6 +173,23 @@ var exhibits = []exhibit{
 	{name: "signin-wrong", path: "/signin", form: []string{"token=x"}, want: http.StatusUnauthorized},
 	{name: "signin-again", path: "/signin", form: []string{"token=x&to=/inbox&kept.note=Wait"}, want: http.StatusUnauthorized},
 	{name: "signed-in", path: "/signin", form: []string{"token=v&to=/inbox&kept.note=Wait"}},
+	{name: "signin-wrong-password", path: "/signin", form: []string{"login=rina&password=x&code=1"}, want: http.StatusUnauthorized},
+	{name: "signin-too-often", path: "/signin", form: []string{"login=tired&password=x&code=1"}, want: http.StatusUnauthorized},
+	{name: "welcome", path: "/welcome/" + goodInvitation},
+	{name: "welcome-faults", path: "/welcome/" + goodInvitation, form: []string{"login=r"}, want: http.StatusUnprocessableEntity},
+	{name: "welcome-how", path: "/welcome/" + goodInvitation + "/how"},
+	{name: "welcome-how-without-passkeys", path: "/welcome/" + goodInvitation + "/how", set: func(_ testing.TB, c *company) { c.house.numeric = true }},
+	{name: "signin-without-passkeys", path: "/signin", set: func(_ testing.TB, c *company) { c.house.numeric = true }},
+	{name: "welcome-how-faults", path: "/welcome/" + goodInvitation + "/password", form: []string{"password=short"}, want: http.StatusUnprocessableEntity},
+	{name: "welcome-app", path: "/welcome/" + goodInvitation + "/password", form: []string{"password=correct+horse+battery"}},
+	{name: "welcome-app-faults", path: "/welcome/" + goodInvitation + "/code", form: []string{"proof=000000&secret=JBSWY3DPEHPK3PXP&url=otpauth://totp/x"}, want: http.StatusUnprocessableEntity},
+	{name: "account", path: "/account", as: "a", set: shut},
+	{name: "account-how", path: "/account/how", as: "a", set: shut},
+	{name: "account-of-a-token", path: "/account", set: shut},
+	{name: "accounts", path: "/accounts", as: "a", set: shut},
+	{name: "accounts-invited", path: "/accounts", as: "a", set: shut, form: []string{"name=Andi&login=andi&role=viewer"}},
+	{name: "accounts-invited-again", path: "/accounts/andi/invite", as: "a", set: shut, form: []string{""}},
+	{name: "accounts-faults", path: "/accounts", as: "a", set: shut, form: []string{"login=dewi&role=sender"}, want: http.StatusUnprocessableEntity},
 	{name: "inbox", path: "/inbox"},
 	{name: "inbox-whose", path: "/inbox/t1"},
 	{name: "inbox-whose-found", path: "/inbox/t2?q=agus"},
@@ -291,6 +309,9 @@ var exhibits = []exhibit{
 	{name: "trouble-not-now", path: "/alerts/a1", set: func(_ testing.TB, c *company) { c.deskErr = ErrNotYet }, want: http.StatusServiceUnavailable},
 	{name: "trouble-internal", path: "/alerts/a1", set: func(_ testing.TB, c *company) { c.deskErr = fs.ErrClosed }, want: http.StatusInternalServerError},
 }
+
+// shut is a console that asks who somebody is.
+func shut(_ testing.TB, c *company) { c.house.open = false }
 
 func alert(template string, mode announcement.Mode) func(testing.TB, *company) {
 	return func(t testing.TB, c *company) {
@@ -446,11 +467,7 @@ func show(t testing.TB, srv *Server, x exhibit, lang announcement.Language) show
 			}
 			r.AddCookie(&http.Cookie{Name: joinSeal, Value: sealed})
 		}
-		sealed, err := srv.seal.put("session", Principal{Actor: "token:v", Name: "v", Role: Viewer}, sessionLife)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.AddCookie(&http.Cookie{Name: "session", Value: sealed})
+		r.AddCookie(&http.Cookie{Name: "session", Value: "token:" + cmp.Or(x.as, "v")})
 		if kind != "" {
 			r.Header.Set("Content-Type", kind)
 		}

@@ -100,6 +100,7 @@ func (s *Server) routes() http.Handler {
 	s.routeCrew(pages)
 	s.routeGuides(pages)
 	s.routeConsole(pages)
+	s.routeAccount(pages)
 	s.routeCompose(pages)
 	s.routeCountdown(pages)
 	s.routeActs(pages)

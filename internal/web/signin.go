@@ -1,6 +1,9 @@
 package web
 
 import (
+	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -8,11 +11,18 @@ import (
 	"time"
 )
 
-const sessionLife = 12 * time.Hour // one long shift
+// sessionLife is how long a browser keeps what it holds of a session. The session
+// itself may end sooner.
+const sessionLife = 12 * time.Hour
+
+// ceremonyLife is how long somebody may look for their passkey.
+const ceremonyLife = 5 * time.Minute
 
 func (s *Server) routeSignin(mux *http.ServeMux) {
 	mux.HandleFunc("GET /signin", s.signinPage)
 	mux.HandleFunc("POST /signin", s.signin)
+	mux.HandleFunc("POST /signin/passkey/ask", s.askForPasskey)
+	mux.HandleFunc("POST /signin/passkey", s.passkey)
 	mux.HandleFunc("POST /signout", s.signout)
 }
 
@@ -22,6 +32,8 @@ type signinView struct {
 	page
 	To   string // path and query where they go afterwards
 	Kept []kept // fields of the form they sent there
+
+	Login string
 }
 
 // kept is a field of a form that waits until somebody has signed in again.
@@ -77,9 +89,10 @@ func ownPath(to string) string {
 	return to
 }
 
+// signin lets in whoever has a token, or an account's password and code; or goes
+// on with whoever has just shown a passkey.
 func (s *Server) signin(w http.ResponseWriter, r *http.Request) {
-	p, err := s.Access.Authenticate(r.Context(), r.PostFormValue("token"))
-	v := signinView{page: s.page(r, "Sign in"), To: ownPath(r.PostFormValue("to"))}
+	v := signinView{page: s.page(r, "Sign in"), To: ownPath(r.PostFormValue("to")), Login: r.PostFormValue("login")}
 	for name, values := range r.PostForm {
 		for _, value := range values {
 			if name, ok := strings.CutPrefix(name, keptPrefix); ok {
@@ -87,21 +100,53 @@ func (s *Server) signin(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 	}
-	if err != nil {
-		if status, _ := statusOf(err); status >= 500 {
-			s.fail(w, r, "sign in", err)
+	if r.PostFormValue("how") == "passkey" {
+		if _, ok := s.visitor(r); ok {
+			s.goOn(w, r, v)
 			return
 		}
-		v.Errors, v.Title = fault("token", "This token is not known."), v.T("Error:")+" "+v.Title
-		s.askWho(w, r, v)
-		return
 	}
-	sealed, err := s.seal.put("session", p, sessionLife)
-	if err != nil {
+	field, wrong := "login", "Login, password or code is not right. Try again; each code counts once."
+	var p Principal
+	var err error
+	if token := r.PostFormValue("token"); token != "" {
+		field, wrong = "token", "This token is not known."
+		p, err = s.Access.Authenticate(r.Context(), token)
+	} else {
+		p, err = s.Access.Password(r.Context(), v.Login, r.PostFormValue("password"), r.PostFormValue("code"))
+	}
+	if err == nil {
+		if err = s.begin(w, r, p); err == nil {
+			s.goOn(w, r, v)
+			return
+		}
+	}
+	var wait *WaitError
+	status, _ := statusOf(err)
+	switch {
+	case errors.As(err, &wait):
+		wrong = v.T("Too many tries. Try again at %s, or sign in with a passkey.", v.Clock(wait.Until))
+	case status >= 500:
 		s.fail(w, r, "sign in", err)
 		return
 	}
-	http.SetCookie(w, s.cookie("session", sealed, sessionLife))
+	v.Errors, v.Title = fault(field, wrong), v.T("Error:")+" "+v.Title
+	s.askWho(w, r, v)
+}
+
+// begin begins a session. A new one at every sign-in: nobody can plant one
+// beforehand.
+func (s *Server) begin(w http.ResponseWriter, r *http.Request, p Principal) error {
+	secret, err := s.Access.SignIn(r.Context(), p, browserName(r.UserAgent()))
+	if err != nil {
+		return err
+	}
+	http.SetCookie(w, s.cookie("session", secret, sessionLife))
+	return nil
+}
+
+// goOn brings somebody who has signed in to where they were.
+func (s *Server) goOn(w http.ResponseWriter, r *http.Request, v signinView) {
 	switch {
 	case v.To == "":
 		http.Redirect(w, r, "/", http.StatusSeeOther)
@@ -115,7 +160,78 @@ func (s *Server) signin(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// passkeyAsked is a ceremony as a browser gets it. State is sealed: it comes back as it was.
+type passkeyAsked struct {
+	Options json.RawMessage `json:"options"`
+	State   string          `json:"state"`
+}
+
+// passkeySaid is what a browser says about a passkey.
+type passkeySaid struct {
+	State    string          `json:"state"`
+	Response json.RawMessage `json:"response"`
+}
+
+func (s *Server) ask(w http.ResponseWriter, r *http.Request, purpose string, c Ceremony, err error) {
+	if err != nil {
+		s.fail(w, r, "ask for a passkey", err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(passkeyAsked{c.Options, s.seal.putBytes(purpose, c.State, ceremonyLife)})
+}
+
+// said reads what a browser says about a passkey, for the purpose it was asked.
+func (s *Server) said(r *http.Request, purpose string) (state, response []byte, err error) {
+	var got passkeySaid
+	if err := json.NewDecoder(r.Body).Decode(&got); err != nil {
+		return nil, nil, fmt.Errorf("%w: read a passkey: %w", ErrForbidden, err)
+	}
+	state, ok := s.seal.bytes(purpose, got.State)
+	if !ok {
+		return nil, nil, ErrForbidden
+	}
+	return state, got.Response, nil
+}
+
+func (s *Server) askForPasskey(w http.ResponseWriter, r *http.Request) {
+	c, err := s.Access.AskForPasskey(r.Context())
+	s.ask(w, r, "passkey", c, err)
+}
+
+// passkey lets in whoever has a passkey of an account; the script of the page
+// then sends the form.
+func (s *Server) passkey(w http.ResponseWriter, r *http.Request) {
+	state, response, err := s.said(r, "passkey")
+	if err == nil {
+		var p Principal
+		if p, err = s.Access.Passkey(r.Context(), state, response); err == nil {
+			err = s.begin(w, r, p)
+		}
+	}
+	s.tellScript(w, err)
+}
+
+// tellScript tells a script how it went.
+func (s *Server) tellScript(w http.ResponseWriter, err error) {
+	if err == nil {
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	status, _ := statusOf(err)
+	if status >= 500 {
+		s.Log.Error("a passkey could not be taken", "step", "passkey", "reason", err)
+	}
+	w.WriteHeader(status)
+}
+
 func (s *Server) signout(w http.ResponseWriter, r *http.Request) {
+	if c, err := r.Cookie("session"); err == nil {
+		if err := s.Access.SignOut(r.Context(), c.Value); err != nil {
+			s.fail(w, r, "sign out", err) // the browser would forget it, and whoever copied it would not
+			return
+		}
+	}
 	c := s.cookie("session", "", 0)
 	c.MaxAge = -1
 	http.SetCookie(w, c)

@@ -135,7 +135,9 @@ type page struct {
 	Sandbox string
 	Who     string // who has signed in to the console; empty on all other pages
 	Sends   bool   // they may send and change, not only look
+	Runs    bool   // they may let others in
 	Leaves  bool   // they signed in, so they can sign out
+	Keys    bool   // passkeys work here
 	query   url.Values
 	words   *vocabulary
 	icons   map[string]template.HTML
@@ -149,7 +151,8 @@ func (s *Server) page(r *http.Request, title string) page {
 		Sandbox: s.SandboxURL, query: r.URL.Query(), words: s.views.words, icons: s.views.icons, assets: s.views.assets,
 	}
 	who := principalOf(r.Context())
-	p.Who, p.Sends, p.Leaves = who.Name, who.Role == Sender, !s.Access.OpenConsole()
+	p.Who, p.Sends, p.Runs, p.Leaves = who.Name, who.Role == Sender, who.Administers, !s.Access.OpenConsole()
+	p.Keys = s.Access.Passkeys()
 	p.Title = p.T(title)
 	p.Notice = p.T(notices[p.query.Get("done")])
 	return p
@@ -191,6 +194,9 @@ func (p page) Company() []corner {
 	all := []corner{
 		{Path: "/people", Label: "People", Icon: "users"}, {Path: "/sites", Label: "Sites", Icon: "building-2"}, {Path: "/groups", Label: "Groups", Icon: "user-check"},
 		{Path: "/templates", Label: "Templates", Icon: "layout-template"}, {Path: "/readiness", Label: "Readiness", Icon: "gauge"}, {Path: "/setup", Label: "Setup", Icon: "list-checks"},
+	}
+	if p.Runs {
+		all = append(all, corner{Path: "/accounts", Label: "Access", Icon: "lock"})
 	}
 	for i, c := range all {
 		all[i].Current = p.Within(c.Path)

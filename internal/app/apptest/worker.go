@@ -10,6 +10,7 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
 )
 
@@ -33,6 +34,36 @@ func (b *Tab) Permission(setting string) {
 		Permission: &browser.PermissionDescriptor{Name: "notifications"}, Setting: browser.PermissionSetting(setting), BrowserContextID: id}); err != nil {
 		b.t.Fatalf("set the permission: %v", err)
 	}
+}
+
+// Authenticator gives the tab a device that keeps passkeys and knows its owner.
+func (b *Tab) Authenticator() {
+	b.t.Helper()
+	b.command("add an authenticator", func(ctx context.Context, t *chromedp.Target) error {
+		if _, err := cdp.Call(ctx, t, webauthn.Enable, webauthn.EnableParams{}); err != nil {
+			return err
+		}
+		_, err := cdp.Call(ctx, t, webauthn.AddVirtualAuthenticator, webauthn.AddVirtualAuthenticatorParams{Options: &webauthn.VirtualAuthenticatorOptions{
+			Protocol: webauthn.AuthenticatorProtocolCtap2, Transport: webauthn.AuthenticatorTransportInternal, HasResidentKey: true,
+			HasUserVerification: true, IsUserVerified: true, AutomaticPresenceSimulation: true}})
+		return err
+	})
+}
+
+// Cookie returns what the tab holds under a name, also where no script can see it.
+func (b *Tab) Cookie(name string) string {
+	b.t.Helper()
+	value := ""
+	b.command("read a cookie", func(ctx context.Context, t *chromedp.Target) error {
+		all, err := cdp.Call(ctx, t, network.GetCookies, network.GetCookiesParams{})
+		for _, c := range all.Cookies {
+			if c.Name == name {
+				value = c.Value
+			}
+		}
+		return err
+	})
+	return value
 }
 
 // Await returns what the promise of a script in the page gives.

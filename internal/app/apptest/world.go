@@ -59,7 +59,8 @@ type Node struct {
 var build = built("kentongan/cmd/kentongan")
 
 // New starts an installation of n nodes with the extra environment, waits until
-// it serves, and stops it when the test ends.
+// it serves, and stops it when the test ends. {port} in the environment is the
+// port of the first node.
 func New(t testing.TB, n int, env ...string) *World {
 	t.Helper()
 	if testing.Short() {
@@ -69,6 +70,10 @@ func New(t testing.TB, n int, env ...string) *World {
 	urls := make([]string, n)
 	for i := range urls {
 		urls[i] = "http://" + freeAddress(t)
+	}
+	_, port, _ := strings.Cut(strings.TrimPrefix(urls[0], "http://"), ":")
+	for i, pair := range w.common {
+		w.common[i] = strings.ReplaceAll(pair, "{port}", port)
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	box := &lateHandler{}
@@ -159,6 +164,16 @@ func (n *Node) Start() {
 		_ = res.Body.Close()
 		return res.StatusCode == http.StatusOK, res.Status
 	})
+}
+
+// Said returns what the process has written so far.
+func (n *Node) Said() string {
+	n.t.Helper()
+	b, err := os.ReadFile(n.log.Name())
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return string(b)
 }
 
 // Kill ends the process at once, as a crash does.

@@ -1,0 +1,379 @@
+package app
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/go-webauthn/webauthn/webauthn"
+	"github.com/pquerna/otp/totp"
+	"golang.org/x/crypto/argon2"
+
+	"kentongan/internal/announcement"
+	"kentongan/internal/ledger"
+	"kentongan/internal/web"
+)
+
+// accounts are the people who run the console, and how each of them proves who
+// they are: by a passkey, or by a password with a code from an app. They are
+// kept encrypted in the vault, and every node follows them.
+type accounts struct {
+	vault ledger.Vault
+	key   []byte
+	now   func() time.Time
+	org   string             // stands beside the code in the app
+	asks  *webauthn.WebAuthn // for passkeys; nil: there are none here
+
+	writing sync.Mutex // one change at a time on this node
+	mu      sync.RWMutex
+	all     map[string]account // by id
+}
+
+// account is one of them as stored.
+type account struct {
+	ID       string      `json:"-"`
+	Name     string      `json:"name"`
+	Login    string      `json:"login"` // what they type; lower case, one of a kind
+	Role     web.Role    `json:"role"`
+	Runs     bool        `json:"runs,omitempty"` // administrator: invites others and ends their access
+	Ended    bool        `json:"ended,omitempty"`
+	Passkeys []passkey   `json:"passkeys,omitempty"`
+	Password string      `json:"password,omitempty"` // argon2id, see hashPassword
+	Secret   string      `json:"secret,omitempty"`   // of the app that makes codes
+	Proved   bool        `json:"proved,omitempty"`   // a code of that app was typed once
+	Invited  *invitation `json:"invited,omitempty"`
+	Version  int64       `json:"version"`
+}
+
+// invitation lets somebody set up how they sign in, once. Only the hash of its
+// code is kept.
+type invitation struct {
+	Hash string    `json:"hash"`
+	Ends time.Time `json:"ends"`
+}
+
+const (
+	accountKey = "account."
+
+	// firstAccount is made at the first start. That it is one id keeps two nodes
+	// from making two.
+	firstAccount = "first"
+
+	invitedFor      = 72 * time.Hour // a weekend
+	firstInvitedFor = 24 * time.Hour // it lies in the log of whoever started the server
+	loginTries      = 20             // per account in codeLife; it takes a password and a code, so that few need more
+	shortPassword   = 12             // characters at least; NIST SP 800-63B-4 section 3.1.1.2 asks for 15 where it is all there is
+	longPassword    = 200
+)
+
+func openAccounts(ctx context.Context, vault ledger.Vault, key []byte, org string, asks *webauthn.WebAuthn, now func() time.Time) (*accounts, error) {
+	a := &accounts{vault: vault, key: key, org: org, asks: asks, now: now, all: map[string]account{}}
+	if err := keepUp(ctx, vault, accountKey, "accounts", a.learn); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+func (a *accounts) learn(key string, value []byte) {
+	id := strings.TrimPrefix(key, accountKey)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var c account
+	if value == nil || json.Unmarshal(value, &c) != nil {
+		delete(a.all, id)
+		return
+	}
+	if c.Version >= a.all[id].Version {
+		c.ID = id
+		a.all[id] = c
+	}
+}
+
+func (a *accounts) get(id string) (account, error) {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	if c, ok := a.all[id]; ok {
+		return c, nil
+	}
+	return account{}, web.ErrNotFound
+}
+
+// change stores what edit makes of an account.
+func (a *accounts) change(ctx context.Context, id string, edit func(*account) error) (account, error) {
+	a.writing.Lock()
+	defer a.writing.Unlock()
+	c, err := a.get(id)
+	if err != nil {
+		return account{}, err
+	}
+	c.Passkeys = slices.Clone(c.Passkeys)
+	if err := edit(&c); err != nil {
+		return account{}, err
+	}
+	c.Version++
+	return c, a.store(ctx, c, a.vault.Put)
+}
+
+func (a *accounts) store(ctx context.Context, c account, write func(context.Context, string, []byte) error) error {
+	value, err := json.Marshal(c) //nolint:gosec // a hash, and the vault encrypts it
+	if err != nil {
+		return fmt.Errorf("encode account: %w", err)
+	}
+	if err := write(ctx, accountKey+c.ID, value); err != nil {
+		return fmt.Errorf("%w: store account: %w", web.ErrNotYet, err)
+	}
+	a.learn(accountKey+c.ID, value)
+	return nil
+}
+
+// canEnter reports whether there is a way to sign in with the account.
+func (c account) canEnter() bool {
+	return !c.Ended && (len(c.Passkeys) > 0 || c.Password != "" && c.Proved)
+}
+
+func (c account) actor() announcement.Actor { return announcement.Actor("account:" + c.ID) }
+
+func (c account) principal() web.Principal {
+	return web.Principal{Actor: c.actor(), Name: c.Name, Role: c.Role, Administers: c.Runs}
+}
+
+// principalOf returns what the holder of an account may do now.
+func (a *accounts) principalOf(actor announcement.Actor) (web.Principal, error) {
+	c, err := a.get(strings.TrimPrefix(string(actor), "account:"))
+	if err != nil || !c.canEnter() {
+		return web.Principal{}, web.ErrForbidden
+	}
+	return c.principal(), nil
+}
+
+// begin invites whoever started the server to make the first account, as long as
+// there is none that anybody can sign in with. The code counts until the next
+// start.
+func (a *accounts) begin(ctx context.Context) (code string, err error) {
+	a.mu.RLock()
+	for _, c := range a.all {
+		if c.canEnter() {
+			a.mu.RUnlock()
+			return "", nil
+		}
+	}
+	a.mu.RUnlock()
+	err = a.store(ctx, account{ID: firstAccount, Role: web.Sender, Runs: true}, a.vault.Create)
+	if err != nil && !errors.Is(err, ledger.ErrAlready) {
+		return "", err
+	}
+	return a.invite(ctx, firstAccount, firstInvitedFor)
+}
+
+// invite makes a code with which somebody sets up how they sign in with an
+// account. It takes the place of every code before.
+func (a *accounts) invite(ctx context.Context, id string, life time.Duration) (string, error) {
+	code := rand.Text()
+	_, err := a.change(ctx, id, func(c *account) error {
+		c.Invited = &invitation{Hash: a.hash(code), Ends: a.now().UTC().Add(life)}
+		return nil
+	})
+	return code, err
+}
+
+func (a *accounts) hash(code string) string { return mac(a.key, 22, "invitation", code) }
+
+// invited returns the account that a code invites to.
+func (a *accounts) invited(code string) (account, error) {
+	hash := a.hash(code)
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	for _, c := range a.all {
+		if i := c.Invited; i != nil && !c.Ended && same(i.Hash, hash) && a.now().Before(i.Ends) {
+			return c, nil
+		}
+	}
+	return account{}, web.ErrNotFound
+}
+
+// named returns fields that are wrong with a name and what somebody types to
+// sign in.
+func (a *accounts) named(id, name, login string) announcement.FieldErrors {
+	var bad announcement.FieldErrors
+	if n := utf8.RuneCountInString(name); n == 0 || n > 60 || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		bad = append(bad, &announcement.FieldError{Field: "name", Why: "needs 1 to 60 characters"})
+	}
+	switch n := utf8.RuneCountInString(login); {
+	case n < 3 || n > 100 || strings.ContainsFunc(login, func(r rune) bool { return r <= ' ' || r == 0x7f }):
+		bad = append(bad, &announcement.FieldError{Field: "login", Value: login, Why: "needs 3 to 100 characters without blanks"})
+	default:
+		a.mu.RLock()
+		defer a.mu.RUnlock()
+		for _, c := range a.all {
+			if c.ID != id && c.Login == login {
+				bad = append(bad, &announcement.FieldError{Field: "login", Value: login, Why: "is taken"})
+			}
+		}
+	}
+	return bad
+}
+
+func oneName(s string) string  { return strings.Join(strings.Fields(s), " ") }
+func oneLogin(s string) string { return strings.ToLower(strings.TrimSpace(s)) }
+
+// introduce says who it is that an account belongs to.
+func (a *accounts) introduce(ctx context.Context, id, name, login string) (account, error) {
+	name, login = oneName(name), oneLogin(login)
+	return a.change(ctx, id, func(c *account) error {
+		if bad := a.named(id, name, login); len(bad) > 0 {
+			return bad
+		}
+		c.Name, c.Login = name, login
+		return nil
+	})
+}
+
+// choosePassword stores a password and the secret of an app that makes codes.
+// Neither counts before prove.
+func (a *accounts) choosePassword(ctx context.Context, id, password string) (web.Authenticator, error) {
+	if n := utf8.RuneCountInString(password); n < shortPassword || n > longPassword {
+		return web.Authenticator{}, announcement.FieldErrors{{Field: "password", Why: fmt.Sprintf("needs %d to %d characters", shortPassword, longPassword)}}
+	}
+	hash, err := hashPassword(password)
+	if err != nil {
+		return web.Authenticator{}, err
+	}
+	var made web.Authenticator
+	_, err = a.change(ctx, id, func(c *account) error {
+		k, err := totp.Generate(totp.GenerateOpts{Issuer: a.org, AccountName: c.Login})
+		if err != nil {
+			return fmt.Errorf("make a secret for codes: %w", err)
+		}
+		c.Password, c.Secret, c.Proved = hash, k.Secret(), false
+		made = web.Authenticator{Secret: k.Secret(), URL: k.URL()}
+		return nil
+	})
+	return made, err
+}
+
+// prove takes the first code of the app: from now on the password counts with it.
+func (a *accounts) prove(ctx context.Context, id, code string) (account, error) {
+	c, err := a.get(id)
+	if err != nil {
+		return account{}, err
+	}
+	if err := a.tries(ctx, id); err != nil {
+		return account{}, err
+	}
+	if ok, err := a.codeCounts(ctx, c, code); !ok || err != nil {
+		return account{}, errors.Join(err, onlyIf(err == nil, web.ErrWrongCode))
+	}
+	return a.change(ctx, id, func(c *account) error {
+		c.Proved, c.Invited = true, nil
+		return nil
+	})
+}
+
+func onlyIf(when bool, err error) error {
+	if when {
+		return err
+	}
+	return nil
+}
+
+// password returns the account of somebody who knows its password and has the
+// app. A wrong login, password or code all look the same.
+func (a *accounts) password(ctx context.Context, login, password, code string) (account, error) {
+	login = oneLogin(login)
+	a.mu.RLock()
+	var found account
+	for _, c := range a.all {
+		if c.Login == login && login != "" && c.canEnter() && c.Proved {
+			found = c
+		}
+	}
+	a.mu.RUnlock()
+	// Somebody nobody knows is slowed down and takes as long.
+	if err := a.tries(ctx, cmp.Or(found.ID, "nobody-"+mac(a.key, 16, "login", login))); err != nil {
+		return account{}, err
+	}
+	right := passwordIs(found.Password, password)
+	if found.ID == "" || !right {
+		return account{}, web.ErrForbidden
+	}
+	if ok, err := a.codeCounts(ctx, found, code); err != nil || !ok {
+		return account{}, errors.Join(err, onlyIf(err == nil, web.ErrForbidden))
+	}
+	return found, nil
+}
+
+// tries counts one attempt to sign in.
+func (a *accounts) tries(ctx context.Context, id string) error {
+	return countTry(ctx, a.vault, "login-"+id, a.now(), loginTries)
+}
+
+// codeCounts reports whether a code of the account's app is right. Each counts
+// once: somebody may have looked over a shoulder (RFC 6238 section 5.2).
+func (a *accounts) codeCounts(ctx context.Context, c account, code string) (bool, error) {
+	code = strings.ReplaceAll(strings.TrimSpace(code), " ", "")
+	if c.Secret == "" || len(code) != 6 {
+		return false, nil
+	}
+	now := a.now().UTC()
+	for _, late := range []time.Duration{0, -codeStep, codeStep} { // clocks differ
+		at := now.Add(late)
+		want, err := totp.GenerateCode(c.Secret, at)
+		if err != nil {
+			return false, fmt.Errorf("make a code: %w", err)
+		}
+		if !same(want, code) {
+			continue
+		}
+		err = a.vault.Create(ctx, fmt.Sprintf("codespent.%s.%d", shorten(c.Secret), at.Unix()/int64(codeStep.Seconds())), []byte("1"))
+		if errors.Is(err, ledger.ErrAlready) {
+			return false, nil
+		}
+		if err != nil {
+			return false, fmt.Errorf("%w: spend a code: %w", web.ErrNotYet, err)
+		}
+		return true, nil
+	}
+	return false, nil
+}
+
+const codeStep = 30 * time.Second
+
+// Parameters of argon2id: the second choice of RFC 9106 section 4 costs 64 MiB,
+// which a small machine has for one sign-in at a time; OWASP's least is this.
+const (
+	argonTime    = 2
+	argonMemory  = 19 * 1024 // KiB
+	argonThreads = 1
+)
+
+func hashPassword(password string) (string, error) {
+	salt := make([]byte, 16)
+	if _, err := rand.Read(salt); err != nil {
+		return "", fmt.Errorf("make a salt: %w", err)
+	}
+	return base64.RawStdEncoding.EncodeToString(append(salt, argon(password, salt)...)), nil
+}
+
+func argon(password string, salt []byte) []byte {
+	return argon2.IDKey([]byte(password), salt, argonTime, argonMemory, argonThreads, 32)
+}
+
+// passwordIs takes as long for somebody who has no password.
+func passwordIs(hash, password string) bool {
+	kept, err := base64.RawStdEncoding.DecodeString(hash)
+	if err != nil || len(kept) != 48 {
+		kept = bytes.Repeat([]byte{1}, 48)
+	}
+	return subtle.ConstantTimeCompare(kept[16:], argon(password, kept[:16])) == 1
+}

@@ -1,0 +1,236 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+
+	"kentongan/internal/announcement"
+	"kentongan/internal/web"
+)
+
+// SignIn begins a session.
+func (a *access) SignIn(ctx context.Context, p web.Principal, device string) (string, error) {
+	return a.sessions.open(ctx, p.Actor, device)
+}
+
+// Visitor returns what the holder of a session may do now.
+func (a *access) Visitor(ctx context.Context, secret string) (web.Principal, error) {
+	actor, ok := a.sessions.visitor(ctx, secret)
+	if !ok {
+		return web.Principal{}, web.ErrForbidden
+	}
+	return a.Principal(ctx, actor)
+}
+
+// SignOut ends a session.
+func (a *access) SignOut(ctx context.Context, secret string) error {
+	return a.sessions.end(ctx, func(id string, _ session) bool { return id == shorten(secret) })
+}
+
+// Sessions lists the sessions of the same principal.
+func (a *access) Sessions(_ context.Context, p web.Principal, secret string) []web.Session {
+	return a.sessions.of(p.Actor, secret)
+}
+
+// EndSession ends one of them, or all but the one of secret.
+func (a *access) EndSession(ctx context.Context, p web.Principal, secret, id string) error {
+	return a.sessions.end(ctx, func(other string, one session) bool {
+		return one.Actor == p.Actor && (other == id || id == "" && other != shorten(secret))
+	})
+}
+
+func known(c account, err error) (web.Principal, error) {
+	if err != nil {
+		return web.Principal{}, err
+	}
+	return c.principal(), nil
+}
+
+// Password checks a login with its password and code.
+func (a *access) Password(ctx context.Context, login, password, code string) (web.Principal, error) {
+	return known(a.password(ctx, login, password, code))
+}
+
+// Passkeys reports whether browsers make passkeys for this address.
+func (a *access) Passkeys() bool { return a.asks != nil }
+
+// AskForPasskey is what a browser is asked.
+func (a *access) AskForPasskey(context.Context) (web.Ceremony, error) { return a.askForPasskey() }
+
+// Passkey checks what it said.
+func (a *access) Passkey(ctx context.Context, state, response []byte) (web.Principal, error) {
+	return known(a.passkey(ctx, state, response))
+}
+
+// Invited returns the account that a one-time code lets somebody set up.
+func (a *access) Invited(_ context.Context, code string) (web.Account, error) {
+	c, err := a.invited(code)
+	return a.shown(c), err
+}
+
+// AccountOf returns the account of whoever has signed in.
+func (a *access) AccountOf(_ context.Context, p web.Principal) (web.Account, error) {
+	id, ok := strings.CutPrefix(string(p.Actor), "account:")
+	if !ok {
+		return web.Account{}, web.ErrNotFound
+	}
+	c, err := a.get(id)
+	return a.shown(c), err
+}
+
+func (a *access) shown(c account) web.Account {
+	out := web.Account{ID: c.ID, Name: c.Name, Login: c.Login, Role: c.Role, Administers: c.Runs, Password: c.Password != "" && c.Proved, Ended: c.Ended}
+	for _, k := range c.Passkeys {
+		out.Passkeys = append(out.Passkeys, web.Passkey{ID: passkeyID(k), Label: k.Label, At: k.At})
+	}
+	if c.Invited != nil && a.now().Before(c.Invited.Ends) {
+		out.Invited = c.Invited.Ends
+	}
+	out.SignedIn = len(a.sessions.of(c.actor(), ""))
+	return out
+}
+
+// Introduce says who it is that an account belongs to.
+func (a *access) Introduce(ctx context.Context, id, name, login string) error {
+	_, err := a.introduce(ctx, id, name, login)
+	return err
+}
+
+// ChoosePassword stores a password that counts once Prove has seen a code.
+func (a *access) ChoosePassword(ctx context.Context, id, password string) (web.Authenticator, error) {
+	return a.choosePassword(ctx, id, password)
+}
+
+// Prove takes the first code.
+func (a *access) Prove(ctx context.Context, id, code string) (web.Principal, error) {
+	return known(a.prove(ctx, id, code))
+}
+
+// NewPasskey is what a browser is asked.
+func (a *access) NewPasskey(_ context.Context, id string) (web.Ceremony, error) {
+	return a.newPasskey(id)
+}
+
+// KeepPasskey stores the passkey that a browser made.
+func (a *access) KeepPasskey(ctx context.Context, id string, state, response []byte, label string) (web.Principal, error) {
+	return known(a.keepPasskey(ctx, id, state, response, label))
+}
+
+// DropPasskey forgets one.
+func (a *access) DropPasskey(ctx context.Context, id, key string) error {
+	return a.dropPasskey(ctx, id, key)
+}
+
+// Accounts lists the people who run the console, by name.
+func (a *access) Accounts(_ context.Context, p web.Principal) ([]web.Account, error) {
+	if !p.Administers {
+		return nil, web.ErrForbidden
+	}
+	a.mu.RLock()
+	var all []account
+	for _, c := range a.all {
+		if c.Name != "" || c.canEnter() { // the first account, before anybody has come
+			all = append(all, c)
+		}
+	}
+	a.mu.RUnlock()
+	slices.SortFunc(all, func(x, y account) int {
+		return cmp.Or(strings.Compare(strings.ToLower(x.Name), strings.ToLower(y.Name)), strings.Compare(x.ID, y.ID))
+	})
+	var out []web.Account
+	for _, c := range all {
+		out = append(out, a.shown(c))
+	}
+	return out, nil
+}
+
+// InviteAccount makes an account for somebody.
+func (a *access) InviteAccount(ctx context.Context, p web.Principal, name, login string, role web.Role, administers bool) (string, error) {
+	if !p.Administers {
+		return "", web.ErrForbidden
+	}
+	c := account{ID: string(announcement.NewID()), Name: oneName(name), Login: oneLogin(login), Role: role, Runs: administers}
+	bad := a.named(c.ID, c.Name, c.Login)
+	bad = append(bad, a.granted(role)...)
+	if len(bad) > 0 {
+		return "", bad
+	}
+	if err := a.store(ctx, c, a.accounts.vault.Create); err != nil {
+		return "", err
+	}
+	return a.invite(ctx, c.ID, invitedFor)
+}
+
+func (a *access) granted(role web.Role) announcement.FieldErrors {
+	if role != web.Sender && role != web.Viewer {
+		return announcement.FieldErrors{{Field: "role", Value: string(role), Why: "must be sender or viewer"}}
+	}
+	return nil
+}
+
+// InviteAgain is for somebody who lost their device.
+func (a *access) InviteAgain(ctx context.Context, p web.Principal, id string) (string, error) {
+	if !p.Administers {
+		return "", web.ErrForbidden
+	}
+	c, err := a.change(ctx, id, func(c *account) error {
+		if p.Actor == c.actor() { // they would lock themselves out
+			return web.ErrLastWay
+		}
+		c.Passkeys, c.Password, c.Secret, c.Proved, c.Ended = nil, "", "", false, false
+		return nil
+	})
+	if err != nil {
+		return "", err
+	}
+	if err := a.sessions.endAllOf(ctx, c.actor()); err != nil {
+		return "", err
+	}
+	return a.invite(ctx, id, invitedFor)
+}
+
+// SetRole changes what somebody may do, and ends their sessions.
+func (a *access) SetRole(ctx context.Context, p web.Principal, id string, role web.Role, administers bool) error {
+	if bad := a.granted(role); len(bad) > 0 {
+		return bad
+	}
+	return a.alter(ctx, p, id, func(c *account) { c.Role, c.Runs = role, administers })
+}
+
+// EndAccount ends somebody's access.
+func (a *access) EndAccount(ctx context.Context, p web.Principal, id string) error {
+	return a.alter(ctx, p, id, func(c *account) { c.Ended, c.Invited = true, nil })
+}
+
+// alter changes an account as an administrator does. The last of them stays one.
+func (a *access) alter(ctx context.Context, p web.Principal, id string, edit func(*account)) error {
+	if !p.Administers {
+		return web.ErrForbidden
+	}
+	c, err := a.change(ctx, id, func(c *account) error {
+		ran := c.Runs && !c.Ended
+		edit(c)
+		if ran && (!c.Runs || c.Ended) && !a.another(c.ID) {
+			return web.ErrLastWay
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return a.sessions.endAllOf(ctx, c.actor())
+}
+
+// another reports whether there is an administrator besides this account.
+func (a *accounts) another(id string) bool {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	for _, c := range a.all {
+		if c.ID != id && c.Runs && c.canEnter() {
+			return true
+		}
+	}
+	return false
+}

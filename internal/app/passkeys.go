@@ -1,0 +1,194 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/go-webauthn/webauthn/protocol"
+	"github.com/go-webauthn/webauthn/webauthn"
+
+	"kentongan/internal/ledger"
+	"kentongan/internal/web"
+)
+
+// passkey is a key on somebody's device or in their password store. Ours is the
+// public half.
+type passkey struct {
+	webauthn.Credential
+	Label string    `json:"label"`
+	At    time.Time `json:"at"`
+}
+
+// relyingParty says for which site the passkeys are: whoever copies the page to
+// another address gets none. It is nil for an address without a name: browsers
+// make no passkeys for those (W3C Web Authentication section 5.1.2).
+func relyingParty(c *Config) (*webauthn.WebAuthn, error) {
+	u, err := url.Parse(c.PublicURL)
+	if err != nil {
+		return nil, fmt.Errorf("parse public URL: %w", err)
+	}
+	if net.ParseIP(u.Hostname()) != nil {
+		return nil, nil //nolint:nilnil // a password is left
+	}
+	w, err := webauthn.New(&webauthn.Config{RPID: u.Hostname(), RPDisplayName: c.OrgName, RPOrigins: []string{u.Scheme + "://" + u.Host},
+		AuthenticatorSelection: protocol.AuthenticatorSelection{ResidentKey: protocol.ResidentKeyRequirementRequired, UserVerification: protocol.VerificationRequired}})
+	if err != nil {
+		return nil, fmt.Errorf("KENTONGAN_PUBLIC_URL: %w", err)
+	}
+	return w, nil
+}
+
+// holder is an account as the library sees it.
+type holder struct{ account }
+
+func (h holder) WebAuthnID() []byte          { return []byte(h.ID) }
+func (h holder) WebAuthnName() string        { return h.Login }
+func (h holder) WebAuthnDisplayName() string { return h.Name }
+
+func (h holder) WebAuthnCredentials() []webauthn.Credential {
+	var out []webauthn.Credential
+	for _, k := range h.Passkeys {
+		out = append(out, k.Credential)
+	}
+	return out
+}
+
+// newPasskey asks a browser to make one for an account.
+func (a *accounts) newPasskey(id string) (web.Ceremony, error) {
+	if a.asks == nil {
+		return web.Ceremony{}, web.ErrNotFound
+	}
+	c, err := a.get(id)
+	if err != nil {
+		return web.Ceremony{}, err
+	}
+	var known []protocol.CredentialDescriptor
+	for _, k := range c.Passkeys {
+		known = append(known, k.Descriptor())
+	}
+	options, state, err := a.asks.BeginRegistration(holder{c}, webauthn.WithExclusions(known))
+	if err != nil {
+		return web.Ceremony{}, fmt.Errorf("ask for a passkey: %w", err)
+	}
+	return ceremony(options, state)
+}
+
+// askForPasskey asks a browser which of its passkeys somebody has.
+func (a *accounts) askForPasskey() (web.Ceremony, error) {
+	if a.asks == nil {
+		return web.Ceremony{}, web.ErrNotFound
+	}
+	options, state, err := a.asks.BeginDiscoverableLogin(webauthn.WithUserVerification(protocol.VerificationRequired))
+	if err != nil {
+		return web.Ceremony{}, fmt.Errorf("ask for a passkey: %w", err)
+	}
+	return ceremony(options, state)
+}
+
+func ceremony(options any, state *webauthn.SessionData) (web.Ceremony, error) {
+	asked, err := json.Marshal(options)
+	if err != nil {
+		return web.Ceremony{}, fmt.Errorf("encode what a browser is asked: %w", err)
+	}
+	kept, err := json.Marshal(state)
+	if err != nil {
+		return web.Ceremony{}, fmt.Errorf("encode what was asked: %w", err)
+	}
+	return web.Ceremony{Options: asked, State: kept}, nil
+}
+
+// onceAsked returns what a browser was asked; it is answered once.
+func (a *accounts) onceAsked(ctx context.Context, state []byte) (webauthn.SessionData, error) {
+	var asked webauthn.SessionData
+	if a.asks == nil {
+		return asked, web.ErrNotFound
+	}
+	if err := json.Unmarshal(state, &asked); err != nil {
+		return asked, web.ErrForbidden
+	}
+	err := a.vault.Create(ctx, "challenge."+mac(a.key, 22, "challenge", asked.Challenge), []byte("1"))
+	if errors.Is(err, ledger.ErrAlready) {
+		return asked, web.ErrForbidden
+	}
+	if err != nil {
+		return asked, fmt.Errorf("%w: note a challenge: %w", web.ErrNotYet, err)
+	}
+	return asked, nil
+}
+
+// keepPasskey stores the passkey that a browser made for an account.
+func (a *accounts) keepPasskey(ctx context.Context, id string, state, response []byte, label string) (account, error) {
+	asked, err := a.onceAsked(ctx, state)
+	if err != nil {
+		return account{}, err
+	}
+	made, err := protocol.ParseCredentialCreationResponseBytes(response)
+	if err != nil {
+		return account{}, fmt.Errorf("%w: read a passkey: %w", web.ErrForbidden, err)
+	}
+	return a.change(ctx, id, func(c *account) error {
+		k, err := a.asks.CreateCredential(holder{*c}, asked, made)
+		if err != nil {
+			return fmt.Errorf("%w: take a passkey: %w", web.ErrForbidden, err)
+		}
+		c.Passkeys = append(c.Passkeys, passkey{Credential: *k, Label: label, At: a.now().UTC()})
+		c.Invited = nil
+		return nil
+	})
+}
+
+// passkey returns the account of somebody who has one of its passkeys.
+func (a *accounts) passkey(ctx context.Context, state, response []byte) (account, error) {
+	asked, err := a.onceAsked(ctx, state)
+	if err != nil {
+		return account{}, err
+	}
+	shown, err := protocol.ParseCredentialRequestResponseBytes(response)
+	if err != nil {
+		return account{}, fmt.Errorf("%w: read a passkey: %w", web.ErrForbidden, err)
+	}
+	find := func(_, handle []byte) (webauthn.User, error) {
+		c, err := a.get(string(handle))
+		if err != nil || !c.canEnter() {
+			return nil, web.ErrForbidden
+		}
+		return holder{c}, nil
+	}
+	user, used, err := a.asks.ValidatePasskeyLogin(find, asked, shown)
+	if err != nil {
+		return account{}, fmt.Errorf("%w: check a passkey: %w", web.ErrForbidden, err)
+	}
+	if used.Authenticator.CloneWarning {
+		return account{}, fmt.Errorf("%w: a passkey counts backwards: it may have been copied", web.ErrForbidden)
+	}
+	return a.change(ctx, string(user.WebAuthnID()), func(c *account) error {
+		for i := range c.Passkeys {
+			if bytes.Equal(c.Passkeys[i].ID, used.ID) {
+				c.Passkeys[i].Credential = *used
+			}
+		}
+		return nil
+	})
+}
+
+// dropPasskey forgets one of an account's passkeys, unless nothing else is left
+// to sign in with.
+func (a *accounts) dropPasskey(ctx context.Context, id, key string) error {
+	_, err := a.change(ctx, id, func(c *account) error {
+		c.Passkeys = slices.DeleteFunc(c.Passkeys, func(k passkey) bool { return passkeyID(k) == key })
+		if !c.canEnter() {
+			return web.ErrLastWay
+		}
+		return nil
+	})
+	return err
+}
+
+func passkeyID(k passkey) string { return shorten(string(k.ID)) }

@@ -1,0 +1,340 @@
+package web
+
+import (
+	"errors"
+	"html/template"
+	"net/http"
+	"strings"
+)
+
+// routeAccount: everybody who signs in looks after how they do so themselves.
+// Whoever has been invited does the same on the page of their invitation.
+func (s *Server) routeAccount(mux *http.ServeMux) {
+	mux.HandleFunc("GET /welcome/{code}", s.welcome)
+	mux.HandleFunc("POST /welcome/{code}", s.introduce)
+	mux.HandleFunc("GET /account", s.signedIn(s.account))
+	mux.HandleFunc("POST /account/sessions/end", s.myself(s.endSession))
+	mux.HandleFunc("POST /account/passkeys/{key}/drop", s.myself(s.dropPasskey))
+	for _, base := range []string{"/welcome/{code}", "/account"} {
+		mux.HandleFunc("GET "+base+"/how", s.own(s.howPage))
+		mux.HandleFunc("POST "+base+"/password", s.own(s.choosePassword))
+		mux.HandleFunc("POST "+base+"/code", s.own(s.prove))
+		mux.HandleFunc("POST "+base+"/passkey/ask", s.own(s.newPasskey))
+		mux.HandleFunc("POST "+base+"/passkey", s.own(s.keepPasskey))
+	}
+	mux.HandleFunc("GET /accounts", s.signedIn(s.accounts))
+	mux.HandleFunc("POST /accounts", s.signedIn(s.inviteAccount))
+	mux.HandleFunc("POST /accounts/{id}/{act}", s.signedIn(s.actOnAccount))
+}
+
+// accountView is somebody's own account, or that of an invitation.
+type accountView struct {
+	page
+	Account  Account
+	Base     string // path below which its forms are
+	Sessions []Session
+
+	Name, Login   string // as typed
+	Authenticator Authenticator
+	code          template.HTML
+}
+
+// QR is what the app that makes codes scans.
+func (v accountView) QR() template.HTML { return v.code }
+
+// owner is the account that a request is about: that of an invitation in its
+// path, or that of whoever has signed in.
+type owner struct {
+	Account
+	base string
+}
+
+func (s *Server) ownerOf(r *http.Request) (owner, error) {
+	if code := r.PathValue("code"); code != "" {
+		a, err := s.Access.Invited(r.Context(), code)
+		return owner{a, "/welcome/" + code}, err
+	}
+	a, err := s.Access.AccountOf(r.Context(), principalOf(r.Context()))
+	return owner{a, "/account"}, err
+}
+
+// own lets in the holder of an invitation that is in the path, else whoever has
+// signed in with an account.
+func (s *Server) own(next func(http.ResponseWriter, *http.Request, owner)) http.HandlerFunc {
+	visit := func(w http.ResponseWriter, r *http.Request) {
+		o, err := s.ownerOf(r)
+		if err != nil {
+			s.failAccount(w, r, err)
+			return
+		}
+		next(w, r, o)
+	}
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.PathValue("code") != "" {
+			visit(w, r)
+			return
+		}
+		s.myself(visit)(w, r)
+	}
+}
+
+// myself lets in whoever has signed in, whatever their role: their own account is
+// theirs to look after.
+func (s *Server) myself(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		p, ok := s.visitor(r)
+		if !ok {
+			s.askToSignIn(w, r)
+			return
+		}
+		next(w, r.WithContext(withPrincipal(r.Context(), p)))
+	}
+}
+
+// failAccount says that an invitation is used or over, and slows down whoever
+// tries out others.
+func (s *Server) failAccount(w http.ResponseWriter, r *http.Request, err error) {
+	if errors.Is(err, ErrNotFound) && r.PathValue("code") != "" && s.misses.tooMany(r, s.Now()) {
+		w.Header().Set("Retry-After", "60")
+		http.Error(w, http.StatusText(http.StatusTooManyRequests), http.StatusTooManyRequests)
+		return
+	}
+	s.fail(w, r, "open an account", err)
+}
+
+func (s *Server) welcome(w http.ResponseWriter, r *http.Request) {
+	o, err := s.ownerOf(r)
+	if err != nil {
+		s.failAccount(w, r, err)
+		return
+	}
+	s.show(w, r, http.StatusOK, "account", "welcome", accountView{page: s.page(r, "Welcome"), Account: o.Account, Base: o.base, Name: o.Name, Login: o.Login})
+}
+
+func (s *Server) introduce(w http.ResponseWriter, r *http.Request) {
+	o, err := s.ownerOf(r)
+	if err != nil {
+		s.failAccount(w, r, err)
+		return
+	}
+	v := accountView{page: s.page(r, "Welcome"), Account: o.Account, Base: o.base, Name: r.PostFormValue("name"), Login: r.PostFormValue("login")}
+	if err := s.Access.Introduce(r.Context(), o.ID, v.Name, v.Login); err != nil {
+		s.mend(w, r, "welcome", v, err)
+		return
+	}
+	http.Redirect(w, r, o.base+"/how", http.StatusSeeOther)
+}
+
+// mend shows a page again with what has to be mended, and what was typed.
+func (s *Server) mend(w http.ResponseWriter, r *http.Request, part string, v accountView, err error) {
+	if v.Errors = faults(err); len(v.Errors) == 0 {
+		s.fail(w, r, "change an account", err)
+		return
+	}
+	v.Title = v.T("Error:") + " " + v.Title
+	s.show(w, r, http.StatusUnprocessableEntity, "account", part, v)
+}
+
+func (s *Server) howPage(w http.ResponseWriter, r *http.Request, o owner) {
+	s.show(w, r, http.StatusOK, "account", "how", accountView{page: s.page(r, "How do you want to sign in?"), Account: o.Account, Base: o.base})
+}
+
+func (s *Server) choosePassword(w http.ResponseWriter, r *http.Request, o owner) {
+	v := accountView{page: s.page(r, "How do you want to sign in?"), Account: o.Account, Base: o.base}
+	made, err := s.Access.ChoosePassword(r.Context(), o.ID, r.PostFormValue("password"))
+	if err != nil {
+		s.mend(w, r, "how", v, err)
+		return
+	}
+	s.showAuthenticator(w, r, o, made, nil)
+}
+
+// showAuthenticator shows what the app scans, and asks for its first code.
+func (s *Server) showAuthenticator(w http.ResponseWriter, r *http.Request, o owner, made Authenticator, wrong error) {
+	v := accountView{page: s.page(r, "One more step: the app"), Account: o.Account, Base: o.base, Authenticator: made}
+	var err error
+	if v.code, err = qrCode(made.URL); err != nil {
+		s.fail(w, r, "draw a code", err)
+		return
+	}
+	status := http.StatusOK
+	if wrong != nil {
+		v.Errors, v.Title, status = faults(wrong), v.T("Error:")+" "+v.Title, http.StatusUnprocessableEntity
+	}
+	s.show(w, r, status, "account", "authenticator", v)
+}
+
+func (s *Server) prove(w http.ResponseWriter, r *http.Request, o owner) {
+	p, err := s.Access.Prove(r.Context(), o.ID, r.PostFormValue("proof"))
+	made := Authenticator{Secret: r.PostFormValue("secret"), URL: r.PostFormValue("url")} // the browser's own, shown to it again
+	var wait *WaitError
+	switch {
+	case errors.Is(err, ErrWrongCode):
+		s.showAuthenticator(w, r, o, made, fault("proof", "This is not the code that the app shows now."))
+		return
+	case errors.As(err, &wait):
+		pg := s.page(r, "")
+		s.showAuthenticator(w, r, o, made, fault("proof", pg.T("Too many tries. Try again at %s, or sign in with a passkey.", pg.Clock(wait.Until))))
+		return
+	case err != nil:
+		s.fail(w, r, "prove a password", err)
+		return
+	}
+	s.settled(w, r, o, p)
+}
+
+// settled begins a session for whoever came by an invitation, and brings
+// everybody on.
+func (s *Server) settled(w http.ResponseWriter, r *http.Request, o owner, p Principal) {
+	if o.base == "/account" {
+		http.Redirect(w, r, "/account?done=saved", http.StatusSeeOther)
+		return
+	}
+	if err := s.begin(w, r, p); err != nil {
+		s.fail(w, r, "sign in", err)
+		return
+	}
+	http.Redirect(w, r, "/", http.StatusSeeOther)
+}
+
+func (s *Server) newPasskey(w http.ResponseWriter, r *http.Request, o owner) {
+	c, err := s.Access.NewPasskey(r.Context(), o.ID)
+	s.ask(w, r, "passkey for "+o.ID, c, err)
+}
+
+func (s *Server) keepPasskey(w http.ResponseWriter, r *http.Request, o owner) {
+	state, response, err := s.said(r, "passkey for "+o.ID)
+	if err == nil {
+		var p Principal
+		p, err = s.Access.KeepPasskey(r.Context(), o.ID, state, response, browserName(r.UserAgent()))
+		if err == nil && o.base != "/account" {
+			err = s.begin(w, r, p)
+		}
+	}
+	s.tellScript(w, err)
+}
+
+func (s *Server) account(w http.ResponseWriter, r *http.Request) {
+	v := accountView{page: s.page(r, "My account"), Base: "/account"}
+	p := principalOf(r.Context())
+	var err error
+	if v.Account, err = s.Access.AccountOf(r.Context(), p); err != nil && !errors.Is(err, ErrNotFound) {
+		s.fail(w, r, "open an account", err)
+		return
+	}
+	v.Sessions = s.Access.Sessions(r.Context(), p, s.sessionOf(r))
+	s.show(w, r, http.StatusOK, "account", "account", v)
+}
+
+// sessionOf is what the browser holds of its session; nothing where the console
+// is open.
+func (s *Server) sessionOf(r *http.Request) string {
+	c, err := r.Cookie("session")
+	if err != nil {
+		return ""
+	}
+	return c.Value
+}
+
+func (s *Server) endSession(w http.ResponseWriter, r *http.Request) {
+	if err := s.Access.EndSession(r.Context(), principalOf(r.Context()), s.sessionOf(r), r.PostFormValue("id")); err != nil {
+		s.fail(w, r, "end a session", err)
+		return
+	}
+	http.Redirect(w, r, "/account?done=ended", http.StatusSeeOther)
+}
+
+func (s *Server) dropPasskey(w http.ResponseWriter, r *http.Request) {
+	o, err := s.ownerOf(r)
+	if err == nil {
+		err = s.Access.DropPasskey(r.Context(), o.ID, r.PathValue("key"))
+	}
+	s.backTo(w, r, "/account", "deleted", err)
+}
+
+// backTo ends a form: with what was done, or with why it was not.
+func (s *Server) backTo(w http.ResponseWriter, r *http.Request, path, done string, err error) {
+	switch {
+	case errors.Is(err, ErrLastWay):
+		done = "last-way"
+	case err != nil:
+		s.fail(w, r, "change an account", err)
+		return
+	}
+	http.Redirect(w, r, path+"?done="+done, http.StatusSeeOther)
+}
+
+// accountsView lists the people who run the console.
+type accountsView struct {
+	page
+	All         []Account
+	Name, Login string
+	Role        string
+	Link        string // of an invitation that was made now; it is shown once
+	Invited     string // whom
+}
+
+func (s *Server) accounts(w http.ResponseWriter, r *http.Request) {
+	s.showAccounts(w, r, accountsView{page: s.page(r, "Who runs the console"), Role: "sender"})
+}
+
+func (s *Server) showAccounts(w http.ResponseWriter, r *http.Request, v accountsView) {
+	var err error
+	if v.All, err = s.Access.Accounts(r.Context(), principalOf(r.Context())); err != nil {
+		s.fail(w, r, "list accounts", err)
+		return
+	}
+	status := http.StatusOK
+	if len(v.Errors) > 0 {
+		v.Title, status = v.T("Error:")+" "+v.Title, http.StatusUnprocessableEntity
+	}
+	s.show(w, r, status, "account", "accounts", v)
+}
+
+// granted reads what somebody may do from a form.
+func granted(r *http.Request) (role Role, administers bool) {
+	if r.PostFormValue("role") == "administrator" {
+		return Sender, true
+	}
+	return Role(r.PostFormValue("role")), false
+}
+
+func (s *Server) inviteAccount(w http.ResponseWriter, r *http.Request) {
+	v := accountsView{page: s.page(r, "Who runs the console"), Name: r.PostFormValue("name"), Login: r.PostFormValue("login"), Role: r.PostFormValue("role")}
+	role, administers := granted(r)
+	code, err := s.Access.InviteAccount(r.Context(), principalOf(r.Context()), v.Name, v.Login, role, administers)
+	if v.Errors = faults(err); err != nil && len(v.Errors) == 0 {
+		s.fail(w, r, "invite", err)
+		return
+	}
+	if err == nil {
+		v.Link, v.Invited = s.welcomeLink(code), v.Name
+		v.Name, v.Login = "", ""
+	}
+	s.showAccounts(w, r, v)
+}
+
+func (s *Server) welcomeLink(code string) string {
+	return strings.TrimSuffix(s.PublicURL, "/") + "/welcome/" + code
+}
+
+func (s *Server) actOnAccount(w http.ResponseWriter, r *http.Request) {
+	p, id := principalOf(r.Context()), r.PathValue("id")
+	switch r.PathValue("act") {
+	case "role":
+		role, administers := granted(r)
+		s.backTo(w, r, "/accounts", "saved", s.Access.SetRole(r.Context(), p, id, role, administers))
+	case "end":
+		s.backTo(w, r, "/accounts", "access-ended", s.Access.EndAccount(r.Context(), p, id))
+	case "invite":
+		code, err := s.Access.InviteAgain(r.Context(), p, id)
+		if err != nil {
+			s.backTo(w, r, "/accounts", "", err)
+			return
+		}
+		v := accountsView{page: s.page(r, "Who runs the console"), Role: "sender", Link: s.welcomeLink(code)}
+		s.showAccounts(w, r, v)
+	default:
+		s.unknownPage(w, r)
+	}
+}
