@@ -57,6 +57,7 @@ func (d *desk) Preview(_ context.Context, draft web.Draft) (web.Preview, error) 
 	for _, person := range resolved.Roster.Duty {
 		p.Duty = append(p.Duty, d.name(person))
 	}
+	p.Practice = d.heldBack(a.Mode, p.Recipients)
 	p.Excluded = d.excluded(draft.Audience)
 	d.compare(&p, draft, resolved)
 	d.judgeProviders(&p, resolved)
@@ -466,7 +467,7 @@ func (d *desk) Sites(ctx context.Context, id announcement.ID) (map[string]announ
 
 // Readiness says how well everybody could be called now.
 func (d *desk) Readiness(context.Context) web.Readiness {
-	r := web.Readiness{SMSProvider: d.config.SMSProvider, TwoWay: d.twoWay(), Sample: d.directory.HasSample(), Failing: d.providers.failing()}
+	r := web.Readiness{SMSProvider: d.config.SMSProvider, TwoWay: d.twoWay(), Sample: d.directory.HasSample(), Practice: d.practice(), Failing: d.providers.failing()}
 	if resolved, err := d.directory.Resolve(announcement.Audience{All: true}); err == nil {
 		r = reach(r, resolved)
 	}

@@ -135,13 +135,16 @@ func (d *desk) Prepare(ctx context.Context, p web.Principal, draft web.Draft, ke
 	if p.Role != web.Sender {
 		return "", web.ErrForbidden
 	}
-	if d.config.Countdown == 0 {
-		s, _, err := d.Announce(ctx, p, draft, key)
-		return s.ID, err
-	}
 	_, resolved, err := d.complete(draft)
 	if err != nil {
 		return "", err
+	}
+	if d.heldBack(draft.Mode, len(resolved.Roster.Recipients)) {
+		return "", whyHeldBack
+	}
+	if d.config.Countdown == 0 {
+		s, _, err := d.Announce(ctx, p, draft, key)
+		return s.ID, err
 	}
 	id := idForKey(d.links.key, p, key)
 	value, err := json.Marshal(prepared{Draft: draft, Key: key, By: p.Actor, Role: p.Role, People: len(resolved.Roster.Recipients),

@@ -243,6 +243,11 @@ func (h *rehearsal) employee(name string) employee {
 
 func (h *rehearsal) importStaff(stays func(employee) bool) {
 	h.t.Helper()
+	h.importFile(h.staffFile(stays))
+}
+
+// staffFile is the payroll's file.
+func (h *rehearsal) staffFile(stays func(employee) bool) *bytes.Buffer {
 	var file bytes.Buffer
 	w := csv.NewWriter(&file)
 	_ = w.Write([]string{"employee_id", "given_name", "display_name", "mobile_phone", "manager_id", "site", "locale", "active"})
@@ -250,7 +255,7 @@ func (h *rehearsal) importStaff(stays func(employee) bool) {
 		_ = w.Write([]string{e.name, e.name, e.name, e.mobile, e.manager, "Harbour", e.language, fmt.Sprint(stays(e))})
 	}
 	w.Flush()
-	h.importFile(&file)
+	return &file
 }
 
 func (h *rehearsal) importFile(file io.Reader) {

@@ -146,7 +146,7 @@ func (p *people) Tasks(ctx context.Context) ([]web.Task, error) {
 			self++
 		}
 	}
-	return []web.Task{
+	all := []web.Task{
 		{Key: "organisation", State: state(goodName, named)},
 		{Key: "sites", State: state(met > 0 && met == len(sites), met > 0), Path: "/sites"},
 		{Key: "people", State: state(everybody > 0 && !p.directory.HasSample(), everybody > 0), Path: "/people"},
@@ -156,8 +156,15 @@ func (p *people) Tasks(ctx context.Context) ([]web.Task, error) {
 		{Key: "second", State: state(senders >= 2, senders == 1)},
 		{Key: "policy", State: state(len(p.directory.DutyNumbers()) > 0, true), Path: "/setup/duty"},
 		{Key: "drill", State: state(large && answered, drills > 0), Path: "/new?mode=drill&template=fire"},
-	}, nil
+	}
+	for i := range all[:beforeLive] {
+		all[i].Before = true
+	}
+	return all, nil
 }
+
+// beforeLive is how many of the tasks come before the first real alert.
+const beforeLive = 6
 
 // Duty returns the duty list: as it was set, and who is called now.
 func (p *people) Duty(context.Context) (numbers []string, called []web.Name) {

@@ -31,6 +31,7 @@ type tried struct {
 	Push   time.Time             `json:"push,omitzero"` // a push service took one
 	Person announcement.PersonID `json:"person,omitempty"`
 	Asked  time.Time             `json:"asked,omitzero"`  // when that person was asked to reply
+	Live   time.Time             `json:"live,omitzero"`   // when HR switched to live
 	Proven time.Time             `json:"proven,omitzero"` // when a reply came back; zero: replies are not asked for
 }
 

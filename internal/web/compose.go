@@ -387,6 +387,9 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, c composing) {
 	}
 	pg := s.page(r, "")
 	switch {
+	case p.Practice:
+		s.showStep(w, r, "confirm", c, nil, &p)
+		return
 	case unasked(c, p): // somebody else has sent it meanwhile, or the night has begun
 		s.showStep(w, r, "doubt", c, nil, &p)
 		return

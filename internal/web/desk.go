@@ -56,6 +56,7 @@ type Preview struct {
 	Cost         string                          // of the first round's SMS, "Rp 416.500"; empty when no price is set
 	Failing      map[announcement.Channel]string // channels whose provider fails now, and why
 	OnlyFailing  int                             // people whom nothing else reaches
+	Practice     bool                            // the house practises, and this is more than a small drill
 }
 
 // Repeat is an announcement that looks like the one about to be sent.
@@ -550,6 +551,7 @@ type Readiness struct {
 	TwoWay                       bool
 	LastDrill                    *time.Time
 	Sample                       bool                            // the people are made up
+	Practice                     bool                            // the console sends only small drills yet
 	Failing                      map[announcement.Channel]string // channels whose provider does not take calls now, and why
 }
 

@@ -203,6 +203,9 @@ type GroupChoices struct{ Sites, Departments, Shifts, Titles []Choice }
 type Preparing interface {
 	Report(ctx context.Context) (ReadyReport, error)
 	Tasks(ctx context.Context) ([]Task, error)
+	// GoLive ends the practice of a new house; FieldErrors when tasks are left that
+	// come before the first real alert.
+	GoLive(ctx context.Context, p Principal) error
 	Duty(ctx context.Context) (numbers []string, called []Name)
 	SetDuty(ctx context.Context, p Principal, numbers []string) error
 
@@ -236,6 +239,8 @@ type Task struct {
 	State string // not started, in progress, completed
 	Path  string // where it is done; empty: by whoever runs the server
 	Ticks []Tick
+
+	Before bool // it comes before the first real alert
 }
 
 // Tick is a part of a task.

@@ -234,7 +234,10 @@ func (h *house) Report(ctx context.Context) (ReadyReport, error) {
 func (h *house) Tasks(context.Context) ([]Task, error) {
 	out := []Task{}
 	for i, key := range []string{"organisation", "sites", "people", "managers", "channels", "yourself", "second", "policy", "drill"} {
-		t := Task{Key: key, State: []string{"completed", "in progress", "not started"}[i%3], Path: "/" + key}
+		t := Task{Key: key, State: []string{"completed", "in progress", "not started"}[i%3], Path: "/" + key, Before: i < 6}
+		if h.prepared {
+			t.State = "completed"
+		}
 		switch key {
 		case "organisation":
 			t.Path = ""
@@ -244,6 +247,14 @@ func (h *house) Tasks(context.Context) ([]Task, error) {
 		out = append(out, t)
 	}
 	return out, nil
+}
+
+func (h *house) GoLive(context.Context, Principal) error {
+	if !h.prepared {
+		return announcement.FieldErrors{{Field: "live", Why: "Complete the first six tasks before you switch to live."}}
+	}
+	h.changed++
+	return nil
 }
 
 func (h *house) Duty(context.Context) ([]string, []Name) {

@@ -36,6 +36,7 @@ type house struct {
 	ready    bool
 	open     bool
 	numeric  bool // the address has no name
+	prepared bool // every task of the setup is completed
 	changes  chan struct{}
 	subs     []announcement.Subscription
 

@@ -54,6 +54,7 @@ var notices = map[string]string{
 	"draft":           "The draft is saved. What is sent has not changed.",
 	"published":       "Published. These words are sent from now on.",
 	"restored":        "It is the draft now. What is sent has not changed.",
+	"live":            "The house is live: what you send now reaches everybody.",
 	"tested":          "The test is on its way. Look at the phone.",
 	"reply-asked":     "The question is on its way. Reply 1 from that phone.",
 	"locked":          "Texts no longer ask for replies.",

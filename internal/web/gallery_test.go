@@ -230,6 +230,11 @@ var exhibits = []exhibit{
 	{name: "new-doubts", path: "/new", form: append(written("live"), "step=who&all=1", "step=preview"), set: doubts},
 	{name: "new-confirm-doubts", path: "/new", form: append(written("live"), "step=who&all=1", "step=preview", "step=doubt"), set: doubts},
 	{name: "new-confirm-drill", path: "/new", form: append(written("drill"), "step=who&all=1", "step=preview"), set: alert("fire", announcement.Drill)},
+	{name: "new-confirm-practice", path: "/new", form: append(written("live"), "step=who&all=1", "step=preview"), set: practising},
+	{name: "home-not-live-yet", path: "/", set: practising},
+	{name: "setup-not-live-yet", path: "/setup", set: practising},
+	{name: "setup-ready-for-live", path: "/setup", set: func(t testing.TB, c *company) { practising(t, c); c.prepared = true }},
+	{name: "setup-live-faults", path: "/setup/live", form: []string{"live=liv"}, set: func(t testing.TB, c *company) { practising(t, c); c.prepared = true }, want: http.StatusUnprocessableEntity},
 	{name: "new-confirm-small-drill", path: "/new", form: append(written("drill"), "step=who&all=1", "step=preview"), set: smallDrillOfFire},
 	{name: "new-confirm-not-ticked", path: "/new", form: append(written("drill"), "step=who&all=1", "step=preview", "step=send"), set: smallDrillOfFire, want: http.StatusUnprocessableEntity},
 	{name: "new-confirm-wrong-number", path: "/new", form: append(written("live"), "step=who&all=1", "step=preview", "step=send&typed=1284"), set: alert("fire", announcement.Live), want: http.StatusUnprocessableEntity},
@@ -319,6 +324,9 @@ func alert(template string, mode announcement.Mode) func(testing.TB, *company) {
 		c.people(14, false)
 	}
 }
+
+// practising is a new house.
+func practising(_ testing.TB, c *company) { c.ready.Practice, c.preview.Practice = true, true }
 
 // laidAside are two drafts, one just begun.
 func laidAside(_ testing.TB, c *company) {

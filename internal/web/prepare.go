@@ -10,6 +10,7 @@ import (
 func (s *Server) routePrepare(mux *http.ServeMux) {
 	mux.HandleFunc("GET /readiness", s.signedIn(s.readinessPage))
 	mux.HandleFunc("GET /setup", s.signedIn(s.tasksPage))
+	mux.HandleFunc("POST /setup/live", s.signedIn(s.goLive))
 	mux.HandleFunc("GET /setup/channels", s.signedIn(s.channelsPage))
 	mux.HandleFunc("POST /setup/channels", s.signedIn(s.tryChannel))
 	mux.HandleFunc("GET /setup/duty", s.signedIn(s.dutyPage))
@@ -24,6 +25,9 @@ type prepareView struct {
 	Number  string // as typed
 	Numbers string
 	Called  []Name
+
+	Practice bool   // the console sends only small drills yet
+	Typed    string // instead of the word that was asked for
 }
 
 func (s *Server) readinessPage(w http.ResponseWriter, r *http.Request) {
@@ -91,14 +95,46 @@ func (p page) TaskName(key string) string { return p.T(taskWords[key][0]) }
 // TaskHint says what a task is done with.
 func (p page) TaskHint(key string) string { return p.T(taskWords[key][1]) }
 
-func (s *Server) tasksPage(w http.ResponseWriter, r *http.Request) {
-	v := prepareView{page: s.page(r, "Setup")}
+func (s *Server) tasksPage(w http.ResponseWriter, r *http.Request) { s.showTasks(w, r, nil) }
+
+func (s *Server) showTasks(w http.ResponseWriter, r *http.Request, errs announcement.FieldErrors) {
+	v := prepareView{page: s.page(r, "Setup"), Practice: s.Desk.Readiness(r.Context()).Practice, Typed: short(r.PostFormValue("live"))}
+	status := http.StatusOK
+	if v.Errors = errs; len(errs) > 0 {
+		status, v.Title = http.StatusUnprocessableEntity, v.T("Error:")+" "+v.Title
+	}
 	var err error
 	if v.Tasks, err = s.People.Tasks(r.Context()); err != nil {
 		s.fail(w, r, "setup", err)
 		return
 	}
-	s.show(w, r, http.StatusOK, "prepare", "tasks", v)
+	s.show(w, r, status, "prepare", "tasks", v)
+}
+
+// Before is how many tasks are left that come before the first real alert.
+func (v prepareView) Before() int {
+	n := 0
+	for _, t := range v.Tasks {
+		if t.Before && t.State != "completed" {
+			n++
+		}
+	}
+	return n
+}
+
+// goLive ends the practice, for good, once somebody has typed the word for it.
+func (s *Server) goLive(w http.ResponseWriter, r *http.Request) {
+	err := error(fault("live", "Type the word as it stands here."))
+	for _, lang := range ownLanguages { // whatever language the page was in
+		if p := (page{Lang: lang, words: s.views.words}); strings.EqualFold(strings.TrimSpace(r.PostFormValue("live")), p.T("LIVE")) {
+			err = s.People.GoLive(r.Context(), principalOf(r.Context()))
+		}
+	}
+	if errs := faults(err); errs != nil {
+		s.showTasks(w, r, errs)
+		return
+	}
+	s.back(w, r, "go live", "/?done=live", err)
 }
 
 // Completed is how many tasks are done.

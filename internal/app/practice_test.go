@@ -1,0 +1,106 @@
+package app
+
+import (
+	"testing"
+	"time"
+
+	"kentongan/internal/announcement"
+	"kentongan/internal/web"
+)
+
+// A new house with a real provider practises: the console sends drills to a
+// handful, nothing else, until the setup is done and HR has switched to live. The
+// switch stays.
+func TestNewHousePractises(t *testing.T) {
+	rehearse(t, "chief, siti manager:chief push, agus manager:chief, wati manager:chief, dewi manager:chief, rudi manager:chief", func(h *rehearsal) {
+		ctx, desk, c := h.t.Context(), h.house.desk, h.house.config
+		hr := web.Principal{Actor: announcement.ByConsole, Role: web.Sender}
+		staff := h.people()
+		if desk.practice() {
+			t.Fatal("the sandbox practises: nothing could be tried there")
+		}
+		c.SMSProvider, c.Countdown = "twilio", 5*time.Second
+		held := func(d web.Draft, form string) bool {
+			t.Helper()
+			p, err := desk.Preview(ctx, d)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = desk.Prepare(ctx, hr, d, form)
+			if p.Practice != (err != nil) {
+				t.Errorf("the page says held back: %v, the server says %v", p.Practice, err)
+			}
+			return err != nil
+		}
+		if !held(h.draft("Fire", to("siti")), "1") || !held(h.draft("Fire", asDrill), "2") || held(h.draft("Fire", to("siti", "agus"), asDrill), "3") {
+			t.Error("want only the drill to two people to go out")
+		}
+		h.After(10 * time.Second)
+		h.Phone("siti").ExpectPush("DRILL")
+		h.Phone("wati").ExpectNothing()
+
+		if err := staff.GoLive(ctx, hr); err == nil {
+			t.Fatal("switched to live before the setup is done")
+		}
+		h.finishSetup(staff, hr)
+		if err := staff.GoLive(ctx, web.Principal{Role: web.Viewer}); err == nil {
+			t.Error("a viewer switched to live")
+		}
+		if err := staff.GoLive(ctx, hr); err != nil {
+			tasks, _ := staff.Tasks(ctx)
+			t.Fatalf("not live: %v, tasks %+v", err, tasks)
+		}
+		if held(h.draft("Fire", to("siti")), "4") {
+			t.Error("still held back")
+		}
+		other, err := openTrials(ctx, h.house.vault)
+		if err != nil || other.get().Live.IsZero() {
+			t.Errorf("another node does not know that the house is live: %v", err)
+		}
+	})
+}
+
+// A house that has sent a real alert, by the API say, needs no practice.
+func TestHouseThatHasSentIsLive(t *testing.T) {
+	rehearse(t, "chief, siti manager:chief", func(h *rehearsal) {
+		h.house.config.SMSProvider = "twilio"
+		if !h.house.desk.practice() {
+			t.Fatal("a new house is live")
+		}
+		h.Announce("Fire", to("siti"))
+		if h.house.desk.practice() {
+			t.Error("it still practises")
+		}
+	})
+}
+
+// people is what the console asks about people.
+func (h *rehearsal) people() *people {
+	h.t.Helper()
+	files, err := openUploads(h.t.Context(), h.house.vault, time.Now)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return &people{directory: h.house.directory, links: h.house.links, desk: h.house.desk, uploads: files, access: &access{}}
+}
+
+// finishSetup does the first six tasks.
+func (h *rehearsal) finishSetup(staff *people, hr web.Principal) {
+	h.t.Helper()
+	ctx := h.t.Context()
+	h.house.config.OrgName = "PT Contoh"
+	real := h.staffFile(func(employee) bool { return true })
+	if r, err := staff.Import(ctx, hr, real, false); err != nil || len(r.Errors) > 0 {
+		h.t.Fatal(err, r.Errors)
+	}
+	if err := staff.SaveSite(ctx, hr, web.Site{Name: "Harbour", Assembly: []string{"Gate 1"}, Zone: "Asia/Jakarta"}); err != nil {
+		h.t.Fatal(err)
+	}
+	for _, channel := range []announcement.Channel{announcement.SMS, announcement.WebPush} {
+		if err := staff.SendTest(ctx, hr, "siti", channel); err != nil {
+			h.t.Fatal(err)
+		}
+	}
+	h.Phone("siti").Tap(announcement.Safe)
+	h.settle()
+}
