@@ -81,7 +81,11 @@ func (h *rehearsal) people() *people {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	return &people{directory: h.house.directory, links: h.house.links, desk: h.house.desk, uploads: files, access: &access{}}
+	guard, err := openAccess(h.t.Context(), h.house.vault, h.house.config, h.house.links.key, time.Now)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return &people{directory: h.house.directory, links: h.house.links, desk: h.house.desk, uploads: files, access: guard}
 }
 
 // finishSetup does the first six tasks.
