@@ -21,8 +21,9 @@ import (
 type trials struct {
 	vault ledger.Vault
 
-	mu    sync.RWMutex
-	known tried
+	changing sync.Mutex // held from reading what is stored until the change is
+	mu       sync.RWMutex
+	known    tried
 }
 
 // tried is what the tests have shown, as stored.
@@ -65,8 +66,19 @@ func (t *trials) get() tried {
 	return t.known
 }
 
+// change edits what is stored, not what this node last heard of it: two tests at
+// once must not undo each other.
 func (t *trials) change(ctx context.Context, edit func(*tried)) error {
-	known := t.get()
+	t.changing.Lock()
+	defer t.changing.Unlock()
+	var known tried
+	stored, err := t.vault.Get(ctx, trialsKey)
+	if err == nil {
+		err = json.Unmarshal(stored, &known)
+	}
+	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
+		return fmt.Errorf("%w: read tests of providers: %w", web.ErrNotYet, err)
+	}
 	edit(&known)
 	value, err := json.Marshal(known)
 	if err != nil {
