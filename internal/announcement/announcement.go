@@ -368,6 +368,9 @@ func (a *Announcement) Complete() {
 	if a.Channels == nil {
 		a.Channels = channels
 	}
+	if a.Policy.Steps == nil && a.Hushed() {
+		a.Policy.Steps = hushedSteps()
+	}
 	if a.Policy.Steps == nil {
 		a.Policy.Steps = policy.Steps
 	}
@@ -375,6 +378,22 @@ func (a *Announcement) Complete() {
 		a.Policy.ExpireAfter = Duration(DefaultLife)
 	}
 	slices.SortStableFunc(a.Policy.Steps, func(x, y Step) int { return int(x.After/1e6 - y.After/1e6) })
+}
+
+// Hushed reports whether a phone that rings may betray who hides: an armed person
+// is about. After the alert itself, nothing then makes a sound at those who are in
+// danger until it is over.
+func (a *Announcement) Hushed() bool { return a.Template == "active_threat" }
+
+// hushedSteps asks nobody again for half an hour: who hides cannot answer. Their
+// managers have the list at once.
+func hushedSteps() []Step {
+	min := func(n int) Duration { return Duration(time.Duration(n) * time.Minute) }
+	return []Step{
+		{After: Duration(time.Second), Whom: CallManager},
+		{After: min(30), Whom: CallRecipient}, {After: min(35), Whom: CallManager},
+		{After: min(40), Whom: CallManagersOwn}, {After: min(45), Whom: CallRecipient}, {After: min(46), Whom: CallDuty},
+	}
 }
 
 // Defaults returns the channels used at second 0 and the escalation for a

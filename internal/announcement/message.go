@@ -19,6 +19,7 @@ type Message struct {
 	Link         string // absolute URL of the personal page
 	Token        string // the personal token in Link, for the buttons of a notification; empty for messages without buttons
 	Asks         bool   // whether the notification carries answer buttons
+	Silent       bool   // a notification makes no sound and does not shake the phone
 	Second       bool   // goes through the second SMS provider
 	Sent         time.Time
 	Expires      time.Time // after this a channel must not deliver it any more

@@ -23,6 +23,7 @@ type Saying struct {
 	Count    int    // people who are outstanding, for a digest; who are told, for SaySent
 	Name     string // who needs help, or who sent it
 	Words    string // what is new, for an update
+	Hiding   bool   // the reader may be hiding: they are one of those who are warned
 	Now      time.Time
 	Expires  time.Time
 }
@@ -44,6 +45,11 @@ func (c *Catalogue) Compose(a *Announcement, k Saying) Message {
 	}
 	if k.Kind == SayAlert || k.Kind == SayReminder {
 		m.Token, m.Asks = k.Token, k.Token != ""
+	}
+	switch k.Kind {
+	case SayAlert, SayCorrection, SayAllClear, "":
+	default:
+		m.Silent = k.Hiding && a.Hushed()
 	}
 	s, _ := c.speaks(a, k)
 	m.Title, m.Body, m.SMS = s.say(text)

@@ -56,7 +56,7 @@ type Config struct {
 	Countdown      time.Duration `name:"countdown" env:"KENTONGAN_COUNTDOWN" default:"10s" help:"How long a confirmed alert of the console can still be cancelled before it goes out: 0s to 30s. The API sends at once."`
 	SMSPrice       int           `name:"sms-price" env:"KENTONGAN_SMS_PRICE" default:"0" help:"Price of one SMS segment in whole units of the currency, for the cost shown before sending. 0: not shown."`
 	Currency       string        `name:"currency" env:"KENTONGAN_CURRENCY" default:"Rp" help:"Currency that stands before a price."`
-	InFlight       int           `name:"in-flight" env:"KENTONGAN_IN_FLIGHT" default:"32" help:"Most calls under way at once; also the most messages that a crash can repeat."`
+	InFlight       int           `name:"in-flight" env:"KENTONGAN_IN_FLIGHT" default:"32" help:"Most SMS under way at once, and so the most that a crash can repeat; eight times as many web pushes, of which a second one replaces the first."`
 
 	Sandbox       bool   `name:"sandbox" help:"Run with sample people, a stand-in for the SMS provider and the push services, and a page of phones."`
 	SandboxListen string `name:"sandbox-listen" env:"KENTONGAN_SANDBOX_LISTEN" default:"127.0.0.1:8081" help:"Address of the stand-ins and the page of phones."`

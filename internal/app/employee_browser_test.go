@@ -478,6 +478,15 @@ func TestChecksOfEnrolment(t *testing.T) {
 		if len(order) < 2 || order[0] != "show GEMPA" || !strings.HasPrefix(order[1], "fetch") {
 			t.Errorf("in turn: %q, want the notification before any fetch", order)
 		}
+		quiet := `JSON.stringify({web_push: 8030, notification: {title: "HENING", body: "Belum ada jawaban.", lang: "id", tag: "a2", silent: true}, token: "", asks: false})`
+		if order := apptest.Worker[[]string](phone, pushed(quiet)); len(order) == 0 || order[0] != "show HENING" {
+			t.Errorf("a silent push: %q, want it shown", order)
+		}
+		for title, want := range map[string]bool{"HENING": true, "GEMPA": false} { // a phone that shakes betrays who hides
+			if got := apptest.Worker[[]bool](phone, `registration.getNotifications().then(all => all.filter(n => n.title === "`+title+`").map(n => n.silent === true))`); len(got) != 1 || got[0] != want {
+				t.Errorf("%s: silent is %v, want %v", title, got, want)
+			}
+		}
 		for _, payload := range []string{"`{`", "`null`", "``", "null"} {
 			if order := apptest.Worker[[]string](phone, pushed(payload)); len(order) == 0 || !strings.HasPrefix(order[0], "show ") {
 				t.Errorf("a push of %s shows %q, want a notification first", payload, order)

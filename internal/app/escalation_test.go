@@ -10,6 +10,7 @@ import (
 
 	"kentongan/internal/announcement"
 	"kentongan/internal/sandbox"
+	"kentongan/internal/web"
 )
 
 // The crew of most stories. Dewi and the chief have nobody above them, so they
@@ -395,6 +396,49 @@ func (h *rehearsal) rosterOf(id announcement.ID) []announcement.PersonID {
 		out = append(out, r.Person)
 	}
 	return out
+}
+
+// TestPhonesOfThoseWhoHideStayQuiet tells the first half hour with an armed person
+// in the building. Budi is there too; the chief is not.
+func TestPhonesOfThoseWhoHideStayQuiet(t *testing.T) {
+	rehearse(t, "chief push, budi push manager:chief, siti push manager:budi, agus push manager:budi", func(h *rehearsal) {
+		armed := h.Announce("", to("siti", "agus", "budi"), func(d *web.Draft) {
+			d.Text, d.Template, d.Fields = nil, "active_threat", map[string]string{"site": "Harbour"}
+		})
+		silent := func(name string, want bool, words ...string) {
+			t.Helper()
+			for _, e := range h.Phone(name).unread() {
+				if e.Channel != "webpush" || !strings.Contains(e.Title+e.Text, words[0]) {
+					continue
+				}
+				if e.Silent != want {
+					t.Errorf("%s: %q makes a sound: %v, want %v", name, e.Title, !e.Silent, !want)
+				}
+				h.read[e.Seq] = true
+				return
+			}
+			t.Errorf("%s got no push with %q", name, words)
+		}
+		for _, name := range []string{"siti", "agus", "budi"} {
+			silent(name, false, "ARMED PERSON")
+			h.Phone(name).ExpectSMS("ARMED PERSON")
+		}
+		silent("budi", true, "have not answered") // the list, at once
+		h.Phone("budi").ExpectSMS("have not answered")
+		silent("chief", false, "have not answered") // budi has not answered himself
+		h.Phone("chief").ExpectSMS("have not answered")
+		h.Phone("chief").ExpectPush("sent: Armed person")
+		h.After(29 * time.Minute)
+		h.NothingElse()
+
+		h.Phone("siti").Tap(announcement.NeedHelp)
+		silent("budi", true, "siti NEEDS HELP")
+		silent("chief", false, "siti NEEDS HELP")
+		h.After(time.Minute)
+		silent("agus", true, "We have no answer from you")
+		h.Close(armed, announcement.AsAllClear)
+		silent("agus", false, "ALL CLEAR")
+	})
 }
 
 func TestReminderSparesThoseWhoAnswered(t *testing.T) {

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -81,6 +82,7 @@ func (c composer) Compose(r announcement.Round, n int, lang announcement.Languag
 			s.Name = c.name(r.Roster.Recipients[r.Decided.About].Person).Name
 		}
 	}
+	s.Hiding = a.Hushed() && slices.ContainsFunc(r.Roster.Recipients, func(r announcement.Recipient) bool { return r.Person == person })
 	m := c.catalogue.Compose(a, s)
 	m.Second = r.Decided.Second
 	return m

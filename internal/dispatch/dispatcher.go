@@ -20,6 +20,10 @@ const (
 	// a crash repeats at most.
 	DefaultInFlight = 32
 
+	// pushFactor is how many times as many web pushes may be on their way: one that
+	// comes again replaces the first on the phone, and costs nothing.
+	pushFactor = 8
+
 	// jobsAtOnce is how many jobs of a channel and lane a node works on at once.
 	// The calls of one job already overlap; a few jobs let a second announcement
 	// pass one whose provider is slow.
@@ -39,7 +43,7 @@ type Options struct {
 	People   People
 	Composer Composer
 	Senders  []channel.Sender // one per channel; a channel without one fails as misconfigured
-	InFlight int              // calls on their way at most; 0 is DefaultInFlight
+	InFlight int              // calls on their way at most, beside web pushes; 0 is DefaultInFlight
 	Now      func() time.Time
 	Log      *slog.Logger
 
@@ -52,7 +56,7 @@ type Options struct {
 type Dispatcher struct {
 	Options
 	senders map[announcement.Channel]channel.Sender
-	slots   *slots
+	slots   map[announcement.Channel]*slots
 	tries   *tries
 	pauses  *pauses
 }
@@ -74,12 +78,17 @@ func New(o Options) *Dispatcher {
 	d := &Dispatcher{
 		Options: o,
 		senders: map[announcement.Channel]channel.Sender{},
-		slots:   newSlots(o.InFlight, announcement.Channels),
+		slots:   map[announcement.Channel]*slots{announcement.WebPush: newSlots(pushFactor*o.InFlight, []announcement.Channel{announcement.WebPush})},
 		tries:   newTries(),
 		pauses:  newPauses(),
 	}
 	for _, s := range o.Senders {
 		d.senders[s.Channel()] = s
+	}
+	others := slices.DeleteFunc(slices.Clone(announcement.Channels), func(c announcement.Channel) bool { return c == announcement.WebPush })
+	shared := newSlots(o.InFlight, others)
+	for _, c := range others {
+		d.slots[c] = shared
 	}
 	return d
 }

@@ -36,6 +36,7 @@ type world struct {
 	unknown  int           // how often Round does not know the round yet
 	lost     bool          // the ledger takes nothing
 	latency  time.Duration // of the provider
+	channel  announcement.Channel
 	provider func(n, try int) (channel.Handed, error)
 	onSend   func(total int)
 }
@@ -48,7 +49,7 @@ func newWorld(recipients int) *world {
 		},
 		count: recipients, queue: dispatch.NewMemoryQueue(time.Now),
 		called: map[int][]announcement.Called{}, silent: map[int]bool{}, sends: map[int]int{},
-		latency: 50 * time.Millisecond,
+		latency: 50 * time.Millisecond, channel: announcement.SMS,
 		provider: func(int, int) (channel.Handed, error) {
 			return channel.Handed{Rank: announcement.Accepted, Points: 1}, nil
 		},
@@ -136,7 +137,7 @@ func (w *world) Compose(r announcement.Round, n int, lang announcement.Language)
 	return announcement.Message{Announcement: r.Announcement.ID, Expires: r.At.Add(time.Hour)}
 }
 
-func (w *world) Channel() announcement.Channel { return announcement.SMS }
+func (w *world) Channel() announcement.Channel { return w.channel }
 
 func (w *world) Send(ctx context.Context, sendID string, _ announcement.ContactPoints, _ announcement.Message) (channel.Handed, error) {
 	_, _, n, err := dispatch.ParseSendID(sendID)
@@ -224,6 +225,20 @@ func TestSomebodyWhoAnsweredIsNotCalled(t *testing.T) {
 		}
 		if len(w.called[1]) != 0 {
 			t.Errorf("receipts: got %v, want none", w.called[1])
+		}
+	})
+}
+
+// TestPushesOverlapByTheHundred: 32 at a time would take a minute and a half for
+// 50,000 phones at a service that answers in 50 ms.
+func TestPushesOverlapByTheHundred(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(1000)
+		w.channel, w.ann.Channels = announcement.WebPush, []announcement.Channel{announcement.WebPush}
+		w.run(t, time.Minute)
+		w.settledOnce(t, announcement.Accepted)
+		if w.most < 200 || w.most > 256 {
+			t.Errorf("%d were on their way at once, want at most 256 and nearly as many", w.most)
 		}
 	})
 }

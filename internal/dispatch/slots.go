@@ -8,7 +8,7 @@ import (
 	"kentongan/internal/announcement"
 )
 
-// slots bounds the calls that are on their way on this node: sent, or about to
+// slots bounds calls that are on their way on this node: sent, or about to
 // be, and not yet durable in the ledger. That number is what a crash repeats.
 //
 // Every emergency channel has a small reserve that nobody else can hold, so a

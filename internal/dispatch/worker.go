@@ -88,7 +88,7 @@ func (p *pass) run(ctx context.Context, settled []bool) {
 			p.leave(wait, "waiting")
 			continue
 		}
-		release, err := p.slots.acquire(ctx, p.job.Lane, p.job.Channel)
+		release, err := p.slots[p.job.Channel].acquire(ctx, p.job.Lane, p.job.Channel)
 		if err != nil {
 			p.leave(0, "stopping")
 			return

@@ -39,6 +39,7 @@ type Entry struct {
 	Read    bool      `json:"read,omitempty"` // the question is "understood", not "safe"
 	Topic   string    `json:"topic,omitempty"`
 	Urgency string    `json:"urgency,omitempty"`
+	Silent  bool      `json:"silent,omitempty"`   // it makes no sound
 	From    string    `json:"from,omitempty"`     // sender of an SMS
 	Back    string    `json:"callback,omitempty"` // where the sender of an SMS wants its receipts
 }

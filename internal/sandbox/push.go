@@ -166,13 +166,16 @@ func (s *Sandbox) receivePush(w http.ResponseWriter, r *http.Request) {
 // top level. What cannot be read is shown as it came.
 func readPush(plain []byte) Entry {
 	var p struct {
-		Notification struct{ Title, Body, Navigate string }
-		Title, Body  string
-		Kind, Token  string
-		Answers      string
-		Link         string
-		Round        int64
-		Asks         *bool
+		Notification struct {
+			Title, Body, Navigate string
+			Silent                bool
+		}
+		Title, Body string
+		Kind, Token string
+		Answers     string
+		Link        string
+		Round       int64
+		Asks        *bool
 	}
 	if json.Unmarshal(plain, &p) != nil {
 		return Entry{Channel: "webpush", Text: string(plain)}
@@ -180,7 +183,7 @@ func readPush(plain []byte) Entry {
 	n := p.Notification
 	e := Entry{
 		Channel: "webpush", Kind: p.Kind, Token: p.Token, Round: p.Round,
-		Title: cmp.Or(n.Title, p.Title), Text: cmp.Or(n.Body, p.Body), Link: cmp.Or(n.Navigate, p.Link),
+		Title: cmp.Or(n.Title, p.Title), Text: cmp.Or(n.Body, p.Body), Link: cmp.Or(n.Navigate, p.Link), Silent: n.Silent,
 	}
 	e.readLink(e.Link)
 	e.Asks = e.Token != ""

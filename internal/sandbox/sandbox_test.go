@@ -621,8 +621,8 @@ func TestReadPush(t *testing.T) {
 	}{
 		{"declarative", `{"web_push":8030,"notification":{"title":"Fire","body":"Out","navigate":"http://h/r/tk"},"token":"tk","asks":true,"kind":"announcement"}`,
 			Entry{Channel: "webpush", Kind: "announcement", Title: "Fire", Text: "Out", Link: "http://h/r/tk", Token: "tk", Asks: true}},
-		{"digest", `{"web_push":8030,"notification":{"title":"Team","navigate":"http://h/t/tk"},"asks":false,"kind":"digest"}`,
-			Entry{Channel: "webpush", Kind: "digest", Title: "Team", Link: "http://h/t/tk"}},
+		{"digest", `{"web_push":8030,"notification":{"title":"Team","navigate":"http://h/t/tk","silent":true},"asks":false,"kind":"digest"}`,
+			Entry{Channel: "webpush", Kind: "digest", Title: "Team", Link: "http://h/t/tk", Silent: true}},
 		{"not JSON", `boo`, Entry{Channel: "webpush", Text: "boo"}},
 	} {
 		if got := readPush([]byte(tc.payload)); got != tc.want {

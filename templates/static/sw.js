@@ -22,8 +22,9 @@ self.addEventListener("push", function (e) {
   const n = m.notification || {}, w = say(n.lang), read = m.answers === "read";
   const options = {
     body: n.body || w.open, lang: n.lang || "id", dir: n.dir || "auto", tag: n.tag || "kentongan", renotify: true, requireInteraction: true,
-    vibrate: [400, 200, 400], timestamp: n.timestamp || Date.now(), icon: "/static/icon-192.png", data: {token: m.token || "", go: n.navigate || "/me", answers: m.answers, title: n.title || w.call}
+    silent: n.silent === true, timestamp: n.timestamp || Date.now(), icon: "/static/icon-192.png", data: {token: m.token || "", go: n.navigate || "/me", answers: m.answers, title: n.title || w.call}
   };
+  if (!options.silent) options.vibrate = [400, 200, 400]; // both at once are refused
   if (m.asks && m.token) options.actions = [{action: "1", title: read ? w.read : w.safe}, {action: "2", title: read ? w.problem : w.help}];
   e.waitUntil(self.registration.showNotification(n.title || w.call, options).then(function () {
     const seen = m.token ? fetch("/r/" + m.token + "/seen?c=webpush", {method: "POST", keepalive: true}).catch(function () {}) : null;

@@ -144,8 +144,8 @@ func newClient(timeout time.Duration, allowPrivate bool) *http.Client {
 		Transport: &http.Transport{
 			DialContext:         dialer.DialContext,
 			ForceAttemptHTTP2:   true,
-			MaxIdleConns:        64,
-			MaxIdleConnsPerHost: 32,
+			MaxIdleConns:        512,
+			MaxIdleConnsPerHost: 256, // where HTTP/2 is not spoken
 			IdleConnTimeout:     90 * time.Second,
 			TLSHandshakeTimeout: 5 * time.Second,
 		},

@@ -48,6 +48,7 @@ type notification struct {
 	Navigate           string                `json:"navigate"`
 	Renotify           bool                  `json:"renotify"`
 	RequireInteraction bool                  `json:"requireInteraction"`
+	Silent             bool                  `json:"silent,omitempty"`
 	Timestamp          int64                 `json:"timestamp"` // milliseconds, as the Notification API has it
 }
 
@@ -73,7 +74,7 @@ func encode(m announcement.Message, limit int) []byte {
 		WebPush: 8030,
 		Notification: notification{
 			Title: m.Title, Body: m.Body, Lang: m.Language, Dir: "auto", Tag: thread(m), Navigate: m.Link, Renotify: true,
-			RequireInteraction: m.Severity == announcement.Extreme || m.Severity == announcement.Severe, Timestamp: m.Sent.UnixMilli(),
+			RequireInteraction: m.Severity == announcement.Extreme || m.Severity == announcement.Severe, Silent: m.Silent, Timestamp: m.Sent.UnixMilli(),
 		},
 		Mode: m.Mode, Token: m.Token, Answers: m.Answers, Asks: m.Asks, Kind: m.Kind, Round: m.Round,
 	}
