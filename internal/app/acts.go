@@ -29,11 +29,11 @@ func (d *desk) opened(ctx context.Context, p web.Principal, id announcement.ID) 
 }
 
 // Escalate takes the next step that calls somebody else now.
-func (d *desk) Escalate(ctx context.Context, p web.Principal, id announcement.ID) (int, error) {
+func (d *desk) Escalate(ctx context.Context, p web.Principal, id announcement.ID, step int) (int, error) {
 	if _, err := d.opened(ctx, p, id); err != nil {
 		return 0, err
 	}
-	n, err := d.tracker.Escalate(ctx, id, p.Actor)
+	n, err := d.tracker.Escalate(ctx, id, step, p.Actor)
 	switch {
 	case errors.Is(err, tracker.ErrNoStep):
 		return 0, web.ErrConflict
@@ -137,7 +137,7 @@ func (d *desk) Act(ctx context.Context, id announcement.ID, kind announcement.Me
 			return web.Act{}, fmt.Errorf("%w: %w", web.ErrNotYet, err)
 		}
 		concerns = func(int) bool { return false }
-		act.People = len(next.To)
+		act.People, act.Step = len(next.To), next.Step
 		for _, c := range next.To {
 			about = max(about, c.Count)
 			if len(act.Who) < shownExcluded {

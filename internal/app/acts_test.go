@@ -115,7 +115,7 @@ func TestEscalateNowTakesTheNextStep(t *testing.T) {
 	rehearse(t, crew, func(h *rehearsal) {
 		fire := h.Announce("Fire in hall 3", to("siti"))
 		h.Phone("siti").ExpectSMS("Fire in hall 3")
-		if n, err := h.house.desk.Escalate(h.t.Context(), hr, fire); err != nil || n != 1 {
+		if n, err := h.house.desk.Escalate(h.t.Context(), hr, fire, 0); err != nil || n != 1 {
 			t.Fatalf("got %d, %v, want one manager called", n, err)
 		}
 		h.settle()

@@ -364,19 +364,21 @@ func (d *desk) mark(ctx context.Context, id announcement.ID, by announcement.Per
 	if len(bad) > 0 {
 		return bad
 	}
-	note, err := d.keepNote(ctx, id, m.Note)
-	if err != nil {
-		return err
-	}
 	if m.Ref == "" {
 		m.Ref = string(announcement.NewID())
 	}
-	err = d.write(ctx, announcement.Fact{Announcement: id, Kind: announcement.KindVouched, At: d.now().UTC(), Actor: actor,
-		Vouched: &announcement.Vouched{Number: m.Index, Answer: m.Answer, By: by, How: m.How, Note: note, Said: d.said(m.Said, v), Ref: shorten(m.Ref)}})
-	if err != nil {
-		return err
-	}
-	return d.caughtUp(ctx)
+	return d.presses.once("mark"+string(id)+m.Ref, func() error {
+		note, err := d.keepNote(ctx, id, m.Note)
+		if err != nil {
+			return err
+		}
+		err = d.write(ctx, announcement.Fact{Announcement: id, Kind: announcement.KindVouched, At: d.now().UTC(), Actor: actor,
+			Vouched: &announcement.Vouched{Number: m.Index, Answer: m.Answer, By: by, How: m.How, Note: note, Said: d.said(m.Said, v), Ref: shorten(m.Ref)}})
+		if err != nil {
+			return err
+		}
+		return d.caughtUp(ctx)
+	})
 }
 
 // ClaimAt says from the console who handles a call for help, or how it was resolved.

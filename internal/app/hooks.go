@@ -542,10 +542,11 @@ type replyLimit struct {
 	past  map[string][]time.Time
 	last  map[string]string
 	daily map[string]time.Time // of strangers
+	sent  map[string]time.Time // texts to one person, by number and text
 }
 
 func newReplyLimit() *replyLimit {
-	return &replyLimit{past: map[string][]time.Time{}, last: map[string]string{}, daily: map[string]time.Time{}}
+	return &replyLimit{past: map[string][]time.Time{}, last: map[string]string{}, daily: map[string]time.Time{}, sent: map[string]time.Time{}}
 }
 
 // firstToday reports whether this kind of answer is the number's first in 24 hours.
@@ -561,6 +562,27 @@ func (r *replyLimit) firstToday(from, kind string, now time.Time) bool {
 	}
 	r.daily[key] = now
 	return true
+}
+
+// again reports whether this text went to this number less than a minute ago.
+func (r *replyLimit) again(to, text string, now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.sent) > 10_000 {
+		clear(r.sent)
+	}
+	if at, ok := r.sent[to+text]; ok && now.Sub(at) < time.Minute {
+		return true
+	}
+	r.sent[to+text] = now
+	return false
+}
+
+// failed lets a text that did not go out be tried again at once.
+func (r *replyLimit) failed(to, text string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.sent, to+text)
 }
 
 func (r *replyLimit) allow(from, body string, help bool, now time.Time) bool {

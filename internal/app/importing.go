@@ -461,8 +461,12 @@ func (d *desk) textOne(ctx context.Context, person announcement.PersonID, text s
 		return announcement.FieldErrors{{Field: "sms", Why: "This person has no number that can take an SMS."}}
 	}
 	now := d.now().UTC()
+	if d.replies.again(to.Mobile, text, now) {
+		return nil // the same form, sent twice
+	}
 	_, err := sender.Send(ctx, "", to, announcement.Message{Language: lang, SMS: text, Sent: now, Expires: now.Add(noteLife)})
 	if err != nil {
+		d.replies.failed(to.Mobile, text)
 		d.providers.note(announcement.SMS, announcement.Failed, string(channel.ReasonOf(err)))
 		return announcement.FieldErrors{{Field: "sms", Why: "The SMS provider did not take it: " + string(channel.ReasonOf(err))}}
 	}

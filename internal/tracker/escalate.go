@@ -256,9 +256,10 @@ func (t *Tracker) callsOthersAt(id announcement.ID, s Situation, step int) bool 
 	return t.entries[id].firedAt(step).IsZero() && s.Announcement.Policy.Steps[step-1].Whom != announcement.CallRecipient
 }
 
-// Escalate takes the next step that calls managers or the duty list now, because
-// actor asks for it, and returns how many people it calls.
-func (t *Tracker) Escalate(ctx context.Context, id announcement.ID, actor announcement.Actor) (int, error) {
+// Escalate takes a step that calls managers or the duty list now, because actor
+// asks for it, and returns how many people it calls: 0 when the step was taken
+// already, by the clock, another person or the same press. Step 0 is the next one.
+func (t *Tracker) Escalate(ctx context.Context, id announcement.ID, step int, actor announcement.Actor) (int, error) {
 	if err := t.CatchUp(ctx); err != nil {
 		return 0, err
 	}
@@ -267,7 +268,7 @@ func (t *Tracker) Escalate(ctx context.Context, id announcement.ID, actor announ
 		return 0, err
 	}
 	for i := range s.Announcement.Policy.Steps {
-		if !t.callsOthersAt(id, s, i+1) {
+		if step != 0 && step != i+1 || !t.callsOthersAt(id, s, i+1) {
 			continue
 		}
 		d := Decide(s, i+1)
@@ -277,6 +278,9 @@ func (t *Tracker) Escalate(ctx context.Context, id announcement.ID, actor announ
 			continue // taken at this moment by the clock or another person
 		}
 		return len(d.To), err
+	}
+	if step > 0 && step <= len(s.Announcement.Policy.Steps) {
+		return 0, nil
 	}
 	return 0, ErrNoStep
 }

@@ -3,6 +3,7 @@ package web
 import (
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"kentongan/internal/announcement"
@@ -113,7 +114,8 @@ func (s *Server) resend(r *http.Request, _ *actView) (string, error) {
 }
 
 func (s *Server) escalate(r *http.Request, _ *actView) (string, error) {
-	_, err := s.Desk.Escalate(r.Context(), principalOf(r.Context()), announcement.ID(r.PathValue("id")))
+	step, _ := strconv.Atoi(r.PostFormValue("step"))
+	_, err := s.Desk.Escalate(r.Context(), principalOf(r.Context()), announcement.ID(r.PathValue("id")), step)
 	if errors.Is(err, ErrConflict) {
 		return "no-step", nil
 	}

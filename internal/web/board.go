@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -269,14 +271,27 @@ func (s *Server) boardPeople(w http.ResponseWriter, r *http.Request) {
 
 type personView struct {
 	boardView
+	marked
 	Person  Recipient
 	History []Entry
 	Nonce   string
 }
 
+// marked is how a mark was filled in that was refused.
+type marked struct{ Given url.Values }
+
+// Chosen reports whether a choice was made.
+func (m marked) Chosen(name string, value any) bool {
+	return slices.Contains(m.Given[name], fmt.Sprint(value))
+}
+
 func (s *Server) boardPerson(w http.ResponseWriter, r *http.Request) {
+	s.showRecipient(w, r, http.StatusOK, nil)
+}
+
+func (s *Server) showRecipient(w http.ResponseWriter, r *http.Request, status int, errs announcement.FieldErrors) {
 	n, err := index(r.PathValue("n"))
-	v := personView{Nonce: newNonce()}
+	v := personView{Nonce: newNonce(), marked: marked{r.PostForm}}
 	if err == nil {
 		v.boardView, err = s.boardView(r)
 	}
@@ -288,7 +303,10 @@ func (s *Server) boardPerson(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v.Title = v.Person.Name.Name + " - " + v.Heading()
-	s.show(w, r, http.StatusOK, "board", "person", v)
+	if v.Errors = errs; len(errs) > 0 {
+		v.Title = v.T("Error:") + " " + v.Title
+	}
+	s.show(w, r, status, "board", "person", v)
 }
 
 func index(text string) (int, error) {
@@ -304,11 +322,15 @@ func (s *Server) readMark(r *http.Request, n int) (Mark, error) {
 	a, _ := strconv.Atoi(r.PostFormValue("a"))
 	m := Mark{Index: n, Answer: announcement.Answer(a), How: announcement.How(r.PostFormValue("how")), Note: r.PostFormValue("note"), Ref: refOf(r.PostFormValue("k")) + "-" + strconv.Itoa(n) + "-" + strconv.Itoa(a),
 		Said: s.saidAt(r.PostFormValue("said"), r.PostFormValue("sent"))}
+	var bad announcement.FieldErrors
 	if !m.Answer.Valid() {
-		return m, announcement.FieldErrors{{Field: "a", Why: "Choose one of the answers."}}
+		bad = append(bad, &announcement.FieldError{Field: "a", Why: "Choose one of the answers."})
 	}
 	if !m.How.Valid() {
-		return m, announcement.FieldErrors{{Field: "how", Why: "Say how you know."}}
+		bad = append(bad, &announcement.FieldError{Field: "how", Why: "Say how you know."})
+	}
+	if len(bad) > 0 {
+		return m, bad
 	}
 	return m, nil
 }
@@ -321,6 +343,10 @@ func (s *Server) boardMark(w http.ResponseWriter, r *http.Request) {
 	}
 	if err == nil {
 		err = s.Desk.MarkAt(r.Context(), principalOf(r.Context()), announcement.ID(r.PathValue("id")), m)
+	}
+	if errs := faults(err); errs != nil {
+		s.showRecipient(w, r, http.StatusUnprocessableEntity, errs)
+		return
 	}
 	s.back(w, r, "mark", "/alerts/"+r.PathValue("id")+"/people/"+r.PathValue("n")+"?done=marked", err)
 }

@@ -435,9 +435,10 @@ type Desk interface {
 	// (escalate), SayAlert (resend), SayUpdate, SayCorrection or SayAllClear. words are those of an
 	// update.
 	Act(ctx context.Context, id announcement.ID, kind announcement.MessageKind, words map[announcement.Language]string) (Act, error)
-	// Escalate takes the next step that calls managers or the duty list now, and
-	// returns how many of them are called. ErrConflict when no such step is left.
-	Escalate(ctx context.Context, p Principal, id announcement.ID) (called int, err error)
+	// Escalate takes a step that calls managers or the duty list now, and returns how
+	// many of them are called: 0 when it was taken already. Step 0 is the next one;
+	// ErrConflict when none is left.
+	Escalate(ctx context.Context, p Principal, id announcement.ID, step int) (called int, err error)
 	// Resend sends the SMS again to those without an answer for whom it failed, through
 	// the second provider where there is one, and returns how many there are.
 	// ErrConflict within two minutes of the last time.
@@ -504,6 +505,7 @@ type SavedDraft struct {
 // Act is what an act would do, before it does.
 type Act struct {
 	People int    // who would be told
+	Step   int    // of an escalation: which one, so that a second press takes no other
 	Who    []Name // of an escalation: the managers, or the duty list; at most 200
 	Push   map[announcement.Language][2]string
 	SMS    map[announcement.Language]SMSPreview

@@ -348,7 +348,7 @@ func (h *house) Act(_ context.Context, _ announcement.ID, kind announcement.Mess
 		SMS: map[announcement.Language]SMSPreview{announcement.English: {Text: "PT SinarAbc: " + string(kind) + " " + words[announcement.English], Segments: 1}}}, nil
 }
 func (h *house) Resend(context.Context, Principal, announcement.ID) (int, error) { return 80, nil }
-func (h *house) Escalate(context.Context, Principal, announcement.ID) (int, error) {
+func (h *house) Escalate(context.Context, Principal, announcement.ID, int) (int, error) {
 	return 3, nil
 }
 func (h *house) Update(_ context.Context, _ Principal, _ announcement.ID, words map[announcement.Language]string) (int, error) {

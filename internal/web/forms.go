@@ -40,7 +40,6 @@ var notices = map[string]string{
 	"too-soon":        "They were called again less than 5 minutes ago.",
 	"called-one":      "They are being called again on every channel.",
 	"too-soon-one":    "This person was called again less than 5 minutes ago.",
-	"tick":            "Tick the people first.",
 	"handled":         "Marked as handled.",
 	"assigned":        "The text now stands under their name. Call them, then mark it as handled.",
 	"filed":           "The text is filed here. If it says how they are, mark them below.",

@@ -113,6 +113,8 @@ var exhibits = []exhibit{
 	}},
 	{name: "team-help-resolved", path: "/t/" + goodToken, set: resolved},
 	{name: "team-closed", path: "/t/" + goodToken, set: func(_ testing.TB, c *company) { c.end(announcement.AsAllClear) }},
+	{name: "team-faults", path: "/t/" + goodToken + "/mark", asked: "2210", form: []string{"a=1"}, want: http.StatusUnprocessableEntity},
+	{name: "team-faults-ticked", path: "/t/" + goodToken + "/mark", asked: "2210", form: []string{"n=1&n=3&how=saw"}, want: http.StatusUnprocessableEntity},
 	{name: "team-marked", path: "/t/" + goodToken + "?done=marked"},
 
 	{name: "enrol", path: "/e/code1"},
@@ -282,6 +284,7 @@ var exhibits = []exhibit{
 	{name: "board-people-of-team", path: "/alerts/a1/people?team=1100"},
 	{name: "board-person-handled", path: "/alerts/a1/people/1"},
 	{name: "board-person-resolved", path: "/alerts/a1/people/0", set: resolved},
+	{name: "board-person-faults", path: "/alerts/a1/people/1/mark", asked: "2210", form: []string{"a=1"}, want: http.StatusUnprocessableEntity},
 	{name: "board-person-late", path: "/alerts/a1/people/11"},
 	{name: "board-person-vouched", path: "/alerts/a1/people/10?done=marked"},
 	{name: "act-remind", path: "/alerts/a1/remind"},
@@ -310,7 +313,6 @@ var exhibits = []exhibit{
 	{name: "act-correct-again", path: "/alerts/a1/correct", set: func(_ testing.TB, c *company) { c.end(announcement.AsAllClear) }},
 
 	{name: "trouble-not-found", path: "/nowhere", want: http.StatusNotFound},
-	{name: "trouble-faults", path: "/alerts/a1/people/1/mark", form: []string{"a=1"}, want: http.StatusUnprocessableEntity},
 	{name: "trouble-not-now", path: "/alerts/a1", set: func(_ testing.TB, c *company) { c.deskErr = ErrNotYet }, want: http.StatusServiceUnavailable},
 	{name: "trouble-internal", path: "/alerts/a1", set: func(_ testing.TB, c *company) { c.deskErr = fs.ErrClosed }, want: http.StatusInternalServerError},
 }

@@ -34,6 +34,7 @@ func (s *Server) routeTeam(mux *http.ServeMux) {
 type teamView struct {
 	page
 	TeamPage
+	marked
 	Token     string
 	Band      string
 	Nonce     string
@@ -78,15 +79,31 @@ func (v teamView) In(state announcement.State) []Recipient {
 	return out
 }
 
-func (s *Server) teamPage(w http.ResponseWriter, r *http.Request) {
-	s.showTeam(w, r, http.StatusOK, "")
+// First is the first on the page whom somebody can tick; -1 for nobody.
+func (v teamView) First() int {
+	for _, state := range v.States() {
+		for _, r := range v.In(state) {
+			return r.Index
+		}
+	}
+	return -1
 }
 
-// showTeam shows the page, with a word on what came of an act.
-func (s *Server) showTeam(w http.ResponseWriter, r *http.Request, status int, word string) {
-	if v, ok := s.teamView(w, r, word); ok {
-		s.show(w, r, status, "team", "team", v)
+func (s *Server) teamPage(w http.ResponseWriter, r *http.Request) {
+	s.showTeam(w, r, http.StatusOK, "", nil)
+}
+
+// showTeam shows the page, with a word on what came of an act, or with what is wrong
+// with a mark.
+func (s *Server) showTeam(w http.ResponseWriter, r *http.Request, status int, word string, errs announcement.FieldErrors) {
+	v, ok := s.teamView(w, r, word)
+	if !ok {
+		return
 	}
+	if v.Errors = errs; len(errs) > 0 {
+		v.Title = v.T("Error:") + " " + v.Title
+	}
+	s.show(w, r, status, "team", "team", v)
 }
 
 // teamView is what a manager sees, or it says why they see nothing.
@@ -106,7 +123,7 @@ func (s *Server) teamView(w http.ResponseWriter, r *http.Request, word string) (
 		t.Text = text
 	}
 	p.Zone = t.Announcement.Zone
-	v := teamView{page: p, TeamPage: t, Token: r.PathValue("token"), Band: bandOf(t.Announcement.Mode, t.Announcement.Severity), Nonce: newNonce()}
+	v := teamView{page: p, TeamPage: t, Token: r.PathValue("token"), Band: bandOf(t.Announcement.Mode, t.Announcement.Severity), Nonce: newNonce(), marked: marked{r.PostForm}}
 	v.Accounted = t.Counts.NeedHelp + t.Counts.Confirmed + t.Counts.NotOnSite
 	v.Title = t.Text.Title
 	if t.Announcement.Mode == announcement.Drill {
@@ -133,7 +150,7 @@ func (s *Server) teamClaim(w http.ResponseWriter, r *http.Request) {
 		err = s.Phone.TeamClaim(r.Context(), r.PathValue("token"), n, resolved)
 	}
 	if errors.Is(err, ErrConflict) {
-		s.showTeam(w, r, http.StatusConflict, "Somebody else was first. Their name stands below.")
+		s.showTeam(w, r, http.StatusConflict, "Somebody else was first. Their name stands below.", nil)
 		return
 	}
 	s.backToTeam(w, r, done, err)
@@ -146,21 +163,22 @@ func (s *Server) teamMark(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var marks []Mark
+	_, err := s.readMark(r, 0) // the same for all of them
+	bad := faults(err)
 	for _, text := range r.PostForm["n"] {
 		n, err := strconv.Atoi(text)
 		if err != nil {
 			s.backToTeam(w, r, "", ErrNotFound)
 			return
 		}
-		m, err := s.readMark(r, n)
-		if err != nil {
-			s.backToTeam(w, r, "", err)
-			return
-		}
+		m, _ := s.readMark(r, n)
 		marks = append(marks, m)
 	}
 	if len(marks) == 0 {
-		s.backToTeam(w, r, "tick", nil)
+		bad = append(announcement.FieldErrors{{Field: "n", Why: "Tick the people first."}}, bad...)
+	}
+	if len(bad) > 0 {
+		s.showTeam(w, r, http.StatusUnprocessableEntity, "", bad)
 		return
 	}
 	s.backToTeam(w, r, "marked", s.Phone.TeamMark(r.Context(), r.PathValue("token"), marks))
