@@ -47,6 +47,7 @@ type desk struct {
 	trials     *trials
 	noting     sync.Mutex // held while the date of a shown notification is kept
 	presses    presses
+	receipts   presses // what networks said a moment ago
 }
 
 // topics of the hub: an announcement, and a person.

@@ -62,8 +62,37 @@ func (d *desk) Status(ctx context.Context, r web.HookRequest) error {
 	case number >= len(v.Roster.Recipients)+len(v.Roster.Lines)+len(v.Roster.Duty):
 		return nil
 	}
-	return d.write(ctx, announcement.Fact{Announcement: v.Announcement.ID, Kind: announcement.KindReceipt, At: d.now().UTC(), Actor: announcement.ByNetwork,
-		Receipt: &announcement.Receipt{Round: round, Channel: announcement.SMS, Number: number, Rank: rank, Failure: failure}})
+	said := announcement.Receipt{Round: round, Channel: announcement.SMS, Number: number, Rank: rank, Failure: failure}
+	return d.receipts.once(fmt.Sprint(id, said), func() error { return d.receipt(ctx, v, said) })
+}
+
+// receipt writes what a network said, unless the ledger says so already: a signed
+// callback can be posted again for ever, and must not fill the disk.
+func (d *desk) receipt(ctx context.Context, v tracker.View, said announcement.Receipt) error {
+	id := v.Announcement.ID
+	fact := announcement.Fact{Announcement: id, Kind: announcement.KindReceipt, At: d.now().UTC(), Actor: announcement.ByNetwork, Receipt: &said}
+	if !v.ToRecipients(said.Round) { // managers and the duty list: few
+		_, err := d.ledger.Once(ctx, fmt.Sprintf("%d-%d-%d", said.Round, said.Number, said.Rank), fact)
+		if err != nil && !errors.Is(err, ledger.ErrAlready) {
+			return fmt.Errorf("%w: %w", web.ErrNotYet, err)
+		}
+		return nil
+	}
+	if said.Number >= len(v.Roster.Recipients) {
+		return nil
+	}
+	if details, err := d.tracker.Details(ctx, id, []int{said.Number}); err == nil && details[0].Ladder[said.Channel].Rank >= said.Rank {
+		for _, seq := range d.tracker.Records(id, said.Number) { // it may be of another round, and new
+			r, err := d.ledger.At(ctx, seq)
+			if err != nil {
+				break // rather twice than never
+			}
+			if slices.ContainsFunc(r.Facts, func(f announcement.Fact) bool { return f.Receipt != nil && *f.Receipt == said }) {
+				return nil
+			}
+		}
+	}
+	return d.write(ctx, fact)
 }
 
 // Message handles one inbound SMS and returns the answer-back as TwiML once

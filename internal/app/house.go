@@ -198,6 +198,9 @@ func (h *House) openLedger(ctx context.Context, secret *keys) (*nats.Conn, error
 		return nil, err
 	}
 	h.closers = append(h.closers, closeNATS)
+	if err := h.keepReplicas(ctx, nc); err != nil {
+		return nil, err
+	}
 	js, err := ledger.OpenJetStream(ctx, nc, ledger.Options{Replicas: h.config.Replicas, Now: h.now, Log: h.log})
 	if err != nil {
 		return nil, fmt.Errorf("open ledger: %w", err)
@@ -213,6 +216,21 @@ func (h *House) openLedger(ctx context.Context, secret *keys) (*nats.Conn, error
 	}
 	h.vault = notedVault{vault, &h.writes}
 	return nc, nil
+}
+
+// keepReplicas raises the number of copies to what the ledger has: a variable that
+// is missing on one node must not take the others' copies away.
+func (h *House) keepReplicas(ctx context.Context, nc *nats.Conn) error {
+	have, err := ledger.Replicas(ctx, nc)
+	if err != nil {
+		return err
+	}
+	if have > max(h.config.Replicas, 1) {
+		h.log.Warn("KENTONGAN_REPLICAS is less than the ledger has; its copies are kept. Set it to the same on every node, or lower them with the nats command if that is meant",
+			"configured", h.config.Replicas, "kept", have)
+		h.config.Replicas = have
+	}
+	return nil
 }
 
 // openPeople brings the sample company into an empty sandbox, and keeps sample

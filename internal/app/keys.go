@@ -53,16 +53,40 @@ func makeKeys(path string) (*keys, error) {
 	if err != nil {
 		return nil, err
 	}
-	// O_EXCL: two nodes that start at once on one folder must not each keep their own.
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("write keys: %w", err)
-	}
-	_, werr := f.Write(b)
-	if err := errors.Join(werr, f.Sync(), f.Close()); err != nil {
+	if err := keepOnce(path, b); errors.Is(err, os.ErrExist) {
+		return loadKeys(filepath.Dir(path)) // another node on this folder was first, and all must have the same
+	} else if err != nil {
 		return nil, fmt.Errorf("write keys: %w", err)
 	}
 	return k, nil
+}
+
+// keepOnce makes a file that is whole or not there, whatever happens meanwhile,
+// unless one is there already.
+func keepOnce(path string, content []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(f.Name()) }()
+	_, werr := f.Write(content)
+	if err := errors.Join(werr, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	err = os.Link(f.Name(), path) // a rename would replace what is there
+	if err != nil && !errors.Is(err, os.ErrExist) {
+		if _, there := os.Stat(path); errors.Is(there, os.ErrNotExist) { // a file system without links
+			err = os.Rename(f.Name(), path)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	folder, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
 }
 
 const base58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"

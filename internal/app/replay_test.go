@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"kentongan/internal/announcement"
 	"kentongan/internal/channel/sms"
 	"kentongan/internal/ledger"
+	"kentongan/internal/sandbox"
 	"kentongan/internal/tracker"
 	"kentongan/internal/web"
 )
@@ -203,5 +205,46 @@ func TestNodeThatStillReadsTheLedgerKnowsThatItDoesNotKnow(t *testing.T) {
 		<-ended
 		h.settle()
 		h.ExpectState(fire, "siti", announcement.NeedsHelp)
+	})
+}
+
+// TestReplayedReceiptIsOneFact lets the provider post each callback five times, in
+// the wrong order, and somebody post them again when the node has forgotten them.
+func TestReplayedReceiptIsOneFact(t *testing.T) {
+	rehearse(t, crew, func(h *rehearsal) {
+		h.beyond(http.MethodPost, "/sandbox/behave", sandbox.Behaviour{Channel: "sms", Repeat: 5, Reorder: true}, nil)
+		fire := h.Announce("Fire in hall 3", to("siti"), steps(time.Hour, step(time.Minute, announcement.CallRecipient), step(2*time.Minute, announcement.CallManager)))
+		h.After(3 * time.Minute)
+		receipts := func() map[announcement.Receipt]int {
+			n := map[announcement.Receipt]int{}
+			err := h.house.ledger.Read(h.t.Context(), fire, func(r ledger.Record) error {
+				for _, f := range r.Facts {
+					if f.Receipt != nil {
+						n[*f.Receipt]++
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				h.t.Fatal(err)
+			}
+			return n
+		}
+		got := receipts()
+		if len(got) != 6 { // sent and delivered: of the alert, the reminder, and the digest
+			t.Errorf("%d receipts, want six: %v", len(got), got)
+		}
+		d := h.house.desk
+		v, _ := d.tracker.View(fire)
+		for said := range got {
+			if err := d.receipt(h.t.Context(), v, said); err != nil { // as when nothing is remembered
+				t.Errorf("%+v: %v", said, err)
+			}
+		}
+		for said, times := range receipts() {
+			if times != 1 {
+				t.Errorf("%+v is %d facts, want one", said, times)
+			}
+		}
 	})
 }

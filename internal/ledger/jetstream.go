@@ -72,6 +72,20 @@ func OpenJetStream(ctx context.Context, nc *nats.Conn, o Options) (*JetStream, e
 	return newJetStream(js, stream, o), nil
 }
 
+// Replicas returns how many copies of the ledger there are on the servers, 0 when
+// there is none yet.
+func Replicas(ctx context.Context, nc *nats.Conn) (int, error) {
+	l, err := ReadJetStream(ctx, nc, Options{})
+	if errors.Is(err, ErrNone) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	return l.stream.CachedInfo().Config.Replicas, nil
+}
+
 // ErrNone says that a server holds no ledger.
 var ErrNone = errors.New("there is no ledger on this NATS server")
 
