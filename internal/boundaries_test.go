@@ -38,6 +38,7 @@ var doors = map[string]string{
 	"rsc.io/qr":                             "web",
 	"github.com/go-webauthn/webauthn":       "app",
 	"github.com/pquerna/otp":                "app",
+	"github.com/coreos/go-oidc":             "app",
 }
 
 func TestImportDirections(t *testing.T) {

@@ -21,6 +21,7 @@ import (
 type access struct {
 	*accounts
 	sessions  *sessions
+	sso       *sso // nil: there is none
 	vault     ledger.Vault
 	bootstrap string
 	open      bool
@@ -52,7 +53,7 @@ func openAccess(ctx context.Context, vault ledger.Vault, c *Config, key []byte, 
 	if err != nil {
 		return nil, err
 	}
-	a := &access{accounts: people, sessions: open, vault: vault, bootstrap: c.BootstrapToken, open: c.Sandbox, tokens: map[string]token{}}
+	a := &access{accounts: people, sessions: open, sso: newSSO(c, now), vault: vault, bootstrap: c.BootstrapToken, open: c.Sandbox, tokens: map[string]token{}}
 	if err := keepUp(ctx, vault, "token.", "tokens", a.learn); err != nil {
 		return nil, err
 	}

@@ -48,6 +48,7 @@ type account struct {
 	Role     web.Role    `json:"role"`
 	Runs     bool        `json:"runs,omitempty"` // administrator: invites others and ends their access
 	Ended    bool        `json:"ended,omitempty"`
+	SSO      bool        `json:"sso,omitempty"` // the company's own sign-in lets them in
 	Passkeys []passkey   `json:"passkeys,omitempty"`
 	Password string      `json:"password,omitempty"` // argon2id, see hashPassword
 	Secret   string      `json:"secret,omitempty"`   // of the app that makes codes
@@ -139,7 +140,7 @@ func (a *accounts) store(ctx context.Context, c account, write func(context.Cont
 
 // canEnter reports whether there is a way to sign in with the account.
 func (c account) canEnter() bool {
-	return !c.Ended && (len(c.Passkeys) > 0 || c.Password != "" && c.Proved)
+	return !c.Ended && (c.SSO || len(c.Passkeys) > 0 || c.Password != "" && c.Proved)
 }
 
 func (c account) actor() announcement.Actor { return announcement.Actor("account:" + c.ID) }

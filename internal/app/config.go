@@ -50,13 +50,22 @@ type Config struct {
 	PushSubject string   `name:"push-subject" env:"KENTONGAN_PUSH_SUBJECT" help:"Contact for push services: an e-mail address or an https URL. Empty: web push is off."`
 	PushHosts   []string `name:"push-hosts" env:"KENTONGAN_PUSH_HOSTS" help:"Hosts of push services, comma separated; a leading dot allows sub-domains. Empty: the known ones."`
 
-	BootstrapToken string        `name:"bootstrap-token" env:"KENTONGAN_BOOTSTRAP_TOKEN" help:"First sender token, for scripts (secret)."`
-	Duty           string        `name:"duty" env:"KENTONGAN_DUTY" help:"Employee numbers of the duty list, comma separated. Empty: whoever has no manager."`
-	Zone           string        `name:"zone" env:"KENTONGAN_ZONE" default:"Asia/Jakarta" help:"Time zone in which times are shown."`
-	Countdown      time.Duration `name:"countdown" env:"KENTONGAN_COUNTDOWN" default:"10s" help:"How long a confirmed alert of the console can still be cancelled before it goes out: 0s to 30s. The API sends at once."`
-	SMSPrice       int           `name:"sms-price" env:"KENTONGAN_SMS_PRICE" default:"0" help:"Price of one SMS segment in whole units of the currency, for the cost shown before sending. 0: not shown."`
-	Currency       string        `name:"currency" env:"KENTONGAN_CURRENCY" default:"Rp" help:"Currency that stands before a price."`
-	InFlight       int           `name:"in-flight" env:"KENTONGAN_IN_FLIGHT" default:"32" help:"Most SMS under way at once, and so the most that a crash can repeat; eight times as many web pushes, of which a second one replaces the first."`
+	BootstrapToken     string   `name:"bootstrap-token" env:"KENTONGAN_BOOTSTRAP_TOKEN" help:"First sender token, for scripts (secret)."`
+	OIDCIssuer         string   `name:"oidc-issuer" env:"KENTONGAN_OIDC_ISSUER" help:"Address of the company's own sign-in (OpenID Connect). Empty: none."`
+	OIDCClientID       string   `name:"oidc-client-id" env:"KENTONGAN_OIDC_CLIENT_ID" help:"Client ID there; the redirect URI is <public-url>/signin/sso/back."`
+	OIDCClientSecret   string   `name:"oidc-client-secret" env:"KENTONGAN_OIDC_CLIENT_SECRET" help:"Client secret there (secret)."`
+	OIDCScopes         []string `name:"oidc-scopes" env:"KENTONGAN_OIDC_SCOPES" help:"Scopes to ask for besides openid, profile and email, comma separated."`
+	OIDCClaim          string   `name:"oidc-claim" env:"KENTONGAN_OIDC_CLAIM" default:"groups" help:"Claim that names somebody's groups or roles."`
+	OIDCAdministrators []string `name:"oidc-administrators" env:"KENTONGAN_OIDC_ADMINISTRATORS" help:"Values of that claim that make an administrator, comma separated."`
+	OIDCSenders        []string `name:"oidc-senders" env:"KENTONGAN_OIDC_SENDERS" help:"Values of that claim that make a sender, comma separated."`
+	OIDCViewers        []string `name:"oidc-viewers" env:"KENTONGAN_OIDC_VIEWERS" help:"Values of that claim that make a viewer, comma separated. Nobody else comes in."`
+
+	Duty      string        `name:"duty" env:"KENTONGAN_DUTY" help:"Employee numbers of the duty list, comma separated. Empty: whoever has no manager."`
+	Zone      string        `name:"zone" env:"KENTONGAN_ZONE" default:"Asia/Jakarta" help:"Time zone in which times are shown."`
+	Countdown time.Duration `name:"countdown" env:"KENTONGAN_COUNTDOWN" default:"10s" help:"How long a confirmed alert of the console can still be cancelled before it goes out: 0s to 30s. The API sends at once."`
+	SMSPrice  int           `name:"sms-price" env:"KENTONGAN_SMS_PRICE" default:"0" help:"Price of one SMS segment in whole units of the currency, for the cost shown before sending. 0: not shown."`
+	Currency  string        `name:"currency" env:"KENTONGAN_CURRENCY" default:"Rp" help:"Currency that stands before a price."`
+	InFlight  int           `name:"in-flight" env:"KENTONGAN_IN_FLIGHT" default:"32" help:"Most SMS under way at once, and so the most that a crash can repeat; eight times as many web pushes, of which a second one replaces the first."`
 
 	Sandbox       bool   `name:"sandbox" help:"Run with sample people, a stand-in for the SMS provider and the push services, and a page of phones."`
 	SandboxListen string `name:"sandbox-listen" env:"KENTONGAN_SANDBOX_LISTEN" default:"127.0.0.1:8081" help:"Address of the stand-ins and the page of phones."`
@@ -68,7 +77,7 @@ type Config struct {
 func (c *Config) subscriptionID(endpoint string) string { return webpush.SubscriptionID(endpoint) }
 
 // secrets can be read from a file named by NAME_FILE.
-var secrets = []string{"KENTONGAN_TWILIO_AUTH_TOKEN", "KENTONGAN_SMS2_AUTH_TOKEN", "KENTONGAN_BOOTSTRAP_TOKEN", "KENTONGAN_REDIS_URL", "KENTONGAN_NATS_URL", "KENTONGAN_TOKEN"}
+var secrets = []string{"KENTONGAN_TWILIO_AUTH_TOKEN", "KENTONGAN_SMS2_AUTH_TOKEN", "KENTONGAN_BOOTSTRAP_TOKEN", "KENTONGAN_OIDC_CLIENT_SECRET", "KENTONGAN_REDIS_URL", "KENTONGAN_NATS_URL", "KENTONGAN_TOKEN"}
 
 // PrepareEnvironment puts the content of every NAME_FILE into NAME, and takes
 // away variables without a value: an example file lists every name, and an
@@ -167,6 +176,7 @@ func (c *Config) Complete() error {
 	c.checkServers(refuse)
 	c.checkSMS(refuse)
 	c.checkPush(refuse)
+	c.checkSSO(refuse)
 	if c.BootstrapToken != "" && len(c.BootstrapToken) < 16 {
 		refuse("KENTONGAN_BOOTSTRAP_TOKEN", "use at least 16 characters")
 	}
@@ -183,6 +193,30 @@ func (c *Config) Complete() error {
 		return bad
 	}
 	return nil
+}
+
+// checkSSO wants the company's own sign-in whole: one that lets nobody in, or that
+// anybody on the way can read, is refused.
+func (c *Config) checkSSO(refuse refusal) {
+	if c.OIDCIssuer == "" {
+		if c.OIDCClientID != "" || c.OIDCClientSecret != "" {
+			refuse("KENTONGAN_OIDC_ISSUER", "needed with KENTONGAN_OIDC_CLIENT_ID")
+		}
+		return
+	}
+	u, err := url.Parse(c.OIDCIssuer)
+	switch {
+	case err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http":
+		refuse("KENTONGAN_OIDC_ISSUER", "must be the https address of the provider")
+	case u.Scheme == "http" && u.Hostname() != "localhost" && !net.ParseIP(u.Hostname()).IsLoopback():
+		refuse("KENTONGAN_OIDC_ISSUER", "must begin with https: whoever can read the way could sign in as anybody")
+	}
+	if c.OIDCClientID == "" {
+		refuse("KENTONGAN_OIDC_CLIENT_ID", "needed with KENTONGAN_OIDC_ISSUER")
+	}
+	if len(c.OIDCAdministrators)+len(c.OIDCSenders)+len(c.OIDCViewers) == 0 {
+		refuse("KENTONGAN_OIDC_SENDERS", "needed with KENTONGAN_OIDC_ISSUER, or KENTONGAN_OIDC_ADMINISTRATORS or KENTONGAN_OIDC_VIEWERS: without one nobody comes in")
+	}
 }
 
 type refusal func(variable, format string, args ...any)

@@ -81,7 +81,7 @@ func (a *access) AccountOf(_ context.Context, p web.Principal) (web.Account, err
 }
 
 func (a *access) shown(c account) web.Account {
-	out := web.Account{ID: c.ID, Name: c.Name, Login: c.Login, Role: c.Role, Administers: c.Runs, Password: c.Password != "" && c.Proved, Ended: c.Ended}
+	out := web.Account{ID: c.ID, Name: c.Name, Login: c.Login, Role: c.Role, Administers: c.Runs, Password: c.Password != "" && c.Proved, Ended: c.Ended, SSO: c.SSO}
 	for _, k := range c.Passkeys {
 		out.Passkeys = append(out.Passkeys, web.Passkey{ID: passkeyID(k), Label: k.Label, At: k.At})
 	}

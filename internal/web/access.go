@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/url"
 	"time"
 
 	"kentongan/internal/announcement"
@@ -12,6 +13,10 @@ import (
 // ErrLastWay refuses to take away the last way to sign in, or the last
 // administrator: nobody could let anybody in any more.
 var ErrLastWay = errors.New("this is the last one")
+
+// ErrNoRole says that the company's own sign-in knows somebody and gives them no
+// right to anything here.
+var ErrNoRole = errors.New("no role")
 
 // Principal is who is asking.
 type Principal struct {
@@ -76,6 +81,14 @@ type Accounts interface {
 	AskForPasskey(ctx context.Context) (Ceremony, error)
 	Passkey(ctx context.Context, state, response []byte) (Principal, error) // ErrForbidden
 
+	// SSO reports whether the company has a sign-in of its own (OpenID Connect).
+	// BeginSSO returns where to send somebody, and what to keep until they come back
+	// to /signin/sso/back; FinishSSO takes what they come back with: ErrForbidden,
+	// ErrNoRole, or ErrNotYet when the provider is away.
+	SSO() bool
+	BeginSSO(ctx context.Context) (address string, state []byte, err error)
+	FinishSSO(ctx context.Context, state []byte, back url.Values) (Principal, error)
+
 	// Invited returns the account that a one-time code lets somebody set up.
 	Invited(ctx context.Context, code string) (Account, error) // ErrNotFound
 	// AccountOf returns the account of whoever has signed in; tokens have none.
@@ -110,13 +123,14 @@ type Account struct {
 	Administers bool
 	Passkeys    []Passkey
 	Password    bool // with a code from an app
+	SSO         bool // by the company's own sign-in, which says what they may do
 	Invited     time.Time
 	SignedIn    int // sessions
 	Ended       bool
 }
 
 // Enters reports whether there is a way to sign in.
-func (a Account) Enters() bool { return !a.Ended && (len(a.Passkeys) > 0 || a.Password) }
+func (a Account) Enters() bool { return !a.Ended && (a.SSO || a.Password || len(a.Passkeys) > 0) }
 
 // Passkey is one of somebody's keys.
 type Passkey struct {

@@ -93,6 +93,34 @@ func TestSessionEndsInTheMiddle(t *testing.T) {
 	}
 }
 
+// Whoever comes back from the company's sign-in goes where they wanted, if they
+// were sent there from here.
+func TestCompanySignIn(t *testing.T) {
+	t.Parallel()
+	h := newHouse()
+	h.sso = true
+	srv := newServer(t, h)
+	w := call(t, srv, "GET", "/signin/sso?to=/alerts/a1", "")
+	if w.Code != 303 || w.Header().Get("Location") != "https://sso.contoh.example/authorize?state=x" {
+		t.Fatalf("got %d to %q, want the provider", w.Code, w.Header().Get("Location"))
+	}
+	kept := w.Result().Cookies()[0].String()
+	for back, want := range map[string]string{
+		"?state=x&code=rina": "", "?state=other&code=rina": "did not let you in", "?state=x&code=guest": "nobody has given you a right", "?state=x": "does not answer",
+	} {
+		w := call(t, srv, "GET", "/signin/sso/back"+back+"&lang=en", "", "Cookie", kept)
+		if want == "" && (w.Code != 303 || w.Header().Get("Location") != "/alerts/a1" || len(w.Result().Cookies()) < 2) {
+			t.Errorf("%s: got %d to %q, want to be let in", back, w.Code, w.Header().Get("Location"))
+		}
+		if want != "" && (w.Code != 401 || !strings.Contains(w.Body.String(), want)) {
+			t.Errorf("%s: got %d %s, want %q", back, w.Code, w.Body, want)
+		}
+	}
+	if w := call(t, srv, "GET", "/signin/sso/back?state=x&code=rina", ""); w.Code != 401 {
+		t.Errorf("without having been sent: got %d, want it refused", w.Code)
+	}
+}
+
 var stateField = regexp.MustCompile(`name="state" value="([^"]+)"`)
 
 func TestComposeSendsOnceAndCounts(t *testing.T) {

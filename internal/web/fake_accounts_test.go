@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/url"
 	"time"
 )
 
@@ -59,6 +60,24 @@ func (h *house) AskForPasskey(context.Context) (Ceremony, error) {
 func (h *house) Passkey(_ context.Context, state, response []byte) (Principal, error) {
 	if string(state) != "state" || !bytes.Equal(response, []byte(`{"id":"k1"}`)) {
 		return Principal{}, ErrForbidden
+	}
+	return rina, nil
+}
+
+func (h *house) SSO() bool { return h.sso }
+
+func (h *house) BeginSSO(context.Context) (string, []byte, error) {
+	return "https://sso.contoh.example/authorize?state=x", []byte("x"), nil
+}
+
+func (h *house) FinishSSO(_ context.Context, state []byte, back url.Values) (Principal, error) {
+	switch {
+	case string(state) != back.Get("state"):
+		return Principal{}, ErrForbidden
+	case back.Get("code") == "guest":
+		return Principal{}, ErrNoRole
+	case back.Get("code") == "":
+		return Principal{}, ErrNotYet
 	}
 	return rina, nil
 }
@@ -126,6 +145,7 @@ func (h *house) Accounts(_ context.Context, p Principal) ([]Account, error) {
 		{ID: "andi", Name: "Andi", Login: "andi", Role: Viewer, Invited: noon.Add(48 * time.Hour)},
 		{ID: "dewi", Name: "Dewi", Login: "dewi", Role: Sender, Passkeys: []Passkey{{ID: "k2"}}},
 		{ID: "joko", Name: "Joko", Login: "joko", Role: Sender},
+		{ID: "made", Name: "Made", Login: "made@contoh.example", Role: Sender, SSO: true},
 		rinasAccount(),
 		{ID: "sri", Name: "Sri", Login: "sri", Role: Viewer, Ended: true},
 	}, nil

@@ -37,6 +37,7 @@ type house struct {
 	open     bool
 	numeric  bool // the address has no name
 	prepared bool // every task of the setup is completed
+	sso      bool // the company has a sign-in of its own
 	changes  chan struct{}
 	subs     []announcement.Subscription
 

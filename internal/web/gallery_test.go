@@ -181,6 +181,9 @@ var exhibits = []exhibit{
 	{name: "welcome-faults", path: "/welcome/" + goodInvitation, form: []string{"login=r"}, want: http.StatusUnprocessableEntity},
 	{name: "welcome-how", path: "/welcome/" + goodInvitation + "/how"},
 	{name: "welcome-how-without-passkeys", path: "/welcome/" + goodInvitation + "/how", set: func(_ testing.TB, c *company) { c.house.numeric = true }},
+	{name: "signin-company", path: "/signin?to=/inbox", set: withSSO},
+	{name: "signin-company-again", path: "/signin", as: "nobody", set: withSSO, form: []string{"how=sso&to=/inbox&kept.note=Wait"}, want: http.StatusUnauthorized},
+	{name: "signin-company-refused", path: "/signin/sso/back", set: withSSO, want: http.StatusUnauthorized},
 	{name: "signin-without-passkeys", path: "/signin", set: func(_ testing.TB, c *company) { c.house.numeric = true }},
 	{name: "welcome-how-faults", path: "/welcome/" + goodInvitation + "/password", form: []string{"password=short"}, want: http.StatusUnprocessableEntity},
 	{name: "welcome-app", path: "/welcome/" + goodInvitation + "/password", form: []string{"password=correct+horse+battery"}},
@@ -316,6 +319,9 @@ var exhibits = []exhibit{
 	{name: "trouble-not-now", path: "/alerts/a1", set: func(_ testing.TB, c *company) { c.deskErr = ErrNotYet }, want: http.StatusServiceUnavailable},
 	{name: "trouble-internal", path: "/alerts/a1", set: func(_ testing.TB, c *company) { c.deskErr = fs.ErrClosed }, want: http.StatusInternalServerError},
 }
+
+// withSSO is a company that has a sign-in of its own.
+func withSSO(_ testing.TB, c *company) { c.house.sso, c.house.open = true, false }
 
 // shut is a console that asks who somebody is.
 func shut(_ testing.TB, c *company) { c.house.open = false }

@@ -23,6 +23,8 @@ func (s *Server) routeSignin(mux *http.ServeMux) {
 	mux.HandleFunc("POST /signin", s.signin)
 	mux.HandleFunc("POST /signin/passkey/ask", s.askForPasskey)
 	mux.HandleFunc("POST /signin/passkey", s.passkey)
+	mux.HandleFunc("GET /signin/sso", s.toSSO)
+	mux.HandleFunc("GET /signin/sso/back", s.fromSSO)
 	mux.HandleFunc("POST /signout", s.signout)
 }
 
@@ -100,9 +102,14 @@ func (s *Server) signin(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 	}
-	if r.PostFormValue("how") == "passkey" {
+	if how := r.PostFormValue("how"); how != "" { // they have been let in already, by a passkey or in another tab
 		if _, ok := s.visitor(r); ok {
 			s.goOn(w, r, v)
+			return
+		}
+		if how == "sso" {
+			v.Errors, v.Title = fault("sso", "You are not signed in yet."), v.T("Error:")+" "+v.Title
+			s.askWho(w, r, v)
 			return
 		}
 	}
@@ -210,6 +217,73 @@ func (s *Server) passkey(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	s.tellScript(w, err)
+}
+
+// ssoKept is what the browser keeps while somebody is at the company's sign-in.
+type ssoKept struct {
+	State []byte `json:"state"`
+	To    string `json:"to,omitempty"`
+}
+
+// ssoLife is how long somebody may take there.
+const ssoLife = 15 * time.Minute
+
+// toSSO sends somebody to the company's own sign-in.
+func (s *Server) toSSO(w http.ResponseWriter, r *http.Request) {
+	address, state, err := s.Access.BeginSSO(r.Context())
+	if err != nil {
+		s.refuse(w, r, err)
+		return
+	}
+	sealed, err := s.seal.put("sso", ssoKept{state, ownPath(r.FormValue("to"))}, ssoLife)
+	if err != nil {
+		s.fail(w, r, "sign in", err)
+		return
+	}
+	http.SetCookie(w, s.cookie("sso", sealed, ssoLife))
+	http.Redirect(w, r, address, http.StatusSeeOther)
+}
+
+// fromSSO takes somebody who comes back from there.
+func (s *Server) fromSSO(w http.ResponseWriter, r *http.Request) {
+	var kept ssoKept
+	if c, err := r.Cookie("sso"); err != nil || !s.seal.get("sso", c.Value, &kept) {
+		s.refuse(w, r, ErrForbidden)
+		return
+	}
+	spent := s.cookie("sso", "", 0)
+	spent.MaxAge = -1
+	http.SetCookie(w, spent)
+	p, err := s.Access.FinishSSO(r.Context(), kept.State, r.URL.Query())
+	if err == nil {
+		err = s.begin(w, r, p)
+	}
+	if err != nil {
+		s.refuse(w, r, err)
+		return
+	}
+	s.goOn(w, r, signinView{page: s.page(r, "Sign in"), To: kept.To})
+}
+
+// refuse says why the company's sign-in let nobody in, on the page with the other
+// ways.
+func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	why := "The company's sign-in did not let you in. Try again, or sign in below."
+	switch {
+	case errors.Is(err, ErrNotFound):
+		s.fail(w, r, "sign in", err)
+		return
+	case errors.Is(err, ErrNoRole):
+		why = "The company's sign-in knows you, but nobody has given you a right to this console. Ask an administrator."
+	case errors.Is(err, ErrNotYet):
+		why = "The company's sign-in does not answer now. Try again in a moment, or sign in below."
+		s.Log.Warn("the company's sign-in does not answer", "step", "sso", "reason", err)
+	default:
+		s.Log.Warn("a sign-in was refused", "step", "sso", "reason", err)
+	}
+	v := signinView{page: s.page(r, "Sign in")}
+	v.Errors, v.Title = fault("sso", why), v.T("Error:")+" "+v.Title
+	s.askWho(w, r, v)
 }
 
 // tellScript tells a script how it went.

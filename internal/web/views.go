@@ -138,6 +138,7 @@ type page struct {
 	Runs    bool   // they may let others in
 	Leaves  bool   // they signed in, so they can sign out
 	Keys    bool   // passkeys work here
+	SSO     bool   // the company has a sign-in of its own
 	query   url.Values
 	words   *vocabulary
 	icons   map[string]template.HTML
@@ -152,7 +153,7 @@ func (s *Server) page(r *http.Request, title string) page {
 	}
 	who := principalOf(r.Context())
 	p.Who, p.Sends, p.Runs, p.Leaves = who.Name, who.Role == Sender, who.Administers, !s.Access.OpenConsole()
-	p.Keys = s.Access.Passkeys()
+	p.Keys, p.SSO = s.Access.Passkeys(), s.Access.SSO()
 	p.Title = p.T(title)
 	p.Notice = p.T(notices[p.query.Get("done")])
 	return p
