@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -180,6 +182,21 @@ func (c *countdowns) pressedAgain(ctx context.Context, id announcement.ID, draft
 		err = web.ErrReused
 	}
 	return err
+}
+
+// Countdowns lists what is about to go out, the next first.
+func (d *desk) Countdowns(ctx context.Context) []web.Countdown {
+	d.countdowns.mu.RLock()
+	ids := slices.Collect(maps.Keys(d.countdowns.all))
+	d.countdowns.mu.RUnlock()
+	var out []web.Countdown
+	for _, id := range ids {
+		if c, err := d.Countdown(ctx, id); err == nil && c.Status == announcement.StatusCountdown {
+			out = append(out, c)
+		}
+	}
+	slices.SortFunc(out, func(a, b web.Countdown) int { return a.Due.Compare(b.Due) })
+	return out
 }
 
 // Countdown returns an announcement that was prepared. Left is 0 once it is due.

@@ -10,6 +10,7 @@ import (
 
 func (s *Server) routeConsole(mux *http.ServeMux) {
 	mux.HandleFunc("GET /{$}", s.signedIn(s.home))
+	mux.HandleFunc("GET /now", s.signedIn(s.homeNow))
 	s.routeSignin(mux)
 }
 
@@ -45,6 +46,8 @@ func (s *Server) visitor(r *http.Request) (Principal, bool) {
 type homeView struct {
 	page
 	Open, Closed []Summary
+	Unlisted     bool        // the alerts cannot be listed now
+	Coming       []Countdown // what goes out in a moment
 	Ready        Readiness
 	Drafts       []SavedDraft
 	Templates    []Template
@@ -123,14 +126,29 @@ func (p page) TitleOf(text map[announcement.Language]announcement.Text, m announ
 // Band is the CSS class of a severity's colour; a drill has its own.
 func (p page) Band(m announcement.Mode, sev announcement.Severity) string { return bandOf(m, sev) }
 
+// home is the first page. A part that cannot be made says so alone: whoever wants
+// to send an alert must never find an error instead.
 func (s *Server) home(w http.ResponseWriter, r *http.Request) {
+	v := s.now(r)
+	v.Ready, v.Drafts, v.Templates = s.Desk.Readiness(r.Context()), s.Desk.Drafts(r.Context()), s.Desk.Templates()
+	s.show(w, r, http.StatusOK, "home", "home", v)
+}
+
+// homeNow is what of the first page renews itself. It leaves out what takes a look
+// at everybody.
+func (s *Server) homeNow(w http.ResponseWriter, r *http.Request) {
+	v := s.now(r)
+	v.Ready.Failing = s.People.Trials(r.Context()).Failing
+	s.show(w, r, http.StatusOK, "home", "now", v)
+}
+
+func (s *Server) now(r *http.Request) homeView {
+	v := homeView{page: s.page(r, "Alerts"), waiting: waiting{s.Desk.Inbox(r.Context())}, Coming: s.Desk.Countdowns(r.Context())}
 	list, err := s.Desk.List(r.Context())
 	if err != nil {
-		s.fail(w, r, "list", err)
-		return
+		s.Log.Error("alerts not listed", "step", "home", "reason", err)
+		list, v.Unlisted = nil, true
 	}
-	v := homeView{page: s.page(r, "Alerts"), Ready: s.Desk.Readiness(r.Context()), waiting: waiting{s.Desk.Inbox(r.Context())},
-		Drafts: s.Desk.Drafts(r.Context()), Templates: s.Desk.Templates()}
 	for _, sum := range list {
 		if sum.Status == announcement.StatusClosed {
 			v.Closed = append(v.Closed, sum)
@@ -138,5 +156,8 @@ func (s *Server) home(w http.ResponseWriter, r *http.Request) {
 			v.Open = append(v.Open, sum)
 		}
 	}
-	s.show(w, r, http.StatusOK, "home", "home", v)
+	return v
 }
+
+// In puts a countdown on this page.
+func (v homeView) In(c Countdown) countdownView { return countdownView{v.page, c} }

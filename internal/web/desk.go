@@ -399,6 +399,7 @@ type Desk interface {
 	// unless it is cancelled before. It is idempotent by key.
 	Prepare(ctx context.Context, p Principal, d Draft, key string) (announcement.ID, error)
 	Countdown(ctx context.Context, id announcement.ID) (Countdown, error)
+	Countdowns(ctx context.Context) []Countdown // those that still run, the next first
 	// Cancel takes a prepared announcement back, which then is a draft of the same
 	// id; ErrClosed when it has gone out.
 	Cancel(ctx context.Context, p Principal, id announcement.ID) error

@@ -211,6 +211,12 @@ func (h *house) SaveDraft(_ context.Context, p Principal, d SavedDraft) error {
 	h.saved = append(h.saved, d)
 	return nil
 }
+func (h *house) Countdowns(context.Context) []Countdown {
+	if h.countdown.Status == announcement.StatusCountdown {
+		return []Countdown{h.countdown}
+	}
+	return nil
+}
 func (h *house) Drafts(context.Context) []SavedDraft { return h.saved }
 func (h *house) SavedDraft(_ context.Context, id string) (SavedDraft, error) {
 	for _, d := range h.saved {
@@ -414,6 +420,19 @@ func (h *house) Ready(context.Context) []Check {
 }
 
 func newServer(t testing.TB, h *house) http.Handler {
+	t.Helper()
+	return newServerOf(t, h)
+}
+
+// newServerOf is newServer for a house that differs in what it does.
+func newServerOf(t testing.TB, h interface {
+	Desk
+	Phone
+	People
+	Hooks
+	Access
+	Health
+}) http.Handler {
 	t.Helper()
 	s, err := New(Options{Desk: h, Phone: h, People: h, Hooks: h, Access: h, Health: h, PublicURL: "http://siaga.example", Org: "PT SinarAbc",
 		Secret: []byte(strings.Repeat("k", 32)), Now: func() time.Time { return noon.Add(2 * time.Minute) }})

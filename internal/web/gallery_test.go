@@ -236,6 +236,8 @@ var exhibits = []exhibit{
 	{name: "new-confirm-doubts", path: "/new", form: append(written("live"), "step=who&all=1", "step=preview", "step=doubt"), set: doubts},
 	{name: "new-confirm-drill", path: "/new", form: append(written("drill"), "step=who&all=1", "step=preview"), set: alert("fire", announcement.Drill)},
 	{name: "new-confirm-practice", path: "/new", form: append(written("live"), "step=who&all=1", "step=preview"), set: practising},
+	{name: "home-countdown", path: "/", set: countingDown(announcement.Live, announcement.StatusCountdown)},
+	{name: "home-alerts-missing", path: "/", set: func(_ testing.TB, c *company) { c.deskErr = ErrNotYet }},
 	{name: "home-not-live-yet", path: "/", set: practising},
 	{name: "setup-not-live-yet", path: "/setup", set: practising},
 	{name: "setup-ready-for-live", path: "/setup", set: func(t testing.TB, c *company) { practising(t, c); c.prepared = true }},

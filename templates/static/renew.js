@@ -6,9 +6,10 @@
   var d = document, parts = d.querySelectorAll("[data-renew]");
   if (!parts.length || !window.fetch || !window.DOMParser) return;
   function busy(part) { return part.contains(d.activeElement) || part.querySelector("a:hover,button:hover,details[open]"); }
+  var from = parts[0].getAttribute("data-from") || location.href;
   setInterval(function () {
     if (d.hidden) return;
-    fetch(location.href, {credentials: "same-origin"}).then(function (r) { if (!r.ok || r.redirected) throw r.status; return r.text(); }).then(function (text) {
+    fetch(from, {credentials: "same-origin"}).then(function (r) { if (!r.ok || r.redirected) throw r.status; return r.text(); }).then(function (text) {
       var page = new DOMParser().parseFromString(text, "text/html");
       parts.forEach(function (part) {
         var fresh = page.getElementById(part.id);

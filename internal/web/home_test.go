@@ -1,0 +1,60 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"kentongan/internal/announcement"
+)
+
+// deaf is a house whose alerts cannot be listed, and which counts how often
+// everybody was looked at.
+type deaf struct {
+	*house
+	looked int
+}
+
+func (d *deaf) List(context.Context) ([]Summary, error) { return nil, errors.New("the store is gone") }
+func (d *deaf) Readiness(ctx context.Context) Readiness {
+	d.looked++
+	return d.house.Readiness(ctx)
+}
+
+func TestPartOfTheFirstPageFailsAlone(t *testing.T) {
+	t.Parallel()
+	h := &deaf{house: newHouse()}
+	h.open = true
+	h.countdown = Countdown{ID: "c1", Status: announcement.StatusCountdown, People: 1248, By: "Rina", Left: 7, Draft: Draft{Mode: announcement.Live}}
+	h.saved = []SavedDraft{{ID: "d1", Draft: Draft{Mode: announcement.Drill, Template: "fire"}, At: noon}}
+	srv := newServerOf(t, h)
+	page := call(t, srv, "GET", "/?lang=en", "")
+	for _, want := range []string{"The alerts cannot be listed now.", `href="/new"`, `action="/alerts/c1/cancel"`, "Texts that ask for help: 1", "/new?draft=d1", "Readiness"} {
+		if page.Code != 200 || !strings.Contains(page.Body.String(), want) {
+			t.Errorf("got %d without %q: %s", page.Code, want, page.Body)
+		}
+	}
+}
+
+// What renews itself every few seconds, for everybody who has the page open, must
+// not look at 50,000 people.
+func TestFirstPageRenewsWithoutLookingAtEverybody(t *testing.T) {
+	t.Parallel()
+	h := &deaf{house: newHouse()}
+	h.open = true
+	srv := newServerOf(t, h)
+	part := call(t, srv, "GET", "/now?lang=en", "").Body.String()
+	for _, id := range []string{"down", "waiting", "coming", "open"} {
+		if !strings.Contains(part, `id="`+id+`"`) {
+			t.Errorf("%s does not renew: %s", id, part)
+		}
+	}
+	if strings.Contains(part, "<html") || h.looked != 0 {
+		t.Errorf("looked at everybody %d times", h.looked)
+	}
+	call(t, srv, "GET", "/?lang=en", "")
+	if h.looked != 1 {
+		t.Errorf("the whole page looked %d times, so that this test sees nothing", h.looked)
+	}
+}
