@@ -36,8 +36,13 @@ gallery: ## every page and message with made-up data, in .artefacts/gallery
 	$(GO) test ./internal/web -count=1 -run TestGallery -gallery $(CURDIR)/.artefacts/gallery
 	@echo "open .artefacts/gallery/index.html"
 
-budgets: ## what every page costs a phone or a computer, with its worst data
+budgets: ## what every page costs a phone or a computer, with its worst data; the times are with make board
 	$(GO) test ./internal/web -count=1 -v -run '^TestBudgets$$' -budgets
+	$(GO) test ./internal/channel/webpush -count=1 -v -run '^TestPayloadStaysSmall$$'
+	$(GO) test ./internal/app -count=1 -v -run '^TestBudgetOfWhatAPhoneKeeps$$'
+
+board: ## a board with 50,000 people: first byte, size, events while 500 a second answer
+	$(GO) test ./internal/app -count=1 -v -run '^TestBoardOf50000People$$'
 
 way: ## a fire from HR's first click to its correction, in a browser, timed by its steps
 	$(GO) test ./internal/app -count=1 -v -run '^TestTheWholeWay$$'
@@ -70,4 +75,4 @@ build: ## bin/kentongan
 clean: ## remove what was built
 	rm -rf bin .artefacts
 
-.PHONY: help run test check race fuzz golden gallery budgets way tools checks shots sheet bench lint build clean
+.PHONY: help run test check race fuzz golden gallery budgets board way tools checks shots sheet bench lint build clean
