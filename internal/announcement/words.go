@@ -29,6 +29,7 @@ type catalogueFile struct {
 	Rounds      map[string]map[Language]roundText `json:"rounds"`
 	Words       map[Language]words                `json:"words"`
 	HelpReport  map[Language]Text                 `json:"help_report"`
+	Emergency   map[Language]Text                 `json:"emergency_report"`
 	TryOut      map[Language]Text                 `json:"try_out"`
 	AnswerBacks map[string]map[Language]string    `json:"answer_backs"`
 }
@@ -123,8 +124,10 @@ func (c *Catalogue) check() error {
 		if r := m.TryOut[lang]; r.Title == "" || r.Body == "" {
 			return fmt.Errorf("the test notification is incomplete in %q", lang)
 		}
-		if r := m.HelpReport[lang]; r.Title == "" || r.Body == "" || r.SMS == "" {
-			return fmt.Errorf("the report of a call for help is incomplete in %q", lang)
+		for _, report := range []map[Language]Text{m.HelpReport, m.Emergency} {
+			if r := report[lang]; r.Title == "" || r.Body == "" || r.SMS == "" {
+				return fmt.Errorf("the report of a call for help or of an emergency is incomplete in %q", lang)
+			}
 		}
 		for k, back := range m.AnswerBacks {
 			if back[lang] == "" {
@@ -156,6 +159,10 @@ func (c *Catalogue) Templates() []TemplateInfo {
 // HelpReport is what the duty list is told when somebody asks for help by SMS
 // outside of an announcement. It names nobody: who it is stands in the inbox.
 func (c *Catalogue) HelpReport() map[Language]Text { return maps.Clone(c.messages.HelpReport) }
+
+// EmergencyReport is what the duty list is told when somebody reports an emergency
+// on their own page. What it is and who saw it stands in the inbox.
+func (c *Catalogue) EmergencyReport() map[Language]Text { return maps.Clone(c.messages.Emergency) }
 
 // TryOut is the notification by which a person sees that notifications arrive. It
 // says itself that nothing has happened.

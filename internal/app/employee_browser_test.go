@@ -1,11 +1,17 @@
 package app_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"image"
+	"image/png"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -571,6 +577,49 @@ func TestChecksOfEnrolment(t *testing.T) {
 		phone.Open(p.API.URL + "/me")
 		if got := phone.Text("h1"); !strings.Contains(got, "not connected") {
 			t.Errorf("after disconnecting the phone sees %q", got)
+		}
+		phone.NoFaults()
+	})
+	t.Run("AReportWaitsForASignal", func(t *testing.T) {
+		p := p.on(t)
+		phone := p.browser.Tab("id", 360, 740)
+		p.connect(phone, "E7")
+		phone.Open(p.API.URL + "/me?lang=id")
+		apptest.Worker[bool](phone, `keepGuides().then(() => true)`)
+		phone.Open(p.API.URL + "/me")
+		phone.Signal(false)
+		phone.WorkerSignal(false)
+		phone.Open(p.API.URL + "/me/emergency")
+		phone.WaitFor(pageWait, "h1", "Laporkan keadaan darurat")
+		phone.Press("[name=kind][value=fire]")
+		phone.Type("#where", "Gudang 2")
+		large := filepath.Join(t.TempDir(), "large.png") // some megabytes
+		var photo bytes.Buffer
+		img, noise := image.NewRGBA(image.Rect(0, 0, 1600, 1200)), rand.New(rand.NewPCG(1, 2))
+		for i := range img.Pix {
+			img.Pix[i] = byte(noise.Uint32())
+		}
+		if err := png.Encode(&photo, img); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(large, photo.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		phone.Choose("#photo", large)
+		phone.Press("#report button")
+		phone.WaitFor(5*time.Second, "#unsent", "BELUM TERKIRIM")
+		phone.Open(p.API.URL + "/me") // it does not wait for this page
+		phone.WaitFor(5*time.Second, "#unsent", "BELUM TERKIRIM")
+		phone.WorkerSignal(true)
+		phone.Signal(true)
+		hr := p.signIn("id", 1280, 900)
+		apptest.Eventually(t, pageWait, "the report", func() (bool, string) {
+			hr.Open(p.API.URL + "/inbox")
+			text := hr.Text("#texts")
+			return strings.Contains(text, "Api atau asap") && strings.Contains(text, "Gudang 2"), text
+		})
+		if n := apptest.Await[int](hr, `fetch(document.querySelector("#texts a[href$='/photo']").href).then(r => r.blob()).then(b => createImageBitmap(b).then(() => b.size))`); n == 0 || n > 150<<10 {
+			t.Errorf("the photo weighs %d bytes, want a picture of at most 150 KB", n)
 		}
 		phone.NoFaults()
 	})

@@ -39,6 +39,14 @@ type text struct {
 	By      string    `json:"by,omitempty"` // actor who dealt with it
 
 	Person announcement.PersonID `json:"person,omitempty"` // whose it is, where somebody in HR knows
+
+	HandledAt time.Time `json:"handled_at,omitzero"`
+
+	// Of an emergency that an employee reported on their own page.
+	Kind  string          `json:"kind,omitempty"`
+	Where string          `json:"where,omitempty"`
+	Photo bool            `json:"photo,omitempty"`
+	Call  announcement.ID `json:"call,omitempty"` // of the duty list; empty: nobody could be called
 }
 
 const inboxKey = "inbox."
@@ -89,10 +97,12 @@ func cut(s string, limit int) string {
 }
 
 // has reports whether a text was filed before.
-func (b *inbox) has(sid string) bool {
+func (b *inbox) has(sid string) bool { return b.holds(shorten(sid)) }
+
+func (b *inbox) holds(id string) bool {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	_, ok := b.texts[inboxKey+shorten(sid)]
+	_, ok := b.texts[inboxKey+id]
 	return ok
 }
 
@@ -151,7 +161,7 @@ func (d *desk) Inbox(context.Context) []web.Text {
 
 // textOf is a text as a page shows it.
 func (d *desk) textOf(id string, t text) web.Text {
-	w := web.Text{ID: id, At: t.At, From: t.From, Body: t.Body, Help: t.Class == sms.ClassHelp, Assigned: t.Person != ""}
+	w := web.Text{ID: id, At: t.At, From: t.From, Body: t.Body, Help: t.Class == sms.ClassHelp, Assigned: t.Person != "", Kind: t.Kind, Where: t.Where, Photo: t.Photo}
 	if w.Assigned {
 		w.Names = []web.Name{d.name(t.Person)}
 		if to, _, ok := d.directory.ContactPoints(t.Person); ok && to.Mobile != t.From {
@@ -181,7 +191,7 @@ func (d *desk) HandleText(ctx context.Context, p web.Principal, id string) error
 	if p.Role != web.Sender {
 		return web.ErrForbidden
 	}
-	return d.inbox.change(ctx, id, func(t *text) { t.Handled, t.By = true, string(p.Actor) })
+	return d.inbox.change(ctx, id, func(t *text) { t.Handled, t.By, t.HandledAt = true, string(p.Actor), d.now().UTC() })
 }
 
 // AssignText says whose text it is. While an announcement asks that person it is
@@ -248,43 +258,10 @@ func (d *desk) askForHelp(ctx context.Context, in sms.Inbound) error {
 	if d.inbox.has(in.SID) {
 		return nil
 	}
-	if err := d.reportHelp(ctx, in); err != nil {
+	if _, err := d.callDuty(ctx, "number", in.From, d.catalogue.HelpReport()); err != nil {
 		return err
 	}
 	return d.inbox.file(ctx, in, sms.ClassHelp, d.now().UTC())
-}
-
-// reportHelp calls the duty list for somebody who asks for help outside of an
-// announcement. It is an announcement of its own, so that it is durable, goes
-// out on every channel, and is repeated until somebody on duty has answered. It
-// names nobody: the ledger cannot be erased.
-func (d *desk) reportHelp(ctx context.Context, in sms.Inbound) error {
-	now := d.now().UTC().Truncate(time.Millisecond)
-	window := fmt.Sprint(now.Truncate(reportEvery).Unix())
-	a := &announcement.Announcement{
-		ID:   idForKey(d.links.key, web.Principal{Actor: announcement.ByNetwork}, "help-"+mac(d.links.key, 22, "number", in.From, window)),
-		Mode: announcement.Live, Severity: announcement.Extreme, Answers: announcement.Read, Text: d.catalogue.HelpReport(),
-		Channels: announcement.Channels, Zone: d.config.Zone, At: now,
-		Policy: announcement.Policy{Steps: repeatedCalls(), ExpireAfter: announcement.Duration(24 * time.Hour)},
-	}
-	if _, ok := d.tracker.View(a.ID); ok {
-		return nil
-	}
-	for _, p := range d.directory.Duty() {
-		if who, ok := d.directory.Person(p); ok {
-			a.Audience.People = append(a.Audience.People, who.Number)
-		}
-	}
-	resolved, err := d.directory.Resolve(a.Audience)
-	if err != nil {
-		d.log.Error("a call for help reaches nobody: nobody is on the duty list", "announcement", a.ID, "reason", err)
-		return nil // it is in the inbox; a retry of the webhook would not help
-	}
-	a.Audience = resolved.Audience
-	if _, err := d.ledger.Accept(ctx, acceptance(a, &resolved.Roster, announcement.ByNetwork, "help_report")); err != nil {
-		return fmt.Errorf("%w: %w", web.ErrNotYet, err)
-	}
-	return nil
 }
 
 // repeatedCalls asks again until somebody on duty answers.

@@ -161,3 +161,46 @@ func TestTextOfAStrangerIsAssigned(t *testing.T) {
 		}
 	})
 }
+
+// TestEmergencyIsReported follows a report from an employee's own page to the duty
+// list, into the inbox, and back to the one who made it.
+func TestEmergencyIsReported(t *testing.T) {
+	rehearse(t, "chief, siti manager:chief, agus manager:chief", func(h *rehearsal) {
+		ctx, d, siti := h.t.Context(), h.house.desk, h.device("siti")
+		report := web.Emergency{Kind: "fire", Where: "Gudang 2", What: "Asap dari panel", Photo: []byte("jpeg"), Ref: "k1"}
+		id, err := d.ReportEmergency(ctx, siti, report)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := d.ReportEmergency(ctx, siti, report); err != nil || again != id {
+			t.Errorf("sent again it is %q, %v, want the same report", again, err)
+		}
+		h.settle()
+		h.Phone("chief").ExpectSMS("EMERGENCY REPORTED by an employee")
+		h.NothingElse()
+		box := d.Inbox(ctx)
+		if len(box) != 1 || !box[0].Help || box[0].Kind != "fire" || box[0].Where != "Gudang 2" || !box[0].Photo || box[0].Names[0].Name != "siti" {
+			t.Fatalf("inbox: got %+v, want the report of siti", box)
+		}
+		if photo, err := d.EmergencyPhoto(ctx, id); err != nil || string(photo) != "jpeg" {
+			t.Errorf("the photo: %q, %v", photo, err)
+		}
+		if _, err := d.EmergencyStatus(ctx, h.device("agus"), id); !errors.Is(err, web.ErrNotFound) {
+			t.Errorf("a colleague reads it: %v", err)
+		}
+		if s, err := d.EmergencyStatus(ctx, siti, id); err != nil || !s.Called || s.SeenBy != "" || s.ClosedBy != "" {
+			t.Errorf("at first: %+v, %v, want received and nobody yet", s, err)
+		}
+		h.After(time.Minute)
+		h.Phone("chief").Reply("1")
+		if s, _ := d.EmergencyStatus(ctx, siti, id); s.SeenBy != "chief" || !s.SeenAt.After(s.At) {
+			t.Errorf("seen by %q at %s, want chief, later", s.SeenBy, s.SeenAt)
+		}
+		if err := d.HandleText(ctx, web.Principal{Actor: announcement.Actor("token:rina"), Name: "Rina", Role: web.Sender}, id); err != nil {
+			t.Fatal(err)
+		}
+		if s, _ := d.EmergencyStatus(ctx, siti, id); s.ClosedBy != "API token rina" || s.ClosedAt.IsZero() {
+			t.Errorf("handled by %q at %s, want the token of rina", s.ClosedBy, s.ClosedAt)
+		}
+	})
+}

@@ -463,6 +463,8 @@ type Desk interface {
 	// Inbox lists the texts that belong to no announcement and wait for a person:
 	// calls for help first.
 	Inbox(ctx context.Context) []Text
+	// EmergencyPhoto is the picture of a report in the inbox.
+	EmergencyPhoto(ctx context.Context, id string) ([]byte, error)
 	WaitingText(ctx context.Context, id string) (Text, error)
 	HandleText(ctx context.Context, p Principal, id string) error
 	// AssignText says whose text it is. It returns the recipient of the open
@@ -524,6 +526,9 @@ type Text struct {
 	Names []Name // whose number it is; empty for a stranger
 	Body  string
 	Help  bool // may be a call for help
+
+	Kind, Where string // of an emergency that was reported on a person's own page
+	Photo       bool   // comes with it
 
 	Assigned bool   // somebody in HR said whose it is
 	Mobile   string // the number on file of whom it was assigned to, where it is another

@@ -51,6 +51,12 @@ type Employee interface {
 	// site where it is known; device may be empty.
 	Guides(ctx context.Context, device string, lang announcement.Language) GuideBook
 
+	// ReportEmergency files what a person saw and calls the duty list. The same Ref
+	// is one report.
+	ReportEmergency(ctx context.Context, device string, e Emergency) (id string, err error)
+	// EmergencyStatus is what became of a person's own report.
+	EmergencyStatus(ctx context.Context, device, id string) (EmergencyStatus, error)
+
 	// Crew is how far the people of a manager have come with connecting their
 	// phones; ErrNotFound for somebody who leads nobody.
 	Crew(ctx context.Context, device string) (Crew, error)

@@ -119,3 +119,29 @@ func (h *house) RemoveDevice(_ context.Context, _, id string) error {
 	h.removed = append(h.removed, id)
 	return nil
 }
+
+func (h *house) ReportEmergency(_ context.Context, device string, e Emergency) (string, error) {
+	if device != "device1" {
+		return "", ErrNotFound
+	}
+	h.emergencies = append(h.emergencies, e)
+	return "e1", nil
+}
+
+func (h *house) EmergencyStatus(_ context.Context, device, id string) (EmergencyStatus, error) {
+	if device != "device1" || id == "unknown" {
+		return EmergencyStatus{}, ErrNotFound
+	}
+	s := EmergencyStatus{Kind: "fire", Where: "Gudang 2, rak B", What: "Asap dari panel listrik", Photo: true, At: noon, Called: id != "alone", Emergency: "112", Language: announcement.Indonesian}
+	if id == "closed" {
+		s.SeenBy, s.SeenAt, s.ClosedBy, s.ClosedAt = "Rina Wulandari", noon.Add(2*time.Minute), "Rina Wulandari", noon.Add(20*time.Minute)
+	}
+	return s, nil
+}
+
+func (h *house) EmergencyPhoto(_ context.Context, id string) ([]byte, error) {
+	if id != "t4" {
+		return nil, ErrNotFound
+	}
+	return []byte("jpeg"), nil
+}

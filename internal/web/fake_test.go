@@ -41,6 +41,8 @@ type house struct {
 	changes  chan struct{}
 	subs     []announcement.Subscription
 
+	emergencies []Emergency
+
 	countdown    Countdown // of what was sent from the console, if its ID is set
 	doubts       Preview   // Usual, Repeats and Quiet of every preview
 	saved        []SavedDraft

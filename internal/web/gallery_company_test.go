@@ -67,6 +67,7 @@ func openCompany(t testing.TB) *company {
 	c.me = MePage{Person: "Siti", Number: "2210", Language: announcement.Indonesian, Org: "PT SinarAbc", Emergency: "112", VAPIDKey: "BKey", SMS: true, Devices: 2}
 	c.me.Open = []MyAnnouncement{c.mine(c.answer.Announcement)}
 	c.texts = []Text{
+		{ID: "t4", At: noon.Add(3 * time.Minute), From: "+6281200000021", Names: []Name{{Number: "2214", Name: "Agus Wijaya"}}, Assigned: true, Help: true, Kind: "fire", Where: "Gudang 2, rak B", Body: "Asap dari panel listrik", Photo: true},
 		{ID: "t1", At: noon.Add(2 * time.Minute), From: "+6281200000001", Body: "tolong, terjebak di lift gedung 2", Help: true},
 		{ID: "t2", At: noon.Add(time.Minute), From: "+6281200000002", Names: []Name{{Number: "2211", Name: "Siti Aminah"}, {Number: "2212", Name: "Joko"}}, Body: "Selamat pagi, apakah besok masuk?"},
 		{ID: "t3", At: noon.Add(3 * time.Minute), From: "+628999000111", Names: []Name{{Number: "2213", Name: "Dewi Lestari Kusumawardhani"}}, Assigned: true, Mobile: "+6281200000009", Body: "Ini Dewi, pakai HP tetangga. Motor mogok."},

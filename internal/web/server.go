@@ -97,6 +97,7 @@ func (s *Server) routes() http.Handler {
 	s.routeTeam(pages)
 	s.routeJoin(pages)
 	s.routeMe(pages)
+	s.routeEmergency(pages)
 	s.routeCrew(pages)
 	s.routeGuides(pages)
 	s.routeConsole(pages)
@@ -143,6 +144,8 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		switch {
 		case strings.HasSuffix(r.URL.Path, "people:import"):
 			limit = maxImportBody
+		case r.URL.Path == "/me/emergency":
+			limit = 2*maxPhoto + maxBody // as text, and escaped
 		case r.URL.Path == "/people/import":
 			limit = maxImportForm
 		}

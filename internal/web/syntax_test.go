@@ -63,7 +63,7 @@ func older(t *testing.T, name, source string, loader api.Loader, engines []api.E
 }
 
 // forPhones are the scripts that employees' phones run.
-var forPhones = []string{"me.js", "team.js", "sw.js", "setup.js", "phone.js", "offline.js", "renew.js"}
+var forPhones = []string{"me.js", "team.js", "sw.js", "setup.js", "phone.js", "offline.js", "renew.js", "outbox.js", "emergency.js"}
 
 func TestCheck61OldBrowsersUnderstandEverything(t *testing.T) {
 	g := sharedGallery(t)

@@ -112,7 +112,7 @@ self.addEventListener("pushsubscriptionchange", function (e) {
 function keepGuides() {
   return caches.open("guides").then(function (c) {
     function add(path) { return fetch(path, {credentials: "same-origin"}).then(function (r) { return r.ok ? c.put(new URL(path, location).pathname, r.clone()).then(function () { return r.text(); }) : ""; }).catch(function () { return ""; }); }
-    return Promise.all(["/guides", "/offline"].map(add)).then(function (texts) {
+    return Promise.all(["/guides", "/offline", "/me/emergency"].map(add)).then(function (texts) {
       const more = {"/static/icon-192.png": 1};
       texts.forEach(function (t) { (t.match(/"\/(?:guides\/[a-z_]+|static\/[a-z]+\.js\?v=[0-9a-f]+)"/g) || []).forEach(function (m) { more[m.slice(1, -1)] = 1; }); });
       return Promise.all(Object.keys(more).map(add));
@@ -138,7 +138,7 @@ const patience = 3000;
 // shelf says where a copy of a page is kept; nothing for pages that are not.
 function shelf(path) {
   if (/^\/(r\/[^\/]+|t\/[^\/]+(\/roll)?)$/.test(path)) return "answers";
-  if (path === "/me") return "me";
+  if (path === "/me" || path === "/me/emergency") return "me";
   if (/^\/guides(\/[a-z_]+)?$/.test(path) || path === "/offline") return "guides";
   return "";
 }
@@ -191,6 +191,8 @@ function note(name, path, copy, status) {
 // copyOf is the kept page, with its age in view.
 function copyOf(name, path) {
   return caches.open(name).then(function (c) { return c.match(path); }).then(function (r) {
+    return r || caches.match(path);
+  }).then(function (r) {
     if (!r || name === "guides") return r;
     return r.text().then(function (text) {
       const lang = /<html lang="en"/.test(text) ? "en" : "id", at = new Date(r.headers.get("Date")).toLocaleString(lang, {dateStyle: "medium", timeStyle: "short"});
