@@ -164,7 +164,7 @@ func (d *desk) Act(ctx context.Context, id announcement.ID, kind announcement.Me
 		}
 	}
 	if kind != announcement.SayReminder && kind != announcement.SayDigest && kind != announcement.SayAlert {
-		responders, err := d.tracker.Responders(ctx, id)
+		responders, err := d.tracker.Responders(ctx, id, kind)
 		if err != nil {
 			return web.Act{}, fmt.Errorf("%w: %w", web.ErrNotYet, err)
 		}
@@ -229,7 +229,7 @@ func (d *desk) called(ctx context.Context, v tracker.View) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	responders, err := d.tracker.Responders(ctx, v.Announcement.ID)
+	responders, err := d.tracker.Responders(ctx, v.Announcement.ID, announcement.SayUpdate)
 	return standing.CalledCount() + len(responders), err
 }
 

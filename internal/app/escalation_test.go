@@ -441,6 +441,25 @@ func TestPhonesOfThoseWhoHideStayQuiet(t *testing.T) {
 	})
 }
 
+// TestWhoWasToldThatItWasSentHearsThatItWasAnError: a colleague of the sender is
+// about to correct it too.
+func TestWhoWasToldThatItWasSentHearsThatItWasAnError(t *testing.T) {
+	rehearse(t, "chief push, siti manager:chief", func(h *rehearsal) {
+		fire := h.Announce("Fire in hall 3", to("siti"))
+		chief := h.Phone("chief")
+		chief.ExpectPush("sent: Fire in hall 3")
+		if act, err := h.house.desk.Act(h.t.Context(), fire, announcement.SayCorrection, nil); err != nil || act.People != 2 {
+			t.Errorf("the page says that %d people would be told, %v; want 2", act.People, err)
+		}
+		h.Close(fire, announcement.AsCorrected)
+		chief.ExpectPush("SENT IN ERROR")
+		chief.ExpectSMS("SENT IN ERROR")
+		h.Phone("siti").ExpectSMS("Fire in hall 3")
+		h.Phone("siti").ExpectSMS("SENT IN ERROR")
+		h.NothingElse()
+	})
+}
+
 func TestReminderSparesThoseWhoAnswered(t *testing.T) {
 	rehearse(t, crew, func(h *rehearsal) {
 		h.Announce("Fire in hall 3", to("siti", "agus"))

@@ -17,9 +17,10 @@ func respondersRound(r int64) int64 { return 1<<48 + r }
 // whyCalledBefore: they were called about others, and must hear how it goes on.
 const whyCalledBefore = "called_before"
 
-// Responders are those who were to be called about others, a manager or the duty
-// list, and do not hear as recipients how it goes on.
-func (t *Tracker) Responders(ctx context.Context, id announcement.ID) ([]announcement.Call, error) {
+// Responders are those who were called about others, a manager or the duty list,
+// and do not hear as recipients what is said now. Of an error they hear too
+// if they were told only that the alert was sent.
+func (t *Tracker) Responders(ctx context.Context, id announcement.ID, say announcement.MessageKind) ([]announcement.Call, error) {
 	_, v, _, err := t.known(id)
 	if err != nil {
 		return nil, err
@@ -28,10 +29,21 @@ func (t *Tracker) Responders(ctx context.Context, id announcement.ID) ([]announc
 	if err != nil {
 		return nil, err
 	}
-	return responders(v, v.Rounds, standing.Called), nil
+	var out []announcement.Call
+	for _, c := range responders(v, v.Rounds, say, standing.Called) {
+		called, err := t.wasCalled(ctx, id, v, -1, c.Person)
+		if err != nil {
+			return nil, err
+		}
+		if called {
+			out = append(out, c)
+		}
+	}
+	return out, nil
 }
 
-func responders(v View, rounds []announcement.Decided, called func(n int) bool) []announcement.Call {
+// responders are those for whom a call was decided: it may be on its way.
+func responders(v View, rounds []announcement.Decided, say announcement.MessageKind, called func(n int) bool) []announcement.Call {
 	hears := map[announcement.PersonID]bool{}
 	for n, r := range v.Roster.Recipients {
 		if called(n) {
@@ -41,7 +53,10 @@ func responders(v View, rounds []announcement.Decided, called func(n int) bool) 
 	var out []announcement.Call
 	at := map[announcement.PersonID]int{}
 	for _, d := range rounds {
-		if d.Message != announcement.SayDigest && d.Message != announcement.SayHelp {
+		switch {
+		case d.Message == announcement.SayDigest, d.Message == announcement.SayHelp:
+		case d.Message == announcement.SaySent && say == announcement.SayCorrection:
+		default:
 			continue
 		}
 		for _, c := range d.To {
@@ -80,7 +95,7 @@ func (t *Tracker) tellResponders(ctx context.Context, id announcement.ID, said a
 		return err
 	}
 	before := slices.IndexFunc(v.Rounds, func(d announcement.Decided) bool { return d.Round == said.Round })
-	to := responders(v, v.Rounds[:max(before, 0)], standing.Called)
+	to := responders(v, v.Rounds[:max(before, 0)], said.Message, standing.Called)
 	if len(to) == 0 {
 		return nil
 	}
@@ -89,7 +104,7 @@ func (t *Tracker) tellResponders(ctx context.Context, id announcement.ID, said a
 		Decided: &announcement.Decided{Round: round, Message: said.Message, Channels: announcement.Channels, To: to, Words: said.Words}})
 }
 
-// wasCalled reports whether a person was called about others before a round:
+// wasCalled reports whether a person was called about others before a round (-1: ever):
 // deciding it is not enough, the provider must have taken a call.
 func (t *Tracker) wasCalled(ctx context.Context, id announcement.ID, v View, round int64, p announcement.PersonID) (bool, error) {
 	var names []string
