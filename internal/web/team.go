@@ -100,9 +100,7 @@ func (s *Server) showTeam(w http.ResponseWriter, r *http.Request, status int, wo
 	if !ok {
 		return
 	}
-	if v.Errors = errs; len(errs) > 0 {
-		v.Title = v.T("Error:") + " " + v.Title
-	}
+	v.Errors = errs
 	s.show(w, r, status, "team", "team", v)
 }
 
