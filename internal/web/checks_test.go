@@ -239,6 +239,7 @@ func (f *findings) inspect(s *screen, p shown) {
 	f.add(54, p, "at 320 px, light", s.lines(axeAll)...)
 	f.add(12, p, "", s.lines(`checks.language(`+quote(string(p.lang))+`)`)...)
 	f.add(55, p, "", s.lines(`checks.reflow()`)...)
+	f.add(55, p, "at 320 px", s.lines(`checks.covered()`)...)
 	least := "24"
 	if p.phone() {
 		least = "48"
@@ -261,6 +262,7 @@ func (f *findings) inspect(s *screen, p shown) {
 	if !broken(s.media("", "prefers-color-scheme", "light")) {
 		f.add(54, p, "at 1280 px, light", s.lines(axeAll)...)
 		f.add(57, p, "at 1280 px", s.lines(`checks.targets(24)`)...)
+		f.add(55, p, "at 1280 px", s.lines(`checks.covered()`)...)
 		f.add(55, p, "at 1280 px", s.lines(`checks.sideways()`)...)
 		if p.lang == announcement.English {
 			f.tab(s, p, "at 1280 px")

@@ -91,6 +91,24 @@ window.checks = (function () {
     return out;
   }
 
+  // covered: an icon lies on no text of what it belongs to.
+  function covered() {
+    const out = [];
+    for (const icon of all("svg.i")) {
+      if (!seen(icon)) continue;
+      const i = icon.getBoundingClientRect(), texts = document.createTreeWalker(icon.parentElement, NodeFilter.SHOW_TEXT);
+      for (let t = texts.nextNode(); t; t = texts.nextNode()) {
+        if (!t.textContent.trim() || hiddenForEyes(t.parentElement)) continue;
+        const r = document.createRange();
+        r.selectNodeContents(t);
+        for (const b of r.getClientRects()) {
+          if (Math.min(i.right, b.right) - Math.max(i.left, b.left) > 2 && Math.min(i.bottom, b.bottom) - Math.max(i.top, b.top) > 2) out.push("an icon lies on “" + t.textContent.trim() + "”");
+        }
+      }
+    }
+    return [...new Set(out)];
+  }
+
   // Every English sentence of ours has one of these, and none is an Indonesian word.
   const english = /\b(the|and|is|are|was|of|with|not|your|you|their|they|who|has|have|been|this|that|from|sent|people|answer|answered|nobody)\b/i;
 
@@ -228,5 +246,5 @@ window.checks = (function () {
     return out;
   }
 
-  return {settled, reflow, clipped, targets, language, errors, marks, borders, printed, startTabbing, endTabbing, kinds, sideways, cut, focusOn(css, i) { all(css)[i].focus({preventScroll: true}); }};
+  return {settled, reflow, clipped, targets, covered, language, errors, marks, borders, printed, startTabbing, endTabbing, kinds, sideways, cut, focusOn(css, i) { all(css)[i].focus({preventScroll: true}); }};
 })();
