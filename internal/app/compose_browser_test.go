@@ -25,7 +25,7 @@ func TestComposeInTheBrowser(t *testing.T) {
 	}{
 		{"Check19NoDefault", check19}, {"Check21Counter", check21}, {"Check22LongestSite", check22}, {"Check23TheButtonSaysHowMany", check23},
 		{"Check24AWrongNumberSendsNothing", check24}, {"Check25AChangedHeadcountIsAskedAgain", check25},
-		{"Check27Cancel", check27}, {"Check30MissingLanguage", check30}, {"Check28SentTwice", check28},
+		{"Check27Cancel", check27}, {"Check30MissingLanguage", check30}, {"WithoutScriptFromHomeToTheBoard", withoutScript}, {"Check28SentTwice", check28},
 		{"Check31FailingProvider", check31},
 	} {
 		t.Run(check.name, func(t *testing.T) {
@@ -207,6 +207,52 @@ func check30(p *plant, t *testing.T) {
 	p.hr.Go("[value=who]")
 	if got := p.hr.Text("main"); !strings.Contains(got, "9 read another language and get English instead: Bahasa Indonesia 9") {
 		t.Errorf("the preview says %q, want 9 people counted who get English instead", got)
+	}
+}
+
+// withoutScript is the whole way with script off: what was cancelled in its
+// countdown is a draft on the first page, and goes out from there.
+func withoutScript(p *plant, t *testing.T) {
+	p.hr.Scripts(false)
+	defer p.hr.Scripts(true)
+	p.hr.Open(p.API.URL + "/?lang=en")
+	p.hr.Go("main .btn[href='/new']")
+	p.hr.Press("[name=mode][value=drill]")
+	p.hr.Press("[name=template][value=flood]")
+	p.hr.Go("[value=choose]")
+	p.hr.Fill(`[name="f.site"]`, "Pabrik Cikande")
+	p.hr.Go("[value=write]")
+	p.hr.Go("[value=count]") // the form's own button counts
+	if got := p.hr.Text("#heads"); !strings.Contains(got, "10 people") {
+		t.Errorf("without script the form counts %q, want 10 people", got)
+	}
+	p.hr.Go("[value=who]")
+	p.hr.Go("[value=preview]")
+	p.hr.Go("[value=send]") // not ticked
+	if got := p.hr.Text("#faults"); !strings.Contains(got, "Tick that you understand this is a drill.") {
+		t.Errorf("without the tick the page says %q", got)
+	}
+	p.hr.Press("[name=drill]")
+	p.hr.Go("[value=send]")
+	p.hr.Go(".btn-stop")
+	if got := p.hr.Text("h1"); got != "Cancelled. Nothing was sent." {
+		t.Fatalf("after cancelling the page says %q", got)
+	}
+	p.hr.Open(p.API.URL + "/?lang=en")
+	newest := "ul.drafts li:first-child"
+	if got := p.hr.Text(newest); !strings.Contains(got, "Flood: Pabrik Cikande") {
+		t.Fatalf("the newest draft is %q, want what was cancelled", got)
+	}
+	p.hr.Go(newest + " a")
+	p.hr.Go("[value=write]")
+	p.hr.Go("[value=who]")
+	p.hr.Go("[value=preview]")
+	p.hr.Press("[name=drill]")
+	p.hr.Go("[value=send]")
+	p.hr.WaitFor(pageWait, "main", "of 10 people have answered") // the page of the countdown loads itself again
+	p.hr.Open(p.API.URL + "/?lang=en")
+	if got := p.hr.Text("main"); strings.Contains(got, "Flood: Pabrik Cikande") || !strings.Contains(got, "DRILL flood: Pabrik Cikande") {
+		t.Errorf("the first page says %q, want the drill and no draft of it", got)
 	}
 }
 

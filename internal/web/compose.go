@@ -33,9 +33,10 @@ func (s *Server) routeCompose(mux *http.ServeMux) {
 type composing struct {
 	Draft  Draft
 	Nonce  string
-	People int      // as the last preview counted
-	Asked  []string // doubts that the sender has seen and set aside
-	Saved  string   // the draft that it was laid aside as; empty: not yet
+	People int                                         // as the last preview counted
+	Asked  []string                                    // doubts that the sender has seen and set aside
+	Shown  map[announcement.Language]announcement.Text // the sender's own texts when they were last previewed
+	Saved  string                                      // the draft that it was laid aside as; empty: not yet
 }
 
 // draft is the id under which this is laid aside. It is that of the form, so that
@@ -58,7 +59,8 @@ type composeView struct {
 	Preview     Preview
 	Counted     bool
 	SMS         []smsCount
-	Typed       string // as somebody typed it, when it was wrong
+	Unchanged   []announcement.Language // texts that stayed as they were while another changed
+	Typed       string                  // as somebody typed it, when it was wrong
 }
 
 // Real reports whether this is no drill.
@@ -98,6 +100,9 @@ func (s *Server) showStep(w http.ResponseWriter, r *http.Request, step string, c
 			v.Assembly = append(v.Assembly, site.Assembly...)
 		}
 		v.SMS = s.smsCounts(r.Context(), c.Draft)
+	case "preview":
+		v.Unchanged = unchanged(c.Shown, c.Draft.Text)
+		c.Shown = c.Draft.Text
 	case "who":
 		v.Groups = s.People.AllGroups(r.Context())
 		v.Everyone = s.Desk.Readiness(r.Context()).People

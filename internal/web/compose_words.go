@@ -2,6 +2,7 @@ package web
 
 import (
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -327,3 +328,19 @@ func (v composeView) Reaches(c announcement.Channel) int { return v.Preview.Reac
 
 // Linked reports whether an SMS leads to the page where people answer.
 func (v composeView) Linked(sms string) bool { return strings.Contains(sms, "/r/") }
+
+// unchanged are the languages whose text stayed as it was while another changed:
+// most likely they no longer say the same.
+func unchanged(before, now map[announcement.Language]announcement.Text) []announcement.Language {
+	var same []announcement.Language
+	for _, lang := range ownLanguages {
+		was, shown := before[lang]
+		if is, ok := now[lang]; shown && ok && reflect.DeepEqual(was, is) {
+			same = append(same, lang)
+		}
+	}
+	if len(same) == len(now) {
+		return nil
+	}
+	return same
+}

@@ -61,3 +61,28 @@ func TestDraftIsDeleted(t *testing.T) {
 		t.Errorf("got %d and %d drafts, want none left", w.Code, len(h.saved))
 	}
 }
+
+// Whoever changes one language after having looked at both is asked whether the
+// other still says the same, once.
+func TestLanguageThatWasNotChangedIsNamed(t *testing.T) {
+	t.Parallel()
+	h := newHouse()
+	s := compose(t, h)
+	write := func(id, en string) string {
+		t.Helper()
+		s.take("step=write&severity=info&answers=read&title.id=Air&title.en=Water&body.id=" + id + "&body.en=" + en)
+		return s.take("step=who&all=1").Body.String()
+	}
+	s.take("step=choose&mode=live&template=own")
+	if first := write("Air+mati.", "The+water+is+off."); strings.Contains(first, "was not changed") {
+		t.Error("a first text is said to be unchanged")
+	}
+	s.take("step=to-write")
+	if again := write("Air+mati.", "The+water+is+back."); !strings.Contains(again, "Bahasa Indonesia was not changed.") || strings.Contains(again, "English was not changed.") {
+		t.Errorf("got %s, want Indonesian named", again)
+	}
+	s.take("step=to-write")
+	if both := write("Air+hidup.", "The+water+is+on."); strings.Contains(both, "was not changed") {
+		t.Error("both were changed")
+	}
+}

@@ -231,6 +231,8 @@ var exhibits = []exhibit{
 	{name: "new-who-again", path: "/new", form: append(written("live"), "step=who&site=Kantor+Jakarta&department=Kantor&except=2211", "step=to-who")},
 	{name: "new-who-faults", path: "/new", form: append(written("live"), "step=who&site=Mars&department=Mars&under=8&except=8"), want: http.StatusUnprocessableEntity},
 	{name: "new-preview", path: "/new", form: append(written("live"), "step=who&all=1"), set: alert("fire", announcement.Live)},
+	{name: "new-preview-unchanged", path: "/new", form: append(chosen("live", "own"), "step=write&severity=info&answers=read&title.en=Water&body.en=The+water+is+off.&title.id=Air&body.id=Air+mati.", "step=who&all=1", "step=to-write",
+		"step=write&severity=info&answers=read&title.en=Water&body.en=The+water+is+back.&title.id=Air&body.id=Air+mati.", "step=who&all=1")},
 	{name: "new-preview-drill", path: "/new", form: append(written("drill"), "step=who&all=1"), set: alert("fire", announcement.Drill)},
 	{name: "new-preview-awkward", path: "/new", form: append(written("live"), "step=who&all=1"), set: func(_ testing.TB, c *company) {
 		sms := c.preview.SMS[announcement.English]
