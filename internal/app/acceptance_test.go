@@ -4,6 +4,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -397,6 +398,18 @@ func TestHelpIsCalledWhileRedisIsDown(t *testing.T) {
 	}
 	apptest.Eventually(t, 10*time.Second, "the second alarm", func() (bool, string) { return got("E3", "Fire in hall 4") == 1, "" })
 
+	// Nor does a node that is started meanwhile wait for it.
+	w.Nodes[0].Kill()
+	w.Nodes[0].Start()
+	if res, err := http.Get(w.API.URL + "/readyz"); err != nil {
+		t.Error(err)
+	} else {
+		said, _ := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		if !strings.Contains(string(said), "Redis does not answer") {
+			t.Errorf("/readyz does not say that Redis is away: %s", said)
+		}
+	}
 	redis.Start()
 	w.Act(sandbox.Act{Number: "E2", Via: "sms", Text: "1A"})
 	apptest.Eventually(t, 20*time.Second, "the answers to stand", func() (bool, string) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"kentongan/internal/tracker"
 	"kentongan/internal/web"
 )
 
@@ -31,6 +32,9 @@ func (h health) Ready(ctx context.Context) []web.Check {
 	add("ledger", err == nil, "NATS does not answer, or cannot write: nothing can be recorded; check KENTONGAN_NATS_URL and the disk")
 	ok, hint := h.tracker.Ready()
 	add("tracker", ok, hint)
+	if s, found := h.working.(*tracker.Standby); found && s.Away() { // nothing waits for it, so the node stays in service
+		checks = append(checks, web.Check{Name: "redis", OK: true, Hint: "Redis does not answer: this node keeps the working state in memory meanwhile; check KENTONGAN_REDIS_URL"})
+	}
 	add("people", len(h.directory.Everybody()) > 0, "no people yet: import them with `kentongan people import FILE`")
 	add("duty", len(h.directory.Duty()) > 0, "nobody is on the duty list: set KENTONGAN_DUTY")
 	add("channels", h.config.SMSProvider != "none" || h.config.PushSubject != "", "neither SMS nor web push is set up: set KENTONGAN_SMS_PROVIDER or KENTONGAN_PUSH_SUBJECT")

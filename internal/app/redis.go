@@ -34,11 +34,19 @@ func openWorkingState(ctx context.Context, c *Config, log *slog.Logger) (tracker
 			return nil, "", nil, errors.New("KENTONGAN_REDIS_URL: must be redis://host:6379/0, rediss:// or unix://") // the cause may repeat the password
 		}
 		client := redis.NewClient(patient(o))
-		if err := tracker.CheckRedis(ctx, client); err != nil {
+		check := func(ctx context.Context) error { return tracker.CheckRedis(ctx, client) }
+		wait, cancel := context.WithTimeout(ctx, redisAtStart)
+		defer cancel()
+		absent := check(wait)
+		if absent != nil && !errors.Is(absent, tracker.ErrAway) {
 			_ = client.Close()
-			return nil, "", nil, fmt.Errorf("KENTONGAN_REDIS_URL: %w", err)
+			return nil, "", nil, fmt.Errorf("KENTONGAN_REDIS_URL: %w", absent)
 		}
-		return tracker.NewStandby(tracker.NewRedisStore(client), log), "redis", func() { _ = client.Close() }, nil
+		name := "redis"
+		if absent != nil {
+			name = "memory, until the Redis of KENTONGAN_REDIS_URL answers"
+		}
+		return tracker.NewStandby(tracker.NewRedisStore(client), check, absent, log), name, func() { _ = client.Close() }, nil
 	}
 	path, err := exec.LookPath("redis-server")
 	if err != nil {
@@ -50,8 +58,12 @@ func openWorkingState(ctx context.Context, c *Config, log *slog.Logger) (tracker
 		log.Warn("redis-server did not start: the working state is kept in memory", "reason", err)
 		return tracker.NewMemoryStore(), "memory", func() {}, nil
 	}
-	return tracker.NewStandby(tracker.NewRedisStore(client), log), "redis (child)", stop, nil
+	check := func(ctx context.Context) error { return tracker.CheckRedis(ctx, client) }
+	return tracker.NewStandby(tracker.NewRedisStore(client), check, nil, log), "redis (child)", stop, nil
 }
+
+// redisAtStart is how long a start waits for Redis before it goes on without.
+const redisAtStart = 5 * time.Second
 
 // patient returns o with as many tries as are of use: whoever asks has a time
 // limit, and goes on without Redis.

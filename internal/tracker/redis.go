@@ -45,13 +45,17 @@ func NewRedisStore(c redis.UniversalClient) *RedisStore { return &RedisStore{c} 
 var majorVersion = regexp.MustCompile(`(?m)^redis_version:(\d+)\.`)
 var memoryPolicy = regexp.MustCompile(`(?m)^maxmemory_policy:(\S+)`)
 
+// ErrAway is returned by CheckRedis when nobody answers, which says nothing against
+// the one who will.
+var ErrAway = errors.New("redis does not answer")
+
 // CheckRedis refuses a Redis that would break a promise: older than 7.0, or one
 // that may evict keys when memory is short. It reads INFO, because providers
 // often forbid CONFIG.
 func CheckRedis(ctx context.Context, c redis.UniversalClient) error {
 	server, err := c.Info(ctx, "server").Result()
 	if err != nil {
-		return fmt.Errorf("ask redis for its version: %w", err)
+		return fmt.Errorf("%w: ask for its version: %w", ErrAway, err)
 	}
 	m := majorVersion.FindStringSubmatch(server)
 	if m == nil {
@@ -62,7 +66,7 @@ func CheckRedis(ctx context.Context, c redis.UniversalClient) error {
 	}
 	memory, err := c.Info(ctx, "memory").Result()
 	if err != nil {
-		return fmt.Errorf("ask redis for its memory policy: %w", err)
+		return fmt.Errorf("%w: ask for its memory policy: %w", ErrAway, err)
 	}
 	if m := memoryPolicy.FindStringSubmatch(memory); m == nil || m[1] != "noeviction" {
 		return errors.New("redis may evict keys: set maxmemory-policy noeviction")

@@ -18,22 +18,30 @@ import (
 // main one is left, the main one when it is there again. Two nodes that each keep
 // their own meanwhile may take the same decision, and the ledger lets one win.
 type Standby struct {
-	main Store
-	own  *MemoryStore
-	log  *slog.Logger
+	main  Store
+	check func(context.Context) error
+	own   *MemoryStore
+	log   *slog.Logger
 
 	patience time.Duration // how long the main store has for one operation
 	pause    time.Duration // how long it is left alone before it is asked again
 
-	mu     sync.Mutex
-	away   bool
-	askAt  time.Time
-	asking bool
+	mu      sync.Mutex
+	away    bool
+	refused string // why it was last not used though it answers
+	askAt   time.Time
+	asking  bool
 }
 
-// NewStandby returns a store that works with main, and without it.
-func NewStandby(main Store, log *slog.Logger) *Standby {
-	return &Standby{main: main, own: NewMemoryStore(), log: log, patience: 3 * time.Second, pause: time.Second}
+// NewStandby returns a store that works with main, and without it. check says
+// whether main may be used, and is asked before main is used again; an error of it
+// now, for absent, means that main is not used yet.
+func NewStandby(main Store, check func(context.Context) error, absent error, log *slog.Logger) *Standby {
+	s := &Standby{main: main, check: check, own: NewMemoryStore(), log: log, patience: 3 * time.Second, pause: time.Second}
+	if absent != nil {
+		s.leave(absent)
+	}
+	return s
 }
 
 // Away reports whether the main store does not answer.
@@ -82,20 +90,41 @@ func (s *Standby) present(ctx context.Context) bool {
 func (s *Standby) ask(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, s.patience)
 	defer cancel()
-	epoch, seq, err := s.main.Cursor(ctx)
-	if err == nil {
-		err = s.main.SetCursor(ctx, epoch, seq)
-	}
+	err := s.usable(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.asking = false
 	if err != nil {
 		s.askAt = time.Now().Add(s.pause)
+		if why := err.Error(); !errors.Is(err, ErrAway) && why != s.refused {
+			s.refused = why // said once, not every second
+			s.log.Error("Redis answers, but is not used: the working state stays in this process", "reason", err)
+		}
 		return
 	}
 	s.away = false
 	s.own.Flush()
 	s.log.Info("Redis answers again; the working state is rebuilt there from the ledger")
+}
+
+// usable checks the main store as a start does, and that it can be written. One
+// that has seen another ledger than this process stays where it is: at a start that
+// is an alarm.
+func (s *Standby) usable(ctx context.Context) error {
+	if err := s.check(ctx); err != nil {
+		return err
+	}
+	epoch, seq, err := s.main.Cursor(ctx)
+	if err == nil {
+		err = s.main.SetCursor(ctx, epoch, seq)
+	}
+	if err != nil {
+		return errors.Join(ErrAway, err)
+	}
+	if ours, _, _ := s.own.Cursor(ctx); epoch != "" && ours != "" && epoch != ours {
+		return errors.New("it knows another ledger: restore the ledger, or empty Redis if it is meant to be new")
+	}
+	return nil
 }
 
 func (s *Standby) Apply(ctx context.Context, id announcement.ID, prev, seq uint64, ops []Op) error {

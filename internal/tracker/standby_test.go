@@ -81,8 +81,9 @@ func TestHelpIsCalledWithoutRedis(t *testing.T) {
 			t.Cleanup(func() { _ = os.RemoveAll(dir) })
 			socket := filepath.Join(dir, "s")
 			server, stop := startRedis(t, path, socket)
-			redis := NewRedisStore(connect(t, socket))
-			s := NewStandby(redis, slog.New(slog.DiscardHandler))
+			client := connect(t, socket)
+			redis := NewRedisStore(client)
+			s := NewStandby(redis, func(ctx context.Context) error { return CheckRedis(ctx, client) }, nil, slog.New(slog.DiscardHandler))
 			s.patience, s.pause = 300*time.Millisecond, 100*time.Millisecond
 
 			l := ledger.NewMemory(time.Now)

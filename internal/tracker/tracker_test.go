@@ -28,7 +28,7 @@ func stores(t *testing.T) map[string]func() Store {
 	all := map[string]func() Store{
 		"memory": func() Store { return NewMemoryStore() },
 		"standby": func() Store { // of a store that is away half of the time
-			s := NewStandby(&failing{Store: NewMemoryStore()}, slog.New(slog.DiscardHandler))
+			s := NewStandby(&failing{Store: NewMemoryStore()}, func(context.Context) error { return nil }, nil, slog.New(slog.DiscardHandler))
 			s.pause = time.Millisecond
 			return s
 		},
