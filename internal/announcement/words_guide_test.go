@@ -7,7 +7,7 @@ import (
 )
 
 // elsewhere finds a line that points at something around it.
-var elsewhere = regexp.MustCompile(`(?i)(answer|press|tap|jawab|tekan|ketuk)[^.]* (below|above|here|di bawah|di atas|di sini)\b|\{`)
+var elsewhere = regexp.MustCompile(`(?i)\b(answer|press|tap|jawab|tekan|ketuk)[^.]* (below|above|here|di bawah|di atas|di sini)\b|\{`)
 
 // TestGuidesStandAlone: a guide is read without the page of an alert around it, so
 // no line of it points at an answer that is not there, or has a blank left.

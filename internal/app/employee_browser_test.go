@@ -137,17 +137,24 @@ func TestChecksOfTheAnswerPage(t *testing.T) {
 		p.hr.Open(p.API.URL + "/alerts/" + id)
 		phone := p.browser.Tab("id", 320, 640)
 		phone.Before(`const real = setInterval; setInterval = (f, ms) => real(f, ms / 30)`) // half a minute is a second
+		phone.Before(`window.refused = true; navigator.geolocation.getCurrentPosition = (ok, no) => window.refused ? no({}) : ok({coords: {latitude: -6.123456, longitude: 106.5, accuracy: 19.6}})`)
 		phone.Open(page("E4"))
 		phone.Press("form button[value='2']")
 		phone.WaitFor(5*time.Second, "#box h2", "Tercatat: butuh bantuan")
 		p.hr.WaitFor(4*time.Second, "main", "Agus Wijaya") // 2 s, on a machine that does much else
 		// Only now more may be said, and it reaches those who help.
 		phone.Press("[name=kind][value=hurt]")
+		phone.Press("#place")
+		if got := apptest.Eval[string](phone, `document.getElementById("words").placeholder`); got != "Tulis tempatnya saja." {
+			t.Errorf("without a place the page says %q", got)
+		}
 		phone.Type("#words", "kaki, lantai 3")
-		phone.Press("form[action*='/tell'] button")
+		apptest.Eval[bool](phone, `!(window.refused = false)`)
+		phone.Press("#place")
+		phone.Press("form[action*='/tell'] .btn-help")
 		phone.WaitFor(5*time.Second, ".told", "Terkirim ke yang menolong Anda")
 		p.hr.Open(p.API.URL + "/alerts/" + id)
-		p.hr.WaitFor(5*time.Second, "main", "Terluka: kaki, lantai 3")
+		p.hr.WaitFor(5*time.Second, "main", "Terluka: kaki, lantai 3 -6.12346, 106.50000 (±20 m)")
 		// Whoever calls for help sees who comes, and how it was recorded to end, while
 		// they write on.
 		phone.Type("#words", "saya masih")

@@ -62,6 +62,19 @@
     say("sending");
     send(to);
   });
+  // The place is asked for once, at a tap, and written where it can be read and
+  // taken out before it is sent.
+  if (navigator.geolocation) b.className = "js";
+  d.addEventListener("click", function (e) {
+    var t = e.target.closest("#place"), w = d.getElementById("words");
+    if (t) navigator.geolocation.getCurrentPosition(function (p) {
+      var c = p.coords;
+      w.value += " " + c.latitude.toFixed(5) + ", " + c.longitude.toFixed(5) + " (\u00b1" + Math.round(c.accuracy) + " m)";
+    }, function () {
+      w.placeholder = t.getAttribute("data-none");
+      w.focus();
+    }, {enableHighAccuracy: true, timeout: 20000});
+  });
   // Who has called for help sees who comes, without touching anything.
   setInterval(function () {
     var who = d.getElementById("who");
