@@ -6,8 +6,8 @@
 // A cell is text and never a formula, whatever a person wrote into it. PDF is
 // made with go-pdf/fpdf: pure Go, kept by its own community since gofpdf was
 // given up, and without a font file to carry; it knows the letters of Western
-// languages, so that a name in another script shows as question marks there and
-// whole in the other two.
+// languages, so that a name in another script shows as dots there and whole in the
+// other two. Each page that has lost a letter says so, and where the whole names are.
 package report
 
 import (
@@ -142,17 +142,36 @@ func sheet(f *excelize.File, name string, t Table) error {
 	return nil
 }
 
-// PDF writes everything on A4. most is how many people it lists; after them it
-// says more, with how many are left out.
-func PDF(w io.Writer, d Document, most int, more func(left int) string) error {
+// Limits are what a PDF leaves out, and what it says about that.
+type Limits struct {
+	People int                   // how many it lists
+	More   func(left int) string // how many more there are
+	Lost   string                // letters could not be printed
+	Whole  string                // address of the file that has all of it
+}
+
+// PDF writes everything on A4, within the limits.
+func PDF(w io.Writer, d Document, l Limits) error {
 	p := fpdf.New("P", "mm", "A4", "")
-	letters := p.UnicodeTranslatorFromDescriptor("")
+	known := p.UnicodeTranslatorFromDescriptor("")
+	lost := false
+	letters := func(text string) string {
+		printed := known(text)
+		if !lost && strings.Count(printed, ".") > strings.Count(text, ".") { // what it does not know becomes a dot
+			lost = true
+		}
+		return printed
+	}
 	p.SetTitle(d.Title, true)
-	p.SetAutoPageBreak(true, 15)
+	p.SetAutoPageBreak(true, 20)
 	p.SetFooterFunc(func() {
 		p.SetY(-12)
 		p.SetFont("Helvetica", "", 8)
-		p.CellFormat(0, 6, letters(fmt.Sprintf("%s - %d", d.Title, p.PageNo())), "", 0, "C", false, 0, "")
+		if lost {
+			p.SetY(-16)
+			p.CellFormat(0, 4, known(l.Lost+" "+l.Whole), "", 1, "L", false, 0, l.Whole)
+		}
+		p.CellFormat(0, 6, known(fmt.Sprintf("%s - %d", d.Title, p.PageNo())), "", 0, "C", false, 0, "")
 	})
 	p.AddPage()
 	p.SetFont("Helvetica", "B", 16)
@@ -169,9 +188,9 @@ func PDF(w io.Writer, d Document, most int, more func(left int) string) error {
 	for _, t := range append(d.Tables[:len(d.Tables):len(d.Tables)], d.People) {
 		limit := -1
 		if t.Name == d.People.Name {
-			limit = most
+			limit = l.People
 		}
-		if err := table(p, letters, t, limit, more); err != nil {
+		if err := table(p, letters, t, limit, l.More); err != nil {
 			return err
 		}
 	}

@@ -71,11 +71,25 @@ func TestPDFListsSomeAndSaysHowManyMore(t *testing.T) {
 	}
 	left := 0
 	var out bytes.Buffer
-	if err := report.PDF(&out, document(rows...), 100, func(n int) string { left = n; return "more" }); err != nil {
+	if err := report.PDF(&out, document(rows...), report.Limits{People: 100, More: func(n int) string { left = n; return "more" }, Lost: "Letters are lost:", Whole: "https://siaga.example/report.xlsx"}); err != nil {
 		t.Fatal(err)
 	}
 	if !strings.HasPrefix(out.String(), "%PDF-") || left != 20 {
 		t.Errorf("got %.10q and %d more, want a PDF and 20", out.String(), left)
+	}
+	if !strings.Contains(out.String(), "(https://siaga.example/report.xlsx)") {
+		t.Error("letters were lost, and no page links the file that has them")
+	}
+}
+
+func TestPDFThatHasEveryLetterSaysNothing(t *testing.T) {
+	var out bytes.Buffer
+	l := report.Limits{People: 9, More: func(int) string { return "" }, Lost: "Letters are lost:", Whole: "https://siaga.example/report.xlsx"}
+	if err := report.PDF(&out, document([]string{"Andr\u00e9 B. S\u00f8rensen", "."}), l); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(out.String(), "siaga.example") {
+		t.Error("nothing was lost, and the PDF says so")
 	}
 }
 
@@ -87,7 +101,9 @@ func TestAFaultWhileReadingIsNotAShortFile(t *testing.T) {
 	}
 	for name, write := range map[string]func(*bytes.Buffer) error{
 		"csv": func(b *bytes.Buffer) error { return report.CSV(b, d) }, "xlsx": func(b *bytes.Buffer) error { return report.XLSX(b, d) },
-		"pdf": func(b *bytes.Buffer) error { return report.PDF(b, d, 9, func(int) string { return "" }) },
+		"pdf": func(b *bytes.Buffer) error {
+			return report.PDF(b, d, report.Limits{People: 9, More: func(int) string { return "" }})
+		},
 	} {
 		if err := write(new(bytes.Buffer)); !errors.Is(err, broken) {
 			t.Errorf("%s: %v, want the fault", name, err)

@@ -224,7 +224,10 @@ func (s *Server) reportFile(w http.ResponseWriter, r *http.Request) {
 	case "report.xlsx":
 		kind, err = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", paper.XLSX(&out, d)
 	case "report.pdf":
-		kind, err = "application/pdf", paper.PDF(&out, d, pdfPeople, func(left int) string { return v.T("%s more people are in the XLSX and CSV files.", v.N(left)) })
+		kind, err = "application/pdf", paper.PDF(&out, d, paper.Limits{People: pdfPeople,
+			More:  func(left int) string { return v.T("%s more people are in the XLSX and CSV files.", v.N(left)) },
+			Lost:  v.T("Some letters cannot be printed here and stand as a dot. The XLSX file has every name whole:"),
+			Whole: strings.TrimSuffix(s.PublicURL, "/") + "/alerts/" + string(v.ID) + "/report/report.xlsx"})
 	default:
 		err = ErrNotFound
 	}
@@ -232,7 +235,7 @@ func (s *Server) reportFile(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, "report file", err)
 		return
 	}
-	name := string(v.Mode) + "-" + v.OpenedAt.Format("2006-01-02-1504") + "-" + r.PathValue("file")
+	name := string(v.Mode) + "-" + v.OpenedAt.In(announcement.Location(v.Summary.Zone)).Format("2006-01-02-1504") + "-" + r.PathValue("file")
 	w.Header().Set("Content-Type", kind)
 	w.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
 	w.Header().Set("Cache-Control", "no-store")
