@@ -151,10 +151,19 @@ window.checks = (function () {
     return out;
   }
 
+  // under reports whether the number of a tile lies under its mark.
+  function under(e) {
+    const mark = e.querySelector("svg"), range = document.createRange();
+    range.selectNodeContents(e.querySelector("b"));
+    const a = mark && mark.getBoundingClientRect(), b = range.getBoundingClientRect();
+    return mark && a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+  }
+
   // marks: colour is never alone.
   function marks() {
     return all(".tag[class*=tag-]").filter((e) => !e.closest(".tasks")).filter((e) => !/^[!\u2713~ox\u2013] ?\s*\S{2,}/.test(e.textContent.trim())).map((e) => call(e) + " lacks a mark or a word")
-      .concat(all(".tile").filter((e) => !e.querySelector("svg") && !/[!\u2713~ox\u2013]/.test(e.textContent)).map((e) => call(e) + " lacks a mark"));
+      .concat(all(".tile").filter((e) => !e.querySelector("svg") && !/[!\u2713~ox\u2013]/.test(e.textContent)).map((e) => call(e) + " lacks a mark"))
+      .concat(all("a.tile").filter(under).map((e) => call(e) + " has its mark over its number"));
   }
 
   // borders: in forced colours backgrounds are gone.
