@@ -90,8 +90,8 @@ func (h *house) Settings(_ context.Context, device string) (Settings, error) {
 	if device != "device1" {
 		return Settings{}, ErrNotFound
 	}
-	return Settings{Name: "Siti Aminah", Number: "2210", Language: announcement.Indonesian, Mobile: "•••• 0003", SMS: true, Asked: h.number, Org: "PT SinarAbc",
-		Devices: []Device{{ID: "d1", Name: "Chrome, Android", Seen: noon, Push: true, This: true}, {ID: "d2", Name: "Firefox, Windows", Seen: noon.AddDate(0, -1, 0)}}}, nil
+	return Settings{Name: "Siti Aminah", Number: "2210", Language: announcement.Indonesian, Mobile: "•••• 0003", SMS: !h.lastDevice, Asked: h.number, Org: "PT SinarAbc",
+		Devices: []Device{{ID: "d1", Name: "Chrome, Android", Seen: noon, Push: !h.lastDevice, This: true}, {ID: "d2", Name: "Firefox, Windows", Seen: noon.AddDate(0, -1, 0), Push: h.lastDevice}}}, nil
 }
 
 func (h *house) SetLanguage(_ context.Context, _ string, lang announcement.Language) error {

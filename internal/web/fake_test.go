@@ -42,6 +42,7 @@ type house struct {
 	subs     []announcement.Subscription
 
 	emergencies []Emergency
+	lastDevice  bool // only one of the devices reaches the person, and no SMS
 
 	countdown    Countdown // of what was sent from the console, if its ID is set
 	doubts       Preview   // Usual, Repeats and Quiet of every preview

@@ -146,6 +146,7 @@ var exhibits = []exhibit{
 	{name: "emergency-closed", path: "/me/emergency/closed"},
 	{name: "emergency-unknown", path: "/me/emergency/unknown", want: http.StatusNotFound},
 	{name: "me-settings", path: "/me/settings"},
+	{name: "me-settings-last-device", path: "/me/settings", set: func(_ testing.TB, c *company) { c.house.lastDevice = true }},
 	{name: "me-settings-saved", path: "/me/settings?done=saved"},
 	{name: "me-settings-code", path: "/me/settings", set: func(_ testing.TB, c *company) { c.house.number = "•••• 1234" }},
 	{name: "me-settings-faults", path: "/me/number", asked: "2210", form: []string{"mobile=12"}, want: http.StatusUnprocessableEntity},

@@ -141,3 +141,19 @@ func FuzzOnlyDigits(f *testing.F) {
 		}
 	})
 }
+
+// TestTheLastWayIsNotTakenSilently: who removes what reaches them last is told.
+func TestTheLastWayIsNotTakenSilently(t *testing.T) {
+	t.Parallel()
+	h := newHouse()
+	srv := newServer(t, h)
+	const warning = "Nothing would reach you"
+	if page := call(t, srv, "GET", "/me/settings?lang=en", "", "Cookie", "device=device1").Body.String(); strings.Contains(page, warning) {
+		t.Error("somebody with SMS is warned")
+	}
+	h.lastDevice = true
+	page := call(t, srv, "GET", "/me/settings?lang=en", "", "Cookie", "device=device1").Body.String()
+	if strings.Count(page, warning) != 1 || !strings.Contains(page, "Only your other devices reach you then.") {
+		t.Errorf("the only device that reaches them is removed without a word, or the wrong one is named")
+	}
+}

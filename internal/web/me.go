@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -250,6 +251,17 @@ type settingsView struct {
 	page
 	Settings
 	Typed string // a number that could not be taken
+}
+
+// Last reports whether nothing would reach the person any more without a device.
+func (v settingsView) Last(d Device) bool {
+	others := slices.ContainsFunc(v.Devices, func(o Device) bool { return o.ID != d.ID && o.Push })
+	return !v.SMS && d.Push && !others
+}
+
+// Alone reports whether nothing but the device that asks could reach the person.
+func (v settingsView) Alone() bool {
+	return !v.SMS && !slices.ContainsFunc(v.Devices, func(d Device) bool { return d.Push && !d.This })
 }
 
 func (s *Server) settingsView(w http.ResponseWriter, r *http.Request) (settingsView, bool) {
