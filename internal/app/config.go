@@ -347,7 +347,7 @@ func (c *Config) checkSecondSMS(refuse refusal) {
 	}
 	for _, one := range given {
 		if one.value == "" {
-			refuse(one.name, "needed with a second SMS provider; or empty all four KENTONGAN_SMS2_ variables")
+			refuse(one.name, "needed with a second SMS provider; or leave all four of them empty")
 			return
 		}
 	}

@@ -68,7 +68,7 @@ func TestDeployNamesWhatExists(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, v := range regexp.MustCompile(`KENTONGAN_[A-Z_]*[A-Z]`).FindAllString(string(b), -1) {
+		for _, v := range regexp.MustCompile(`KENTONGAN_[A-Z0-9_]*[A-Z0-9]`).FindAllString(string(b), -1) {
 			if !slices.Contains(known, strings.TrimSuffix(v, "_FILE")) {
 				t.Errorf("deploy/%s names %s, which is no variable", name, v)
 			}
