@@ -304,7 +304,7 @@ func (b *broadcast) checkCalls(extra int) {
 			what = strings.Split(what, ".")[0]
 		}
 		c := call{e.Phone, e.Channel, what}
-		if got[c]++; got[c] > 1 && (e.Channel != "webpush" || extra == 0) { // a push that comes again replaces the first
+		if got[c]++; got[c] > 1 {
 			twice++
 			if team && extra == 0 {
 				b.t.Errorf("%s got the digest of round %s twice", e.Phone, what)

@@ -253,7 +253,7 @@ func (f *measurement) slowProviders() {
 	took := time.Since(begun)
 	behave(sandbox.Behaviour{})
 	f.until("the last receipts", func() bool { return f.reached(id, announcement.Delivered) == 2*people })
-	f.raw[inFlight] = 2 * float64(f.house.config.InFlight) / latency.Seconds() // half of them are SMS, which are the slower half
+	f.raw[inFlight] = float64(f.house.config.InFlight) / latency.Seconds()
 	f.row("deliveries at 50 ms", 2*people/took.Seconds(), "/s", "slow-deliveries/s", fmt.Sprintf("%d in %s", 2*people, took.Round(10*time.Millisecond)), inFlight)
 }
 
@@ -584,7 +584,7 @@ func (f *measurement) print() {
 	fmt.Fprintf(w, "\nraw limits in the same run; facts of %d B\n", len(f.fact))
 	for _, limit := range []struct{ name, note string }{
 		{handing, "the same messages and the sandbox, without queue, ledger and tracker"},
-		{inFlight, fmt.Sprintf("%d SMS, so that a crash repeats no more; the other half are pushes", f.house.config.InFlight)},
+		{inFlight, fmt.Sprintf("%d, so that a crash repeats no more", f.house.config.InFlight)},
 		{waiting, "sync always, each PubAck awaited"},
 		{oneByOne, fmt.Sprintf("sync always, %d in flight", f.house.config.InFlight)},
 		{packed, "sync always; what group commit can reach"},

@@ -60,12 +60,13 @@ type Config struct {
 	OIDCSenders        []string `name:"oidc-senders" env:"KENTONGAN_OIDC_SENDERS" help:"Values of that claim that make a sender, comma separated."`
 	OIDCViewers        []string `name:"oidc-viewers" env:"KENTONGAN_OIDC_VIEWERS" help:"Values of that claim that make a viewer, comma separated. Nobody else comes in."`
 
-	Duty      string        `name:"duty" env:"KENTONGAN_DUTY" help:"Employee numbers of the duty list, comma separated. Empty: whoever has no manager."`
-	Zone      string        `name:"zone" env:"KENTONGAN_ZONE" default:"Asia/Jakarta" help:"Time zone in which times are shown."`
-	Countdown time.Duration `name:"countdown" env:"KENTONGAN_COUNTDOWN" default:"10s" help:"How long a confirmed alert of the console can still be cancelled before it goes out: 0s to 30s. The API sends at once."`
-	SMSPrice  int           `name:"sms-price" env:"KENTONGAN_SMS_PRICE" default:"0" help:"Price of one SMS segment in whole units of the currency, for the cost shown before sending. 0: not shown."`
-	Currency  string        `name:"currency" env:"KENTONGAN_CURRENCY" default:"Rp" help:"Currency that stands before a price."`
-	InFlight  int           `name:"in-flight" env:"KENTONGAN_IN_FLIGHT" default:"32" help:"Most SMS under way at once, and so the most that a crash can repeat; eight times as many web pushes, of which a second one replaces the first."`
+	Duty         string        `name:"duty" env:"KENTONGAN_DUTY" help:"Employee numbers of the duty list, comma separated. Empty: whoever has no manager."`
+	Zone         string        `name:"zone" env:"KENTONGAN_ZONE" default:"Asia/Jakarta" help:"Time zone in which times are shown."`
+	Countdown    time.Duration `name:"countdown" env:"KENTONGAN_COUNTDOWN" default:"10s" help:"How long a confirmed alert of the console can still be cancelled before it goes out: 0s to 30s. The API sends at once."`
+	SMSPrice     int           `name:"sms-price" env:"KENTONGAN_SMS_PRICE" default:"0" help:"Price of one SMS segment in whole units of the currency, for the cost shown before sending. 0: not shown."`
+	Currency     string        `name:"currency" env:"KENTONGAN_CURRENCY" default:"Rp" help:"Currency that stands before a price."`
+	InFlight     int           `name:"in-flight" env:"KENTONGAN_IN_FLIGHT" default:"32" help:"Most calls under way at once; also the most messages that a crash can repeat."`
+	PushInFlight int           `name:"push-in-flight" env:"KENTONGAN_PUSH_IN_FLIGHT" default:"0" help:"Most web pushes under way at once, if they shall not count with the rest: for large companies. A crash can repeat as many more, each in place of the first on the phone. 0: they count."`
 
 	Sandbox       bool   `name:"sandbox" help:"Run with sample people, a stand-in for the SMS provider and the push services, and a page of phones."`
 	SandboxListen string `name:"sandbox-listen" env:"KENTONGAN_SANDBOX_LISTEN" default:"127.0.0.1:8081" help:"Address of the stand-ins and the page of phones."`
@@ -188,6 +189,9 @@ func (c *Config) Complete() error {
 	}
 	if c.InFlight < 1 || c.InFlight > 10_000 {
 		refuse("KENTONGAN_IN_FLIGHT", "must be 1 to 10000")
+	}
+	if c.PushInFlight < 0 || c.PushInFlight > 10_000 {
+		refuse("KENTONGAN_PUSH_IN_FLIGHT", "must be 0 to 10000")
 	}
 	if len(bad) > 0 {
 		return bad

@@ -173,7 +173,7 @@ func (h *House) furnish(ctx context.Context, secret *keys, store tracker.Store, 
 		h.desk.providers.note(c, r, reason)
 	}
 	h.dispatcher = dispatch.New(dispatch.Options{Ledger: h.ledger, Queue: queue, Tracker: h.tracker, People: h.directory, Composer: composer{h.desk},
-		Senders: senders, InFlight: c.InFlight, Now: h.now, Log: log, OnSent: sent})
+		Senders: senders, InFlight: c.InFlight, PushInFlight: c.PushInFlight, Now: h.now, Log: log, OnSent: sent})
 	phones := ""
 	if c.Sandbox {
 		phones = "http://" + c.SandboxListen + "/phones"

@@ -20,10 +20,6 @@ const (
 	// a crash repeats at most.
 	DefaultInFlight = 32
 
-	// pushFactor is how many times as many web pushes may be on their way: one that
-	// comes again replaces the first on the phone, and costs nothing.
-	pushFactor = 8
-
 	// jobsAtOnce is how many jobs of a channel and lane a node works on at once.
 	// The calls of one job already overlap; a few jobs let a second announcement
 	// pass one whose provider is slow.
@@ -43,9 +39,14 @@ type Options struct {
 	People   People
 	Composer Composer
 	Senders  []channel.Sender // one per channel; a channel without one fails as misconfigured
-	InFlight int              // calls on their way at most, beside web pushes; 0 is DefaultInFlight
-	Now      func() time.Time
-	Log      *slog.Logger
+	InFlight int              // calls on their way at most; 0 is DefaultInFlight
+
+	// PushInFlight gives web pushes a bound of their own: one that comes again after
+	// a crash replaces the first on the phone. 0: they count with the others.
+	PushInFlight int
+
+	Now func() time.Time
+	Log *slog.Logger
 
 	// OnSent hears of every call for metrics: how the provider took it, and the
 	// reason if it did not; rank is Queued when it is tried again. May be nil.
@@ -78,16 +79,20 @@ func New(o Options) *Dispatcher {
 	d := &Dispatcher{
 		Options: o,
 		senders: map[announcement.Channel]channel.Sender{},
-		slots:   map[announcement.Channel]*slots{announcement.WebPush: newSlots(pushFactor*o.InFlight, []announcement.Channel{announcement.WebPush})},
+		slots:   map[announcement.Channel]*slots{},
 		tries:   newTries(),
 		pauses:  newPauses(),
 	}
 	for _, s := range o.Senders {
 		d.senders[s.Channel()] = s
 	}
-	others := slices.DeleteFunc(slices.Clone(announcement.Channels), func(c announcement.Channel) bool { return c == announcement.WebPush })
-	shared := newSlots(o.InFlight, others)
-	for _, c := range others {
+	together := announcement.Channels
+	if o.PushInFlight > 0 {
+		d.slots[announcement.WebPush] = newSlots(o.PushInFlight, []announcement.Channel{announcement.WebPush})
+		together = slices.DeleteFunc(slices.Clone(together), func(c announcement.Channel) bool { return c == announcement.WebPush })
+	}
+	shared := newSlots(o.InFlight, together)
+	for _, c := range together {
 		d.slots[c] = shared
 	}
 	return d

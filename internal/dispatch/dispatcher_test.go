@@ -37,6 +37,7 @@ type world struct {
 	lost     bool          // the ledger takes nothing
 	latency  time.Duration // of the provider
 	channel  announcement.Channel
+	pushes   int // that may be on their way apart from the rest
 	provider func(n, try int) (channel.Handed, error)
 	onSend   func(total int)
 }
@@ -167,7 +168,7 @@ func (w *world) Send(ctx context.Context, sendID string, _ announcement.ContactP
 }
 
 func (w *world) dispatcher() *dispatch.Dispatcher {
-	return dispatch.New(dispatch.Options{Ledger: w, Queue: w.queue, Tracker: w, People: w, Composer: w, Senders: []channel.Sender{w}})
+	return dispatch.New(dispatch.Options{Ledger: w, Queue: w.queue, Tracker: w, People: w, Composer: w, Senders: []channel.Sender{w}, PushInFlight: w.pushes})
 }
 
 // run runs a dispatcher for d of fake time, and until it has stopped.
@@ -234,7 +235,7 @@ func TestSomebodyWhoAnsweredIsNotCalled(t *testing.T) {
 func TestPushesOverlapByTheHundred(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(1000)
-		w.channel, w.ann.Channels = announcement.WebPush, []announcement.Channel{announcement.WebPush}
+		w.channel, w.ann.Channels, w.pushes = announcement.WebPush, []announcement.Channel{announcement.WebPush}, 256
 		w.run(t, time.Minute)
 		w.settledOnce(t, announcement.Accepted)
 		if w.most < 200 || w.most > 256 {
