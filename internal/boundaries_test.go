@@ -20,7 +20,8 @@ var mayImport = map[string]string{
 	"dispatch":        "announcement channel ledger",
 	"tracker":         "announcement ledger",
 	"report":          "",
-	"web":             "announcement report templates",
+	"scim":            "",
+	"web":             "announcement report scim templates",
 	"sandbox":         "announcement",
 	"client":          "",
 }
@@ -39,6 +40,7 @@ var doors = map[string]string{
 	"github.com/go-webauthn/webauthn":       "app",
 	"github.com/pquerna/otp":                "app",
 	"github.com/coreos/go-oidc":             "app",
+	"github.com/scim2/filter-parser":        "scim",
 }
 
 func TestImportDirections(t *testing.T) {
