@@ -156,22 +156,22 @@ func (c *check) row(row sheetRow) {
 	c.all = append(c.all, e)
 	for col := range columnCount {
 		cell := c.cell(row.cells, col)
-		if n := len([]rune(cell)); n > limits[col] {
-			c.fault(e, col, fmt.Sprintf("is longer than %d characters", limits[col]))
-			return
+		if col == colMobile { // ParseMobile takes the marks off
+			cell = strings.Map(func(r rune) rune {
+				if forbidden(r) {
+					return -1
+				}
+				return r
+			}, cell)
 		}
-		if col != colMobile && strings.ContainsFunc(cell, forbidden) { // ParseMobile takes the marks off
-			c.fault(e, col, "contains a control or direction character; type it again")
+		if why := cellFault(cell, limits[col]); why != "" {
+			c.fault(e, col, why)
 			return
 		}
 	}
 	number := c.cell(row.cells, colNumber)
-	if number == "" {
-		c.fault(e, colNumber, "the employee number is empty")
-		return
-	}
-	if damaged.MatchString(number) {
-		c.fault(e, colNumber, ErrDamaged.Error())
+	if why := numberFault(number); why != "" {
+		c.fault(e, colNumber, why)
 		return
 	}
 	key := fold(number)
@@ -285,7 +285,7 @@ func (c *check) place(e *entry) {
 	if c.has(colCountry) {
 		e.new.Country = c.home.Country
 		if cell := c.cell(e.row.cells, colCountry); cell != "" {
-			if code, ok := country(cell); ok {
+			if code, ok := Country(cell); ok {
 				e.new.Country = code
 			} else {
 				c.fault(e, colCountry, "is not a country code such as ID or SG")
@@ -314,7 +314,8 @@ func (c *check) place(e *entry) {
 	}
 }
 
-func country(s string) (string, bool) {
+// Country reads a country, as a code or, for the one most people are in, a name.
+func Country(s string) (string, bool) {
 	if strings.EqualFold(s, "indonesia") {
 		return "ID", true
 	}
@@ -388,6 +389,9 @@ func (c *check) active(e *entry) {
 }
 
 func (c *check) mobile(e *entry) {
+	if !c.has(colMobile) { // a file always has it
+		return
+	}
 	cell := c.cell(e.row.cells, colMobile)
 	n, err := parseNumber(cell, e.new.Country)
 	if err != nil && !errors.Is(err, ErrNoNumber) {

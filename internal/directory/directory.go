@@ -28,6 +28,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"kentongan/internal/announcement"
@@ -72,11 +73,15 @@ type Directory struct {
 	mu        sync.RWMutex
 	people    map[announcement.PersonID]record
 	contacts  map[announcement.PersonID]contact
-	numbers   index // folded employee number
-	mobiles   index // E.164
-	endpoints index // of subscriptions
-	reports   index // folded number of the manager → who names them
+	numbers   index                                   // folded employee number
+	mobiles   index                                   // E.164
+	endpoints index                                   // of subscriptions
+	reports   index                                   // folded number of the manager → who names them
+	logins    index                                   // folded login, or what stands for it
+	externals index                                   // of the identity provider
+	order     atomic.Pointer[[]announcement.PersonID] // of Accounts; nil when somebody changed
 	duty      setting
+	leaving   leaving
 	past      map[string]Past
 	sites     map[string]Site
 	groups    map[string]Group
@@ -102,6 +107,8 @@ func Open(ctx context.Context, store Store, o Options) (*Directory, error) {
 		mobiles:   index{},
 		endpoints: index{},
 		reports:   index{},
+		logins:    index{},
+		externals: index{},
 		past:      map[string]Past{},
 		sites:     map[string]Site{},
 		groups:    map[string]Group{},
@@ -162,6 +169,8 @@ func (d *Directory) apply(key string, value []byte) {
 		err = d.applyContact(announcement.PersonID(key[len(contactKey):]), value)
 	case key == dutyKey:
 		err = d.applyDuty(value)
+	case key == leavingKey:
+		err = d.applyLeaving(value)
 	case strings.HasPrefix(key, siteKey):
 		err = applyNamed(d.sites, key[len(siteKey):], value)
 	case strings.HasPrefix(key, groupKey):
@@ -195,6 +204,11 @@ func (d *Directory) applyPerson(id announcement.PersonID, value []byte) error {
 	d.numbers.add(fold(r.Number), id)
 	d.mobiles.add(r.Mobile, id)
 	d.reports.add(fold(r.Manager), id)
+	for _, login := range r.indexed() {
+		d.logins.add(login, id)
+	}
+	d.externals.add(r.Provision.ExternalID, id)
+	d.order.Store(nil)
 	return nil
 }
 
@@ -202,6 +216,11 @@ func (d *Directory) unindex(r record) {
 	d.numbers.remove(fold(r.Number), r.ID)
 	d.mobiles.remove(r.Mobile, r.ID)
 	d.reports.remove(fold(r.Manager), r.ID)
+	for _, login := range r.indexed() {
+		d.logins.remove(login, r.ID)
+	}
+	d.externals.remove(r.Provision.ExternalID, r.ID)
+	d.order.Store(nil)
 }
 
 // Person returns one person, active or not.

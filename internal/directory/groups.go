@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"kentongan/internal/announcement"
 )
@@ -13,11 +14,14 @@ import (
 // Group is people who are called together: named ones, or all whom a rule finds
 // at that moment.
 type Group struct {
-	ID      string                  `json:"-"`
-	Name    string                  `json:"name"`
-	People  []announcement.PersonID `json:"people,omitempty"`
-	Rule    *Rule                   `json:"rule,omitempty"` // nil: People
-	Version int64                   `json:"version"`        // see Directory.apply
+	ID       string                  `json:"-"`
+	Name     string                  `json:"name"`
+	People   []announcement.PersonID `json:"people,omitempty"`
+	Rule     *Rule                   `json:"rule,omitempty"`     // nil: People
+	External string                  `json:"external,omitempty"` // how an identity provider calls it
+	Created  time.Time               `json:"created,omitzero"`
+	Changed  time.Time               `json:"changed,omitzero"`
+	Version  int64                   `json:"version"` // see Directory.apply
 
 	Count   int      `json:"-"` // active people in it now
 	Numbers []string `json:"-"` // employee numbers of People, or of the managers of the rule, as people write them
@@ -180,8 +184,71 @@ func (d *Directory) SaveGroup(ctx context.Context, g Group, numbers []string) (s
 	case g.ID == "":
 		g.ID = string(announcement.NewID())
 	}
+	g.External = old.External
+	return g.ID, d.putGroup(ctx, g, old)
+}
+
+func (d *Directory) putGroup(ctx context.Context, g, old Group) error {
+	g.Changed = d.Now().UTC().Round(0)
+	g.Created = old.Created
+	if old.Version == 0 {
+		g.Created = g.Changed
+	}
 	g.Version = old.Version + 1
-	return g.ID, d.putSetting(ctx, groupKey+g.ID, g)
+	return d.putSetting(ctx, groupKey+g.ID, g)
+}
+
+// NamedGroups returns the groups of named people by id: those which an identity
+// provider can fill.
+func (d *Directory) NamedGroups() []Group {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	var out []Group
+	for _, g := range d.groups {
+		if g.Rule == nil {
+			out = append(out, g)
+		}
+	}
+	slices.SortFunc(out, func(a, b Group) int { return strings.Compare(a.ID, b.ID) })
+	return out
+}
+
+// ProvisionGroup stores a group as an identity provider has it: also one in which
+// nobody is, or somebody who does not work here any more. An empty ID makes a new
+// one. version is that on which the change is based.
+func (d *Directory) ProvisionGroup(ctx context.Context, g Group, version int64) (string, error) {
+	d.writing.Lock()
+	defer d.writing.Unlock()
+	g.Name, g.Rule = oneLine(g.Name), nil
+	bad := checkName("name", g.Name)
+	if why := cellFault(g.External, longestLogin); why != "" {
+		bad = append(bad, &announcement.FieldError{Field: "external_id", Why: why})
+	}
+	d.mu.RLock()
+	old, known := d.groups[g.ID]
+	other, taken := (&resolver{d: d}).group(g.Name)
+	for _, id := range g.People {
+		if p, known := d.people[id]; !known || p.hidden() {
+			bad = append(bad, &announcement.FieldError{Field: "people", Why: "names somebody who is not known"})
+			break
+		}
+	}
+	d.mu.RUnlock()
+	switch {
+	case g.ID != "" && (!known || old.Rule != nil):
+		return "", ErrUnknown
+	case g.ID != "" && old.Version != version:
+		return "", ErrChanged
+	case taken && other.ID != g.ID:
+		return "", inUse("name")
+	case len(bad) > 0:
+		return "", bad
+	case g.ID == "":
+		g.ID = string(announcement.NewID())
+	case g.Name == old.Name && g.External == old.External && slices.Equal(g.People, old.People):
+		return g.ID, nil
+	}
+	return g.ID, d.putGroup(ctx, g, old)
 }
 
 // DeleteGroup forgets a group. Its people stay.

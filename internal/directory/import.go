@@ -164,6 +164,10 @@ func (d *Directory) checkRest(cs columns, rows []sheetRow, o ImportOptions, firs
 func (d *Directory) storePeople(ctx context.Context, changes []record) error {
 	values := make(map[string][]byte, len(changes))
 	for _, rec := range changes {
+		rec.Changed = d.Now().UTC().Round(0)
+		if rec.Version == 1 {
+			rec.Created = rec.Changed
+		}
 		value, err := json.Marshal(rec)
 		if err != nil {
 			return fmt.Errorf("encode person: %w", err)

@@ -86,6 +86,7 @@ func (d *Directory) correct(ctx context.Context, p announcement.PersonID, edit f
 		return nil
 	}
 	r.Version++
+	r.Changed = d.Now().UTC().Round(0)
 	value, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("correct person: %w", errors.New("the person cannot be encoded"))

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/text/unicode/norm"
 
@@ -39,9 +40,12 @@ func (Person) LogValue() slog.Value { return slog.StringValue("(person)") }
 // record is a person as stored.
 type record struct {
 	Person
-	Landline bool  `json:"landline,omitempty"` // Mobile cannot take an SMS
-	Own      own   `json:"own,omitzero"`
-	Version  int64 `json:"version"` // rises with each change, see Directory.apply
+	Landline  bool      `json:"landline,omitempty"` // Mobile cannot take an SMS
+	Own       own       `json:"own,omitzero"`
+	Provision provision `json:"provision,omitzero"`
+	Created   time.Time `json:"created,omitzero"`
+	Changed   time.Time `json:"changed,omitzero"`
+	Version   int64     `json:"version"` // rises with each change, see Directory.apply
 }
 
 // fold makes spellings equal that people take for the same: case, spaces and

@@ -211,25 +211,13 @@ func (d *Directory) troubles(r record, leads map[string]bool) []Trouble {
 // as they were shown, 0 for a new one. What is wrong is returned as FieldErrors
 // named by column.
 func (d *Directory) Save(ctx context.Context, values map[string]string, version int64, sample bool) error {
-	cs := columns{}
-	row := sheetRow{number: 1}
-	for c, key := range columnKeys {
-		cs.at[c] = -1
-		if value, given := values[key]; given {
-			cs.at[c] = len(cs.heading)
-			cs.heading, row.cells = append(cs.heading, key), append(row.cells, oneLine(value))
-		}
-	}
+	cs, row := oneRow(values)
 	d.writing.Lock()
 	defer d.writing.Unlock()
 	report := ImportReport{}
 	c := d.check(cs, []sheetRow{row}, ImportOptions{Sample: sample}, &report)
 	if len(report.Errors) > 0 {
-		var bad announcement.FieldErrors
-		for _, e := range report.Errors {
-			bad = append(bad, &announcement.FieldError{Field: e.Field, Value: e.Value, Why: e.Reason})
-		}
-		return bad
+		return report.fieldErrors()
 	}
 	old := c.entries[0].old
 	switch {
