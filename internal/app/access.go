@@ -127,8 +127,8 @@ func (a *access) CreateToken(ctx context.Context, p web.Principal, name string, 
 	if strings.TrimSpace(name) == "" || len([]rune(name)) > 60 {
 		bad = append(bad, &announcement.FieldError{Field: "name", Why: "needs 1 to 60 characters"})
 	}
-	if role != web.Sender && role != web.Viewer {
-		bad = append(bad, &announcement.FieldError{Field: "role", Value: string(role), Why: "must be sender or viewer"})
+	if role != web.Sender && role != web.Viewer && role != web.Provisioner {
+		bad = append(bad, &announcement.FieldError{Field: "role", Value: string(role), Why: "must be sender, viewer or provisioner"})
 	}
 	if len(bad) > 0 {
 		return "", bad

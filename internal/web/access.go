@@ -32,7 +32,17 @@ type Role string
 const (
 	Sender Role = "sender" // may announce, close, remind, import; and view
 	Viewer Role = "viewer" // may view
+	// Provisioner is an identity provider's token: it may say under /scim/v2 who
+	// works here, and nothing else.
+	Provisioner Role = "provisioner"
 )
+
+// entersConsole reports whether the pages and the API are for this role at all.
+func (r Role) entersConsole() bool { return r == Sender || r == Viewer }
+
+// provisions reports whether somebody may say by SCIM who works here. Whoever may
+// import people may do that too.
+func (r Role) provisions() bool { return r == Provisioner || r == Sender }
 
 // Access knows who may come in: by a bearer token, or with an account of the
 // console.

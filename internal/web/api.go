@@ -75,7 +75,7 @@ type remindReply struct {
 type tokenRequest struct {
 	Body struct {
 		Name string `json:"name" minLength:"1" maxLength:"80"`
-		Role Role   `json:"role" enum:"sender,viewer"`
+		Role Role   `json:"role" enum:"sender,viewer,provisioner"`
 	}
 }
 
@@ -159,20 +159,16 @@ func (s *Server) routeAPI(mux *http.ServeMux) {
 // authorize lets known tokens in, and viewers look but not touch.
 func (s *Server) authorize(api huma.API) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
-		scheme, token, _ := strings.Cut(ctx.Header("Authorization"), " ")
-		if !strings.EqualFold(scheme, "Bearer") || token == "" {
-			ctx.SetHeader("WWW-Authenticate", `Bearer realm="kentongan"`)
-			_ = huma.WriteErr(api, ctx, http.StatusUnauthorized, "A bearer token is needed.")
+		p, refusal := s.bearer(ctx.Context(), ctx.Header("Authorization"))
+		if refusal != nil {
+			if refusal.challenge != "" {
+				ctx.SetHeader("WWW-Authenticate", refusal.challenge)
+			}
+			_ = huma.WriteErr(api, ctx, refusal.status, refusal.detail)
 			return
 		}
-		p, err := s.Access.Authenticate(ctx.Context(), strings.TrimSpace(token))
-		if err != nil {
-			if status, detail := statusOf(err); status == http.StatusServiceUnavailable || status == http.StatusInternalServerError {
-				_ = huma.WriteErr(api, ctx, http.StatusServiceUnavailable, detail)
-				return
-			}
-			ctx.SetHeader("WWW-Authenticate", `Bearer realm="kentongan", error="invalid_token"`)
-			_ = huma.WriteErr(api, ctx, http.StatusUnauthorized, "This token is not known.")
+		if !p.Role.entersConsole() {
+			_ = huma.WriteErr(api, ctx, http.StatusForbidden, "This token is for /scim/v2 only.")
 			return
 		}
 		if ctx.Method() != http.MethodGet && p.Role != Sender {
@@ -181,6 +177,28 @@ func (s *Server) authorize(api huma.API) func(huma.Context, func(huma.Context)) 
 		}
 		next(huma.WithValue(ctx, principalKey, p))
 	}
+}
+
+// refusal is why a request with a bearer token is not let in.
+type refusal struct {
+	status            int
+	detail, challenge string
+}
+
+// bearer returns who holds the token of a request.
+func (s *Server) bearer(ctx context.Context, authorization string) (Principal, *refusal) {
+	scheme, token, _ := strings.Cut(authorization, " ")
+	if !strings.EqualFold(scheme, "Bearer") || token == "" {
+		return Principal{}, &refusal{http.StatusUnauthorized, "A bearer token is needed.", `Bearer realm="kentongan"`}
+	}
+	p, err := s.Access.Authenticate(ctx, strings.TrimSpace(token))
+	if err == nil {
+		return p, nil
+	}
+	if status, detail := statusOf(err); status == http.StatusServiceUnavailable || status == http.StatusInternalServerError {
+		return Principal{}, &refusal{http.StatusServiceUnavailable, detail, ""}
+	}
+	return Principal{}, &refusal{http.StatusUnauthorized, "This token is not known.", `Bearer realm="kentongan", error="invalid_token"`}
 }
 
 func (s *Server) apiImport(ctx context.Context, in *importRequest) (*importReply, error) {

@@ -23,6 +23,10 @@ func (s *Server) signedIn(next http.HandlerFunc) http.HandlerFunc {
 			s.askToSignIn(w, r)
 			return
 		}
+		if !p.Role.entersConsole() {
+			s.fail(w, r, "authorize", ErrForbidden)
+			return
+		}
 		if r.Method != http.MethodGet && r.Method != http.MethodHead && p.Role != Sender {
 			s.fail(w, r, "authorize", ErrForbidden)
 			return

@@ -602,6 +602,7 @@ type People interface {
 	Places
 	Preparing
 	Editing
+	Provisioning
 	Import(ctx context.Context, p Principal, r io.Reader, dryRun bool) (ImportReport, error)
 	// EnrolCode returns a personal enrolment code for a person by employee number,
 	// and until when it counts.

@@ -17,6 +17,7 @@ func init() {
 		exhibit{name: "people-second-page", path: "/people?offset=100"},
 		exhibit{name: "people-nobody", path: "/people?q=zzz"},
 		exhibit{name: "people-empty", path: "/people", set: empty},
+		exhibit{name: "people-held-back", path: "/people", set: func(_ testing.TB, c *company) { c.held = true }},
 		exhibit{name: "people-looks", path: "/people", set: looks},
 		exhibit{name: "person", path: "/person/2210?done=saved"},
 		exhibit{name: "person-unreachable", path: "/person/2211"},

@@ -13,6 +13,7 @@ import (
 
 func (s *Server) routePeople(mux *http.ServeMux) {
 	mux.HandleFunc("GET /people", s.signedIn(s.peoplePage))
+	mux.HandleFunc("POST /people/leave", s.signedIn(s.letLeave))
 	mux.HandleFunc("GET /people/new", s.signedIn(s.newPersonPage))
 	mux.HandleFunc("POST /people/new", s.signedIn(s.savePerson))
 	mux.HandleFunc("GET /person/{number}", s.signedIn(s.personPage))
@@ -39,6 +40,7 @@ type peopleView struct {
 	page
 	PeoplePage
 	Filter PeopleFilter
+	Held   HeldBack
 }
 
 func (s *Server) peoplePage(w http.ResponseWriter, r *http.Request) {
@@ -46,12 +48,21 @@ func (s *Server) peoplePage(w http.ResponseWriter, r *http.Request) {
 	v := peopleView{page: s.page(r, "People"), Filter: PeopleFilter{Search: strings.TrimSpace(q.Get("q")), Site: q.Get("site"), Trouble: q.Get("only"), Limit: peopleShown}}
 	v.Filter.Offset, _ = strconv.Atoi(q.Get("offset"))
 	v.Filter.Offset = max(v.Filter.Offset, 0)
+	v.Held = s.People.HeldBack(r.Context())
 	var err error
 	if v.PeoplePage, err = s.People.People(r.Context(), v.Filter); err != nil {
 		s.fail(w, r, "people", err)
 		return
 	}
 	s.show(w, r, http.StatusOK, "people", "people", v)
+}
+
+// HeldMore reports whether there may be more people than are named.
+func (v peopleView) HeldMore() bool { return len(v.Held.People) >= 50 }
+
+// letLeave allows an identity provider to take out those who were held back.
+func (s *Server) letLeave(w http.ResponseWriter, r *http.Request) {
+	s.back(w, r, "let people leave", "/people?done=saved", s.People.LetLeave(r.Context(), principalOf(r.Context())))
 }
 
 // chip is a filter with its number of people.

@@ -24,6 +24,7 @@ import (
 const (
 	maxBody       = 64 << 10 // bytes; a form or an announcement is far smaller
 	maxImportBody = 10 << 20 // bytes; about 50,000 people
+	maxSCIMBody   = 1 << 20  // bytes; a group of about 20,000 people
 	maxImportForm = 11 << 20 // bytes; the same file with the edges of its form
 )
 
@@ -118,6 +119,7 @@ func (s *Server) routes() http.Handler {
 
 	root := http.NewServeMux()
 	s.routeAPI(root)
+	s.routeSCIM(root)
 	s.routeHooks(root)
 	s.routeHealth(root)
 	// A browser says where a form comes from; foreign forms are refused. The API
@@ -146,6 +148,8 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			limit = maxImportBody
 		case r.URL.Path == "/me/emergency":
 			limit = 2*maxPhoto + maxBody // as text, and escaped
+		case strings.HasPrefix(r.URL.Path, scimPath):
+			limit = maxSCIMBody
 		case r.URL.Path == "/people/import":
 			limit = maxImportForm
 		}

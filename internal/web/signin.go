@@ -118,7 +118,9 @@ func (s *Server) signin(w http.ResponseWriter, r *http.Request) {
 	var err error
 	if token := r.PostFormValue("token"); token != "" {
 		field, wrong = "token", "This token is not known."
-		p, err = s.Access.Authenticate(r.Context(), token)
+		if p, err = s.Access.Authenticate(r.Context(), token); err == nil && !p.Role.entersConsole() {
+			err = ErrForbidden
+		}
 	} else {
 		p, err = s.Access.Password(r.Context(), v.Login, r.PostFormValue("password"), r.PostFormValue("code"))
 	}
