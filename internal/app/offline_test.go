@@ -20,17 +20,19 @@ func TestBudgetOfWhatAPhoneKeeps(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, said := range []string{`["/guides", "/offline"].map(add)`, `/"\/(?:guides\/[a-z_]+|static\/[a-z]+\.js\?v=[0-9a-f]+)"/g`} {
+		for _, said := range []string{`["/guides", "/offline", "/me/emergency"].map(add)`, `/"\/(?:guides\/[a-z_]+|static\/[a-z]+\.js\?v=[0-9a-f]+)"/g`} {
 			if !bytes.Contains(worker, []byte(said)) {
 				t.Fatalf("the service worker no longer says %s; weigh what it keeps now", said)
 			}
 		}
 		links := regexp.MustCompile(`"(/(?:guides/[a-z_]+|static/[a-z]+\.js\?v=[0-9a-f]+))"`)
-		kept, bytesKept, pages := map[string]bool{"/guides": true, "/offline": true, "/static/icon-192.png": true}, 0, 0
+		kept, bytesKept, pages := map[string]bool{"/static/icon-192.png": true}, 0, 0
+		device := h.device("siti") // the emergency page is kept once a phone is connected
 		weigh := func(path string) string {
 			r := httptest.NewRequest(http.MethodGet, path, nil)
 			r.Header.Set("Accept-Encoding", "gzip")
 			r.Header.Set("Accept-Language", "id")
+			r.AddCookie(&http.Cookie{Name: "device", Value: device})
 			w := httptest.NewRecorder()
 			h.house.server.Handler().ServeHTTP(w, r)
 			if w.Code != http.StatusOK {
@@ -47,13 +49,14 @@ func TestBudgetOfWhatAPhoneKeeps(t *testing.T) {
 			text, _ := io.ReadAll(z)
 			return string(text)
 		}
-		for _, path := range []string{"/guides", "/offline"} {
+		for _, path := range []string{"/guides", "/offline", "/me/emergency"} {
 			for _, m := range links.FindAllStringSubmatch(weigh(path), -1) {
 				kept[m[1]] = true
 			}
 		}
-		delete(kept, "/guides")
-		delete(kept, "/offline")
+		for _, path := range []string{"/guides", "/offline", "/me/emergency"} {
+			delete(kept, path)
+		}
 		for path := range kept {
 			weigh(path)
 		}
