@@ -31,6 +31,8 @@ func TestAPI(t *testing.T) {
 		{"unknown field", "POST", "/api/v1/announcements", "s", `{"mode":"live","audience":{"all":true},"urgent":true}`, 422, "urgent"},
 		{"unknown nested field", "POST", "/api/v1/announcements", "s", `{"mode":"live","audience":{"al":true}}`, 422, "audience"},
 		{"a name twice", "POST", "/api/v1/announcements", "s", `{"mode":"live","mode":"drill","audience":{"all":true}}`, 400, "stands twice"},
+		{"a name twice, once with a capital", "POST", "/api/v1/announcements", "s", `{"mode":"drill","Mode":"live","audience":{"all":true}}`, 400, "stands twice"},
+		{"a name in capitals", "POST", "/api/v1/announcements", "s", `{"MODE":"live","audience":{"all":true}}`, 422, "MODE"},
 		{"more than one value", "POST", "/api/v1/announcements", "s", draftJSON + draftJSON, 400, ""},
 		{"wrong method", "PUT", "/api/v1/announcements", "s", "", 405, "GET"},
 		{"no such call", "GET", "/api/v1/nothing", "s", "", 404, "openapi"},

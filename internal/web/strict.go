@@ -17,9 +17,13 @@ const maxDepth = 32
 
 var errDeep = fmt.Errorf("is nested deeper than %d levels", maxDepth)
 
-// strictJSON is how the API reads bodies. A name that stands twice is refused:
-// programs disagree on which of the two counts, and "live" must never pass for
-// "drill" on the way.
+// A name counts as it is described, and no other way: encoding/json also takes
+// "Mode" for "mode", and whoever checks a request on its way may not.
+func init() { huma.ValidateStrictCasing = true }
+
+// strictJSON is how the API reads bodies. A name that stands twice is refused,
+// in large letters too: programs disagree on which of the two counts, and "live"
+// must never pass for "drill" on the way.
 var strictJSON = huma.Format{
 	Marshal: huma.DefaultJSONFormat.Marshal,
 	Unmarshal: func(data []byte, v any) error {
@@ -52,10 +56,11 @@ func checkJSON(data []byte) error {
 		}
 		if top >= 0 && at[top].names != nil && !at[top].value {
 			name, _ := token.(string)
-			if at[top].names[name] {
+			same := strings.ToLower(strings.ToUpper(name)) // "ſ" is "s" to the decoder
+			if at[top].names[same] {
 				return fmt.Errorf("%q stands twice", name)
 			}
-			at[top].names[name], at[top].value = true, true
+			at[top].names[same], at[top].value = true, true
 			continue
 		}
 		if top >= 0 {

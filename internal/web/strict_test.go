@@ -10,6 +10,8 @@ func TestCheckJSON(t *testing.T) {
 	for body, want := range map[string]string{
 		`{"mode":"live","mode":"drill"}`:                          "stands twice",
 		`{"a":{"b":1,"c":[{"d":1,"d":2}]}}`:                       "stands twice",
+		`{"mode":"drill","Mode":"live"}`:                          "stands twice",
+		`{"answers":"read","an\u017fwers":"safety"}`:              "stands twice",
 		`{"a":"b","b":"a","c":["a","a"],"d":{"a":1},"e":{"a":2}}`: "",
 		`{"mode":`: "", // for the decoder
 		strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000): "nested",
