@@ -14,14 +14,15 @@ import (
 
 // people is the directory as the API sees it.
 type people struct {
-	directory *directory.Directory
-	links     *links
-	sample    bool // an import in the sandbox makes sample people
-	desk      *desk
-	uploads   *uploads
-	editions  *editions
-	access    *access
-	applying  sync.Mutex // one import at a time: of two presses the second finds it done
+	directory    *directory.Directory
+	links        *links
+	sample       bool // an import in the sandbox makes sample people
+	desk         *desk
+	uploads      *uploads
+	editions     *editions
+	access       *access
+	applying     sync.Mutex // one import at a time: of two presses the second finds it done
+	provisioning sync.Mutex // one change of an identity provider at a time
 }
 
 // Import reads a CSV file: all of it, or nothing.

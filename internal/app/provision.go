@@ -7,7 +7,6 @@ import (
 	"fmt"
 
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -287,6 +286,9 @@ func (p *people) Resources(_ context.Context, kind scim.Kind, q scim.Query) (int
 	for attribute, to := range map[string]*string{"userName": &hint.UserName, "externalId": &hint.ExternalID, scim.EnterpriseSchema + ":employeeNumber": &hint.Number} {
 		*to, _ = q.Filter.Equal(attribute)
 	}
+	if id, ok := q.Filter.Equal("id"); ok {
+		hint.ID = announcement.PersonID(id)
+	}
 	var keep func(directory.Provisioned) bool
 	if q.Filter != nil {
 		keep = func(a directory.Provisioned) bool { return q.Filter.Match(p.userDocument(a)) }
@@ -304,8 +306,8 @@ func (p *people) Resource(_ context.Context, kind scim.Kind, id string) (scim.Do
 		if a, ok := p.directory.Account(announcement.PersonID(id)); ok {
 			return p.userDocument(a), nil
 		}
-	} else if i := slices.IndexFunc(p.directory.NamedGroups(), func(g directory.Group) bool { return g.ID == id }); i >= 0 {
-		return p.groupDocument(p.directory.NamedGroups()[i]), nil
+	} else if g, ok := p.directory.NamedGroup(id); ok {
+		return p.groupDocument(g), nil
 	}
 	return nil, scim.NotFound(kind)
 }
@@ -364,7 +366,9 @@ func (p *people) ChangeResource(ctx context.Context, who web.Principal, kind sci
 	if err := mayProvision(who); err != nil {
 		return nil, err
 	}
-	const tries = 5
+	p.provisioning.Lock() // members of one group come one by one, and many at once
+	defer p.provisioning.Unlock()
+	const tries = 10 // another node, or somebody at the console
 	for range tries {
 		before, err := p.Resource(ctx, kind, id)
 		if err != nil {
@@ -385,7 +389,7 @@ func (p *people) ChangeResource(ctx context.Context, who web.Principal, kind sci
 			return nil, err
 		}
 	}
-	return nil, scim.Stale()
+	return nil, web.ErrNotYet
 }
 
 // RemoveResource takes somebody out for good, or forgets a group.

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -184,6 +185,11 @@ func TestSCIMFilter(t *testing.T) {
 		p.has(`displayName co "\"de\""`, "Dewi@contoh.example")
 		p.has(`phoneNumbers[type eq "mobile" and value ew "001"]`, "siti")
 		p.has(`id eq "`+made.Text("id")+`"`, "Dewi@contoh.example")
+		budi, _ := h.house.directory.ByNumber("budi")
+		siti, _ := h.house.directory.ByNumber("siti")
+		p.has(`id eq "`+string(siti.ID)+`" and manager eq "`+string(budi.ID)+`"`, "siti")
+		p.has(`id eq "` + string(budi.ID) + `" and manager eq "` + string(budi.ID) + `"`)
+		p.has(`id eq "p9"`)
 		p.has(`active eq false`)
 		p.has(`active eq true and (userName eq "siti" or userName eq "budi")`, "budi", "siti")
 		p.refused(400, "invalidFilter", "cannot be read", "GET", "Users?filter=userName+eq", "")
@@ -260,6 +266,29 @@ func TestSCIMPatch(t *testing.T) {
 		if who, _ := h.house.directory.ByNumber("siti"); who.Title != "" {
 			t.Error("half of a request was taken")
 		}
+		// What a person corrected stands until the provider has something new.
+		if err := h.house.directory.SetMobile(h.t.Context(), announcement.PersonID(siti), "+6281234500088"); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range [][2]string{{"0812-3450-0077", "+6281234500088"}, {"0812-3450-0099", "+6281234500099"}, {"0812-3450-0077", "+6281234500077"}} {
+			p.does(200, "PATCH", "Users/"+siti, patch(`{"op":"replace","path":"phoneNumbers","value":[{"type":"mobile","value":"`+c[0]+`"}]}`))
+			if number() != c[1] {
+				t.Errorf("the provider says %s: got %s, want %s", c[0], number(), c[1])
+			}
+		}
+		// A division is the department where there is none.
+		place := func(op, attribute, value, want string) {
+			t.Helper()
+			p.does(200, "PATCH", "Users/"+agus, patch(`{"op":"`+op+`","path":"`+scim.EnterpriseSchema+`:`+attribute+`","value":"`+value+`"}`))
+			if who, _ := h.house.directory.Person(announcement.PersonID(agus)); who.Department != want {
+				t.Errorf("%s %s %s: got %s, want %s", op, attribute, value, who.Department, want)
+			}
+		}
+		place("add", "division", "Produksi", "Produksi")
+		place("replace", "division", "Gudang", "Gudang")
+		place("add", "department", "Gudang B", "Gudang B")
+		place("replace", "division", "Kantor", "Gudang B")
+		place("replace", "department", "", "Kantor")
 		// What a PUT does not speak of stays; what it empties is emptied.
 		p.does(200, "PUT", "Users/"+siti, user("siti@contoh.example", `"name":{"givenName":"Siti","familyName":"Nur"},"displayName":"Siti Nur","emails":[]`))
 		if who, _ := h.house.directory.ByNumber("siti"); who.Name != "Siti Nur" || who.Email != "" || who.Mobile != "+6281234500077" || who.Department != "Gudang" || !who.Active {
@@ -359,6 +388,11 @@ func TestSCIMGroupMembership(t *testing.T) {
 		if bare := p.does(200, "GET", "Groups?excludedAttributes=members&filter="+url.QueryEscape(`displayName eq "fire WARDENS"`), ""); len(bare.Values("Resources")) != 1 || bare.Values("Resources")[0]["members"] != nil {
 			t.Errorf("got %v", bare)
 		}
+		for filter, want := range map[string]float64{`id eq "` + made.Text("id") + `" and members eq "` + id("siti") + `"`: 1, `members.value eq "` + id("budi") + `"`: 0, `externalId eq "g-1"`: 1} {
+			if got := p.does(200, "GET", "Groups?filter="+url.QueryEscape(filter), ""); got["totalResults"] != want {
+				t.Errorf("%s: got %v, want %v", filter, got, want)
+			}
+		}
 		p.refused(409, "uniqueness", "displayName", "POST", "Groups", group("FIRE wardens", ""))
 		p.refused(400, "invalidValue", "members", "PATCH", path, patch(`{"op":"add","path":"members","value":[{"value":"p9"}]}`))
 		p.refused(400, "invalidValue", "displayName", "POST", "Groups", group(`A\u202Eb`, ""))
@@ -384,6 +418,28 @@ func TestSCIMGroupMembership(t *testing.T) {
 		}
 		p.does(204, "DELETE", path, "")
 		p.refused(404, "", "no Group", "GET", path, "")
+	})
+}
+
+// Members who come one by one, and many at once, are all in.
+func TestSCIMGroupFillsAtOnce(t *testing.T) {
+	t.Parallel()
+	rehearse(t, "siti, budi, agus, dewi, joko, ayu, rina, tono", func(h *rehearsal) {
+		p := h.provider()
+		path := "Groups/" + p.does(201, "POST", "Groups", `{"schemas":["`+scim.GroupSchema+`"],"displayName":"All"}`).Text("id")
+		var group sync.WaitGroup
+		for _, e := range h.staff {
+			who, _ := h.house.directory.ByNumber(e.name)
+			group.Go(func() {
+				if w := p.send("PATCH", path, patch(`{"op":"Add","path":"members","value":[{"value":"`+string(who.ID)+`"}]}`)); w.Code != 204 {
+					t.Errorf("%s: got %d %s", e.name, w.Code, w.Body)
+				}
+			})
+		}
+		group.Wait()
+		if got := p.does(200, "GET", path, "").Values("members"); len(got) != len(h.staff) {
+			t.Errorf("%d are in, want %d", len(got), len(h.staff))
+		}
 	})
 }
 

@@ -213,6 +213,14 @@ func (d *Directory) NamedGroups() []Group {
 	return out
 }
 
+// NamedGroup returns one of them.
+func (d *Directory) NamedGroup(id string) (Group, bool) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	g, known := d.groups[id]
+	return g, known && g.Rule == nil
+}
+
 // ProvisionGroup stores a group as an identity provider has it: also one in which
 // nobody is, or somebody who does not work here any more. An empty ID makes a new
 // one. version is that on which the change is based.

@@ -74,6 +74,7 @@ func (d *Directory) mayLeave(ctx context.Context, id announcement.PersonID) erro
 		return nil
 	default:
 		s.Since = now
+		d.Log.Warn("the identity provider takes out many people; no more leave by its word until a person allows it", "step", "provision")
 	}
 	if len(s.Held) < shownLeavers && !slices.Contains(s.Held, id) {
 		s.Held = append(slices.Clone(s.Held), id)
@@ -81,7 +82,6 @@ func (d *Directory) mayLeave(ctx context.Context, id announcement.PersonID) erro
 		if err := d.putSetting(ctx, leavingKey, s); err != nil {
 			return err
 		}
-		d.Log.Warn("the identity provider takes out many people; no more leave until a person allows it", "step", "provision")
 	}
 	return ErrManyLeave
 }

@@ -96,7 +96,10 @@ func (r record) indexed() []string {
 }
 
 // Hint narrows a search by what an index knows. Empty: everybody.
-type Hint struct{ UserName, ExternalID, Number string }
+type Hint struct {
+	ID                           announcement.PersonID
+	UserName, ExternalID, Number string
+}
 
 // Accounts returns those whom keep chooses, from a place on, and how many there are
 // in all. They stand in an order that stays while nobody is added. Nobody who has
@@ -140,6 +143,8 @@ func (d *Directory) candidates(h Hint) []announcement.PersonID {
 	defer d.mu.RUnlock()
 	var ids []announcement.PersonID
 	switch {
+	case h.ID != "":
+		ids = []announcement.PersonID{h.ID}
 	case h.UserName != "":
 		ids = d.logins[fold(h.UserName)]
 	case h.ExternalID != "":
@@ -159,7 +164,7 @@ func (d *Directory) candidates(h Hint) []announcement.PersonID {
 		d.order.Store(&ids)
 		return ids
 	}
-	ids = slices.DeleteFunc(slices.Clone(ids), func(id announcement.PersonID) bool { return d.people[id].hidden() })
+	ids = slices.DeleteFunc(slices.Clone(ids), func(id announcement.PersonID) bool { r, known := d.people[id]; return !known || r.hidden() })
 	slices.Sort(ids)
 	return ids
 }

@@ -36,14 +36,26 @@ func ParseFilter(kind Kind, s string) (*Filter, *Error) {
 	if err != nil {
 		return nil, bad("invalidFilter", "the filter cannot be read")
 	}
-	c := compiler{find: func(p parser.AttributePath) (string, attribute, bool) {
-		return kind.attribute(p.URI(), p.AttributeName)
-	}, equal: map[string]string{}}
+	c := compiler{find: kind.named, equal: map[string]string{}}
 	match, fault := c.compile(e, true)
 	if fault != nil {
 		return nil, fault
 	}
 	return &Filter{match, c.equal}, nil
+}
+
+// named finds the attribute of a filter. Entra leaves out the name of the extension
+// when it asks for somebody's manager.
+func (k Kind) named(p parser.AttributePath) (ext string, a attribute, ok bool) {
+	if ext, a, ok = k.attribute(p.URI(), p.AttributeName); ok || p.URIPrefix != nil {
+		return ext, a, ok
+	}
+	for _, s := range k.extensions() {
+		if a, ok = find(s.attributes, p.AttributeName); ok {
+			return s.id, a, ok
+		}
+	}
+	return "", attribute{}, false
 }
 
 // compiler makes a filter out of what was parsed.
