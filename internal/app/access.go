@@ -5,10 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
-	"encoding/json"
-	"errors"
 	"strings"
-	"sync"
 	"time"
 
 	"kentongan/internal/announcement"
@@ -22,12 +19,9 @@ type access struct {
 	*accounts
 	sessions  *sessions
 	sso       *sso // nil: there is none
-	vault     ledger.Vault
+	tokens    *shelf[token]
 	bootstrap string
 	open      bool
-
-	tokensMu sync.RWMutex
-	tokens   map[string]token // by id
 }
 
 // token is what is kept of a bearer token "kt_<id>_<secret>".
@@ -53,23 +47,8 @@ func openAccess(ctx context.Context, vault ledger.Vault, c *Config, key []byte, 
 	if err != nil {
 		return nil, err
 	}
-	a := &access{accounts: people, sessions: open, sso: newSSO(c, now), vault: vault, bootstrap: c.BootstrapToken, open: c.Sandbox, tokens: map[string]token{}}
-	if err := keepUp(ctx, vault, "token.", "tokens", a.learn); err != nil {
-		return nil, err
-	}
-	return a, nil
-}
-
-func (a *access) learn(key string, value []byte) {
-	id := strings.TrimPrefix(key, "token.")
-	a.tokensMu.Lock()
-	defer a.tokensMu.Unlock()
-	var t token
-	if value == nil || json.Unmarshal(value, &t) != nil {
-		delete(a.tokens, id)
-		return
-	}
-	a.tokens[id] = t
+	tokens, err := openShelf[token](ctx, vault, "token.", "tokens")
+	return &access{accounts: people, sessions: open, sso: newSSO(c, now), tokens: tokens, bootstrap: c.BootstrapToken, open: c.Sandbox}, err
 }
 
 // bootstrapActor is whoever holds KENTONGAN_BOOTSTRAP_TOKEN.
@@ -91,9 +70,7 @@ func (a *access) Authenticate(_ context.Context, bearer string) (web.Principal, 
 	if len(parts) != 3 || parts[0] != "kt" {
 		return web.Principal{}, web.ErrForbidden
 	}
-	a.tokensMu.RLock()
-	t, ok := a.tokens[parts[1]]
-	a.tokensMu.RUnlock()
+	t, ok := a.tokens.get(parts[1])
 	if !ok || !same(hashToken(bearer), t.Hash) {
 		return web.Principal{}, web.ErrForbidden
 	}
@@ -109,9 +86,7 @@ func (a *access) Principal(_ context.Context, actor announcement.Actor) (web.Pri
 	if strings.HasPrefix(string(actor), "account:") {
 		return a.principalOf(actor)
 	}
-	a.tokensMu.RLock()
-	t, ok := a.tokens[strings.TrimPrefix(string(actor), "token:")]
-	a.tokensMu.RUnlock()
+	t, ok := a.tokens.get(strings.TrimPrefix(string(actor), "token:"))
 	if !ok {
 		return web.Principal{}, web.ErrForbidden
 	}
@@ -136,14 +111,9 @@ func (a *access) CreateToken(ctx context.Context, p web.Principal, name string, 
 	t := token{ID: string(announcement.NewID()), Name: name, Role: role}
 	bearer := "kt_" + t.ID + "_" + string(announcement.NewID())[1:] + string(announcement.NewID())[1:]
 	t.Hash = hashToken(bearer)
-	b, err := json.Marshal(t)
-	if err != nil {
+	if err := a.tokens.create(ctx, t.ID, t); err != nil {
 		return "", err
 	}
-	if err := a.vault.Create(ctx, "token."+t.ID, b); err != nil {
-		return "", errors.Join(web.ErrNotYet, err)
-	}
-	a.learn("token."+t.ID, b)
 	return bearer, nil
 }
 
@@ -152,10 +122,8 @@ func (a *access) OpenConsole() bool { return a.open }
 
 // senders is how many tokens may send.
 func (a *access) senders() int {
-	a.tokensMu.RLock()
-	defer a.tokensMu.RUnlock()
 	n := 0
-	for _, t := range a.tokens {
+	for _, t := range a.tokens.walk() {
 		if t.Role == web.Sender {
 			n++
 		}
@@ -163,9 +131,7 @@ func (a *access) senders() int {
 	if a.bootstrap != "" {
 		n++
 	}
-	a.mu.RLock()
-	defer a.mu.RUnlock()
-	for _, c := range a.all {
+	for _, c := range a.all.walk() {
 		if c.canEnter() && c.Role == web.Sender {
 			n++
 		}

@@ -7,7 +7,6 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -36,8 +35,7 @@ type accounts struct {
 	asks  *webauthn.WebAuthn // for passkeys; nil: there are none here
 
 	writing sync.Mutex // one change at a time on this node
-	mu      sync.RWMutex
-	all     map[string]account // by id
+	all     *shelf[account]
 }
 
 // account is one of them as stored.
@@ -57,6 +55,8 @@ type account struct {
 	Version  int64       `json:"version"`
 }
 
+func (c account) version() int64 { return c.Version }
+
 // invitation lets somebody set up how they sign in, once. Only the hash of its
 // code is kept.
 type invitation struct {
@@ -65,8 +65,6 @@ type invitation struct {
 }
 
 const (
-	accountKey = "account."
-
 	// firstAccount is made at the first start. That it is one id keeps two nodes
 	// from making two.
 	firstAccount = "first"
@@ -79,35 +77,17 @@ const (
 )
 
 func openAccounts(ctx context.Context, vault ledger.Vault, key []byte, org string, asks *webauthn.WebAuthn, now func() time.Time) (*accounts, error) {
-	a := &accounts{vault: vault, key: key, org: org, asks: asks, now: now, all: map[string]account{}}
-	if err := keepUp(ctx, vault, accountKey, "accounts", a.learn); err != nil {
-		return nil, err
-	}
-	return a, nil
-}
-
-func (a *accounts) learn(key string, value []byte) {
-	id := strings.TrimPrefix(key, accountKey)
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	var c account
-	if value == nil || json.Unmarshal(value, &c) != nil {
-		delete(a.all, id)
-		return
-	}
-	if c.Version >= a.all[id].Version {
-		c.ID = id
-		a.all[id] = c
-	}
+	all, err := openShelf[account](ctx, vault, "account.", "accounts")
+	return &accounts{vault: vault, key: key, org: org, asks: asks, now: now, all: all}, err
 }
 
 func (a *accounts) get(id string) (account, error) {
-	a.mu.RLock()
-	defer a.mu.RUnlock()
-	if c, ok := a.all[id]; ok {
-		return c, nil
+	c, ok := a.all.get(id)
+	if !ok {
+		return account{}, web.ErrNotFound
 	}
-	return account{}, web.ErrNotFound
+	c.ID = id
+	return c, nil
 }
 
 // change stores what edit makes of an account.
@@ -123,19 +103,7 @@ func (a *accounts) change(ctx context.Context, id string, edit func(*account) er
 		return account{}, err
 	}
 	c.Version++
-	return c, a.store(ctx, c, a.vault.Put)
-}
-
-func (a *accounts) store(ctx context.Context, c account, write func(context.Context, string, []byte) error) error {
-	value, err := json.Marshal(c) //nolint:gosec // a hash, and the vault encrypts it
-	if err != nil {
-		return fmt.Errorf("encode account: %w", err)
-	}
-	if err := write(ctx, accountKey+c.ID, value); err != nil {
-		return fmt.Errorf("%w: store account: %w", web.ErrNotYet, err)
-	}
-	a.learn(accountKey+c.ID, value)
-	return nil
+	return c, a.all.put(ctx, c.ID, c)
 }
 
 // canEnter reports whether there is a way to sign in with the account.
@@ -162,15 +130,12 @@ func (a *accounts) principalOf(actor announcement.Actor) (web.Principal, error) 
 // there is none that anybody can sign in with. The code counts until the next
 // start.
 func (a *accounts) begin(ctx context.Context) (code string, err error) {
-	a.mu.RLock()
-	for _, c := range a.all {
+	for _, c := range a.all.walk() {
 		if c.canEnter() {
-			a.mu.RUnlock()
 			return "", nil
 		}
 	}
-	a.mu.RUnlock()
-	err = a.store(ctx, account{ID: firstAccount, Role: web.Sender, Runs: true}, a.vault.Create)
+	err = a.all.create(ctx, firstAccount, account{Role: web.Sender, Runs: true})
 	if err != nil && !errors.Is(err, ledger.ErrAlready) {
 		return "", err
 	}
@@ -193,11 +158,9 @@ func (a *accounts) hash(code string) string { return mac(a.key, 22, "invitation"
 // invited returns the account that a code invites to.
 func (a *accounts) invited(code string) (account, error) {
 	hash := a.hash(code)
-	a.mu.RLock()
-	defer a.mu.RUnlock()
-	for _, c := range a.all {
+	for id, c := range a.all.walk() {
 		if i := c.Invited; i != nil && !c.Ended && same(i.Hash, hash) && a.now().Before(i.Ends) {
-			return c, nil
+			return a.get(id)
 		}
 	}
 	return account{}, web.ErrNotFound
@@ -214,10 +177,8 @@ func (a *accounts) named(id, name, login string) announcement.FieldErrors {
 	case n < 3 || n > 100 || strings.ContainsFunc(login, func(r rune) bool { return r <= ' ' || r == 0x7f }):
 		bad = append(bad, &announcement.FieldError{Field: "login", Value: login, Why: "needs 3 to 100 characters without blanks"})
 	default:
-		a.mu.RLock()
-		defer a.mu.RUnlock()
-		for _, c := range a.all {
-			if c.ID != id && c.Login == login {
+		for other, c := range a.all.walk() {
+			if other != id && c.Login == login {
 				bad = append(bad, &announcement.FieldError{Field: "login", Value: login, Why: "is taken"})
 			}
 		}
@@ -292,14 +253,13 @@ func onlyIf(when bool, err error) error {
 // app. A wrong login, password or code all look the same.
 func (a *accounts) password(ctx context.Context, login, password, code string) (account, error) {
 	login = oneLogin(login)
-	a.mu.RLock()
 	var found account
-	for _, c := range a.all {
+	for id, c := range a.all.walk() {
 		if c.Login == login && login != "" && c.canEnter() && c.Proved {
 			found = c
+			found.ID = id
 		}
 	}
-	a.mu.RUnlock()
 	// Somebody nobody knows is slowed down and takes as long.
 	if err := a.tries(ctx, cmp.Or(found.ID, "nobody-"+mac(a.key, 16, "login", login))); err != nil {
 		return account{}, err

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -42,16 +41,8 @@ func (d *desk) ReportEmergency(ctx context.Context, device string, e web.Emergen
 	if t.Call, err = d.callDuty(ctx, "person", string(p), d.catalogue.EmergencyReport()); err != nil {
 		return "", err
 	}
-	value, err := json.Marshal(t)
-	if err != nil {
-		return "", fmt.Errorf("encode report: %w", err)
-	}
-	err = d.inbox.vault.Create(ctx, inboxKey+id, value)
-	if err != nil && !errors.Is(err, ledger.ErrAlready) {
-		return "", fmt.Errorf("%w: %w", web.ErrNotYet, err)
-	}
-	if err == nil {
-		d.inbox.learn(inboxKey+id, value)
+	if err := d.inbox.create(ctx, id, t); err != nil && !errors.Is(err, ledger.ErrAlready) {
+		return "", err
 	}
 	return id, nil
 }
@@ -62,9 +53,7 @@ func (d *desk) EmergencyStatus(ctx context.Context, device, id string) (web.Emer
 	if err != nil {
 		return web.EmergencyStatus{}, err
 	}
-	d.inbox.mu.RLock()
-	t, ok := d.inbox.texts[inboxKey+id]
-	d.inbox.mu.RUnlock()
+	t, ok := d.inbox.get(id)
 	if !ok || t.Kind == "" || t.Person != p {
 		return web.EmergencyStatus{}, web.ErrNotFound
 	}
@@ -97,7 +86,7 @@ func (d *desk) EmergencyStatus(ctx context.Context, device, id string) (web.Emer
 
 // EmergencyPhoto is the picture of a report that waits in the inbox.
 func (d *desk) EmergencyPhoto(ctx context.Context, id string) ([]byte, error) {
-	if _, err := d.inbox.get(id); err != nil {
+	if _, err := d.inbox.waiting(id); err != nil {
 		return nil, err
 	}
 	b, err := d.vault.Get(ctx, photoKey+id)

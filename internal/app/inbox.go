@@ -3,13 +3,11 @@ package app
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"kentongan/internal/announcement"
@@ -22,12 +20,7 @@ import (
 // inbox holds the texts that belong to no announcement until a person has dealt
 // with them: from numbers nobody has, or from people who are asked nothing now.
 // They are kept encrypted and can be erased; every node follows them.
-type inbox struct {
-	vault ledger.Vault
-
-	mu    sync.RWMutex
-	texts map[string]text // by key
-}
+type inbox struct{ *shelf[text] }
 
 // text is one SMS as stored.
 type text struct {
@@ -49,43 +42,19 @@ type text struct {
 	Call  announcement.ID `json:"call,omitempty"` // of the duty list; empty: nobody could be called
 }
 
-const inboxKey = "inbox."
-
 // openInbox returns when everything that was stored before is loaded.
 func openInbox(ctx context.Context, vault ledger.Vault) (*inbox, error) {
-	b := &inbox{vault: vault, texts: map[string]text{}}
-	if err := keepUp(ctx, vault, inboxKey, "inbox", b.learn); err != nil {
-		return nil, err
-	}
-	return b, nil
-}
-
-func (b *inbox) learn(key string, value []byte) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	var t text
-	if value == nil || json.Unmarshal(value, &t) != nil {
-		delete(b.texts, key)
-		return
-	}
-	b.texts[key] = t
+	texts, err := openShelf[text](ctx, vault, "inbox.", "inbox")
+	return &inbox{texts}, err
 }
 
 // file keeps a text; the same MessageSid is kept once.
 func (b *inbox) file(ctx context.Context, in sms.Inbound, class sms.Class, at time.Time) error {
-	value, err := json.Marshal(text{At: at, From: in.From, Body: cut(in.Body, sms.MaxNote), Class: class})
-	if err != nil {
-		return fmt.Errorf("encode text: %w", err)
+	err := b.create(ctx, shorten(in.SID), text{At: at, From: in.From, Body: cut(in.Body, sms.MaxNote), Class: class})
+	if errors.Is(err, ledger.ErrAlready) {
+		return nil
 	}
-	key := inboxKey + shorten(in.SID)
-	err = b.vault.Create(ctx, key, value)
-	if err != nil && !errors.Is(err, ledger.ErrAlready) {
-		return fmt.Errorf("%w: %w", web.ErrNotYet, err)
-	}
-	if err == nil {
-		b.learn(key, value)
-	}
-	return nil
+	return err
 }
 
 func cut(s string, limit int) string {
@@ -100,17 +69,13 @@ func cut(s string, limit int) string {
 func (b *inbox) has(sid string) bool { return b.holds(shorten(sid)) }
 
 func (b *inbox) holds(id string) bool {
-	b.mu.RLock()
-	defer b.mu.RUnlock()
-	_, ok := b.texts[inboxKey+id]
+	_, ok := b.get(id)
 	return ok
 }
 
-// get returns a text that waits.
-func (b *inbox) get(id string) (text, error) {
-	b.mu.RLock()
-	defer b.mu.RUnlock()
-	t, ok := b.texts[inboxKey+id]
+// waiting returns a text that waits.
+func (b *inbox) waiting(id string) (text, error) {
+	t, ok := b.get(id)
 	if !ok || t.Handled {
 		return text{}, web.ErrNotFound
 	}
@@ -119,33 +84,23 @@ func (b *inbox) get(id string) (text, error) {
 
 // change stores what somebody did with a text.
 func (b *inbox) change(ctx context.Context, id string, edit func(*text)) error {
-	t, err := b.get(id)
+	t, err := b.waiting(id)
 	if err != nil {
 		return err
 	}
 	edit(&t)
-	value, err := json.Marshal(t)
-	if err != nil {
-		return fmt.Errorf("encode text: %w", err)
-	}
-	if err := b.vault.Put(ctx, inboxKey+id, value); err != nil {
-		return fmt.Errorf("%w: %w", web.ErrNotYet, err)
-	}
-	b.learn(inboxKey+id, value)
-	return nil
+	return b.put(ctx, id, t)
 }
 
 // Inbox lists the texts that wait for a person: calls for help first, then the
 // oldest.
 func (d *desk) Inbox(context.Context) []web.Text {
-	d.inbox.mu.RLock()
-	defer d.inbox.mu.RUnlock()
 	out := []web.Text{}
-	for key, t := range d.inbox.texts {
+	for id, t := range d.inbox.walk() {
 		if t.Handled {
 			continue
 		}
-		out = append(out, d.textOf(strings.TrimPrefix(key, inboxKey), t))
+		out = append(out, d.textOf(id, t))
 	}
 	slices.SortFunc(out, func(a, b web.Text) int {
 		if a.Help != b.Help {
@@ -179,7 +134,7 @@ func (d *desk) textOf(id string, t text) web.Text {
 
 // WaitingText returns one text that waits for a person.
 func (d *desk) WaitingText(_ context.Context, id string) (web.Text, error) {
-	t, err := d.inbox.get(id)
+	t, err := d.inbox.waiting(id)
 	if err != nil {
 		return web.Text{}, err
 	}
@@ -202,7 +157,7 @@ func (d *desk) AssignText(ctx context.Context, p web.Principal, id, number strin
 	if p.Role != web.Sender {
 		return "", 0, web.ErrForbidden
 	}
-	t, err := d.inbox.get(id)
+	t, err := d.inbox.waiting(id)
 	if err != nil {
 		return "", 0, err
 	}

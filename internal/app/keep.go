@@ -2,9 +2,15 @@ package app
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
+	"strings"
+	"sync"
 
 	"kentongan/internal/ledger"
+	"kentongan/internal/web"
 )
 
 // keepUp follows the values of the vault whose keys start with prefix, until ctx
@@ -21,4 +27,87 @@ func keepUp(ctx context.Context, vault ledger.Vault, prefix, what string, learn 
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// shelf is one kind of thing in the vault, held in memory by every node: what is
+// put on it here is there at once, and on the others a moment later.
+type shelf[T any] struct {
+	vault  ledger.Vault
+	prefix string // of the keys, "kind."
+
+	mu  sync.RWMutex
+	all map[string]T // by id: the key without its prefix
+}
+
+// versioned things that come late change nothing.
+type versioned interface{ version() int64 }
+
+// openShelf returns when everything that was stored before is known.
+func openShelf[T any](ctx context.Context, vault ledger.Vault, prefix, what string) (*shelf[T], error) {
+	s := &shelf[T]{vault: vault, prefix: prefix, all: map[string]T{}}
+	return s, keepUp(ctx, vault, prefix, what, s.learn)
+}
+
+func (s *shelf[T]) learn(key string, value []byte) {
+	id := strings.TrimPrefix(key, s.prefix)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var is T
+	if value == nil || json.Unmarshal(value, &is) != nil {
+		delete(s.all, id)
+		return
+	}
+	if late, ok := any(is).(versioned); ok && late.version() < any(s.all[id]).(versioned).version() {
+		return
+	}
+	s.all[id] = is
+}
+
+// get returns one thing.
+func (s *shelf[T]) get(id string) (T, bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	one, ok := s.all[id]
+	return one, ok
+}
+
+// walk returns all of them as they are now.
+func (s *shelf[T]) walk() map[string]T {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return maps.Clone(s.all)
+}
+
+// put stores one. web.ErrNotYet: it is not known whether it is stored.
+func (s *shelf[T]) put(ctx context.Context, id string, one T) error {
+	return s.store(ctx, id, one, s.vault.Put)
+}
+
+// create is put for what must not be there yet: then it is ledger.ErrAlready.
+func (s *shelf[T]) create(ctx context.Context, id string, one T) error {
+	return s.store(ctx, id, one, s.vault.Create)
+}
+
+func (s *shelf[T]) store(ctx context.Context, id string, one T, write func(context.Context, string, []byte) error) error {
+	value, err := json.Marshal(one)
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", strings.TrimSuffix(s.prefix, "."), err)
+	}
+	switch err := write(ctx, s.prefix+id, value); {
+	case errors.Is(err, ledger.ErrAlready):
+		return err
+	case err != nil:
+		return fmt.Errorf("%w: %w", web.ErrNotYet, err)
+	}
+	s.learn(s.prefix+id, value)
+	return nil
+}
+
+// drop erases one. Erasing what is not there is no error.
+func (s *shelf[T]) drop(ctx context.Context, id string) error {
+	if err := s.vault.Delete(ctx, s.prefix+id); err != nil {
+		return fmt.Errorf("%w: %w", web.ErrNotYet, err)
+	}
+	s.learn(s.prefix+id, nil)
+	return nil
 }

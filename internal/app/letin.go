@@ -128,14 +128,13 @@ func (a *access) Accounts(_ context.Context, p web.Principal) ([]web.Account, er
 	if !p.Administers {
 		return nil, web.ErrForbidden
 	}
-	a.mu.RLock()
 	var all []account
-	for _, c := range a.all {
+	for id, c := range a.all.walk() {
 		if c.Name != "" || c.canEnter() { // the first account, before anybody has come
+			c.ID = id
 			all = append(all, c)
 		}
 	}
-	a.mu.RUnlock()
 	slices.SortFunc(all, func(x, y account) int {
 		return cmp.Or(strings.Compare(strings.ToLower(x.Name), strings.ToLower(y.Name)), strings.Compare(x.ID, y.ID))
 	})
@@ -157,7 +156,7 @@ func (a *access) InviteAccount(ctx context.Context, p web.Principal, name, login
 	if len(bad) > 0 {
 		return "", bad
 	}
-	if err := a.store(ctx, c, a.accounts.vault.Create); err != nil {
+	if err := a.all.create(ctx, c.ID, c); err != nil {
 		return "", err
 	}
 	return a.invite(ctx, c.ID, invitedFor)
@@ -225,10 +224,8 @@ func (a *access) alter(ctx context.Context, p web.Principal, id string, edit fun
 
 // another reports whether there is an administrator besides this account.
 func (a *accounts) another(id string) bool {
-	a.mu.RLock()
-	defer a.mu.RUnlock()
-	for _, c := range a.all {
-		if c.ID != id && c.Runs && c.canEnter() {
+	for other, c := range a.all.walk() {
+		if other != id && c.Runs && c.canEnter() {
 			return true
 		}
 	}

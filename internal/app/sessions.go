@@ -4,12 +4,8 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
-	"strings"
-	"sync"
 	"time"
 
 	"kentongan/internal/announcement"
@@ -21,12 +17,12 @@ import (
 // the vault under the hash of what the browser holds, so that one can be ended
 // from another device and every node knows at once.
 type sessions struct {
-	vault ledger.Vault
-	now   func() time.Time
+	now func() time.Time
+	all *shelf[session] // by id
 
-	mu   sync.RWMutex
-	all  map[string]session   // by id
-	seen map[string]time.Time // by id
+	// When each was last used is kept beside it: writing that must not bring one back
+	// that was ended meanwhile.
+	seen *shelf[time.Time]
 }
 
 // session is one of them as stored.
@@ -37,56 +33,27 @@ type session struct {
 }
 
 const (
-	sessionKey = "session."
-	seenKey    = "seen." // beside the session: writing it must not bring one back that was ended meanwhile
-
 	sessionLife = 12 * time.Hour // one long shift
 	sessionIdle = 4 * time.Hour  // who watches a board through a night presses nothing
 	seenEvery   = 5 * time.Minute
 )
 
 func openSessions(ctx context.Context, vault ledger.Vault, now func() time.Time) (*sessions, error) {
-	s := &sessions{vault: vault, now: now, all: map[string]session{}, seen: map[string]time.Time{}}
-	if err := keepUp(ctx, vault, sessionKey, "sessions", s.learn); err != nil {
+	all, err := openShelf[session](ctx, vault, "session.", "sessions")
+	if err != nil {
 		return nil, err
 	}
-	if err := keepUp(ctx, vault, seenKey, "sessions", s.learnSeen); err != nil {
-		return nil, err
-	}
-	return s, nil
-}
-
-func (s *sessions) learn(key string, value []byte) {
-	id := strings.TrimPrefix(key, sessionKey)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var one session
-	if value == nil || json.Unmarshal(value, &one) != nil {
-		delete(s.all, id)
-		return
-	}
-	s.all[id] = one
-}
-
-func (s *sessions) learnSeen(key string, value []byte) {
-	id := strings.TrimPrefix(key, seenKey)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var at time.Time
-	if value == nil || at.UnmarshalText(value) != nil {
-		delete(s.seen, id)
-		return
-	}
-	s.seen[id] = at
+	seen, err := openShelf[time.Time](ctx, vault, "seen.", "sessions")
+	return &sessions{now: now, all: all, seen: seen}, err
 }
 
 // over reports whether a session has lasted too long, or nobody has used it for
-// too long. It needs mu.
+// too long.
 func (s *sessions) over(id string, one session) bool {
 	now := s.now()
 	last := one.Began
-	if s.seen[id].After(last) {
-		last = s.seen[id]
+	if seen, _ := s.seen.get(id); seen.After(last) {
+		last = seen
 	}
 	return now.Sub(one.Began) >= sessionLife || now.Sub(last) >= sessionIdle
 }
@@ -96,14 +63,9 @@ func (s *sessions) over(id string, one session) bool {
 func (s *sessions) open(ctx context.Context, actor announcement.Actor, device string) (string, error) {
 	secret := rand.Text()
 	id := shorten(secret)
-	value, err := json.Marshal(session{Actor: actor, Began: s.now().UTC(), Device: device})
-	if err != nil {
-		return "", fmt.Errorf("encode session: %w", err)
+	if err := s.all.create(ctx, id, session{Actor: actor, Began: s.now().UTC(), Device: device}); err != nil {
+		return "", err
 	}
-	if err := s.vault.Create(ctx, sessionKey+id, value); err != nil {
-		return "", fmt.Errorf("%w: open session: %w", web.ErrNotYet, err)
-	}
-	s.learn(sessionKey+id, value)
 	s.sweep(ctx)
 	return secret, nil
 }
@@ -111,27 +73,22 @@ func (s *sessions) open(ctx context.Context, actor announcement.Actor, device st
 // visitor returns who holds the secret of a session that is not over.
 func (s *sessions) visitor(ctx context.Context, secret string) (announcement.Actor, bool) {
 	id := shorten(secret)
-	s.mu.RLock()
-	one, ok := s.all[id]
+	one, ok := s.all.get(id)
 	ok = ok && !s.over(id, one)
-	stale := s.now().Sub(s.seen[id]) >= seenEvery
-	s.mu.RUnlock()
-	if ok && stale {
-		if at, err := s.now().UTC().MarshalText(); err == nil && s.vault.Put(ctx, seenKey+id, at) == nil {
-			s.learnSeen(seenKey+id, at) // a store that is away ends nobody's session early: it is tried at the next page
-		}
+	if seen, _ := s.seen.get(id); ok && s.now().Sub(seen) >= seenEvery {
+		// A store that is away ends nobody's session early: it is tried at the next page.
+		_ = s.seen.put(ctx, id, s.now().UTC())
 	}
 	return one.Actor, ok
 }
 
 // of lists an actor's sessions, the newest first.
 func (s *sessions) of(actor announcement.Actor, secret string) []web.Session {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
 	var out []web.Session
-	for id, one := range s.all {
+	for id, one := range s.all.walk() {
 		if one.Actor == actor && !s.over(id, one) {
-			out = append(out, web.Session{ID: id, Began: one.Began, Seen: s.seen[id], Device: one.Device, This: id == shorten(secret)})
+			seen, _ := s.seen.get(id)
+			out = append(out, web.Session{ID: id, Began: one.Began, Seen: seen, Device: one.Device, This: id == shorten(secret)})
 		}
 	}
 	slices.SortFunc(out, func(a, b web.Session) int { return cmp.Or(b.Began.Compare(a.Began), cmp.Compare(a.ID, b.ID)) })
@@ -140,29 +97,14 @@ func (s *sessions) of(actor announcement.Actor, secret string) []web.Session {
 
 // end ends the sessions that are chosen.
 func (s *sessions) end(ctx context.Context, chosen func(id string, one session) bool) error {
-	s.mu.RLock()
-	var ids []string
-	for id, one := range s.all {
-		if chosen(id, one) {
-			ids = append(ids, id)
-		}
-	}
-	s.mu.RUnlock()
 	var errs []error
-	for _, id := range ids {
-		if err := s.vault.Delete(ctx, sessionKey+id); err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		s.learn(sessionKey+id, nil)
-		if s.vault.Delete(ctx, seenKey+id) == nil {
-			s.learnSeen(seenKey+id, nil)
+	for id, one := range s.all.walk() {
+		if chosen(id, one) {
+			errs = append(errs, s.all.drop(ctx, id))
+			_ = s.seen.drop(ctx, id) // what is left of it lets nobody in
 		}
 	}
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("%w: end sessions: %w", web.ErrNotYet, err)
-	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func (s *sessions) endAllOf(ctx context.Context, actor announcement.Actor) error {

@@ -202,7 +202,7 @@ func (a *access) FinishSSO(ctx context.Context, state []byte, back url.Values) (
 		return web.Principal{}, web.ErrNoRole
 	case errors.Is(err, web.ErrNotFound):
 		c := account{ID: id, Name: oneName(who.name), Login: oneLogin(who.login), Role: role, Runs: runs, SSO: true}
-		if err := a.store(ctx, c, a.accounts.vault.Create); err != nil && !errors.Is(err, ledger.ErrAlready) {
+		if err := a.all.create(ctx, c.ID, c); err != nil && !errors.Is(err, ledger.ErrAlready) {
 			return web.Principal{}, err
 		}
 		return c.principal(), nil
