@@ -69,11 +69,9 @@ func (h *rehearsal) walk() *walker {
 	w.send(http.MethodPost, h.enrolment("siti"), url.Values{})
 	w.goes("/sites/edit", "name=Harbour&assembly=Lapangan+B&zone=Asia/Jakarta&emergency=112")
 	w.goes("/groups/edit", "name=Wardens&people=siti+agus")
-	for _, start := range []string{"/", "/signin", "/people", "/person/siti", "/people/new", "/sites", "/groups", "/templates", "/setup", "/setup/channels", "/setup/duty", "/readiness", "/inbox", "/history",
-		"/j", "/j/code", "/me", "/me/settings", "/me/allow", "/me/install", "/guides", "/alerts/" + string(fire) + "/people/" + fmt.Sprint(h.recipientNamed(fire, "agus")),
-		h.Team(fire, "budi").path, "/r/" + h.house.links.answerToken(fire, h.recipientNamed(fire, "budi"))} {
-		w.next = append(w.next, start)
-	}
+	w.next = append(w.next, "/", "/signin", "/people", "/person/siti", "/people/new", "/sites", "/groups", "/templates", "/setup", "/setup/channels", "/setup/duty", "/readiness", "/inbox", "/history",
+		"/j", "/j/code", "/me", "/me/settings", "/me/allow", "/me/install", "/guides", "/alerts/"+string(fire)+"/people/"+fmt.Sprint(h.recipientNamed(fire, "agus")),
+		h.Team(fire, "budi").path, "/r/"+h.house.links.answerToken(fire, h.recipientNamed(fire, "budi")))
 	for len(w.next) > 0 {
 		path := w.next[0]
 		w.next = w.next[1:]

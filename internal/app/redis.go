@@ -51,7 +51,7 @@ func openWorkingState(ctx context.Context, c *Config, log *slog.Logger) (tracker
 	path, err := exec.LookPath("redis-server")
 	if err != nil {
 		log.Info("no redis-server on the PATH: the working state is kept in memory and rebuilt from the ledger at each start")
-		return tracker.NewMemoryStore(), "memory", func() {}, nil //nolint:nilerr // it has been logged, and memory serves
+		return tracker.NewMemoryStore(), "memory", func() {}, nil
 	}
 	client, stop, err := startRedis(ctx, path, log)
 	if err != nil {
