@@ -134,7 +134,7 @@ func TestBoardInTheBrowser(t *testing.T) {
 			m.said(t, announcement.Answer(1+2*(i%2)), numbers[i%10], 600+i)
 			<-time.After(250 * time.Millisecond)
 		}
-		tab.WaitFor(soon, "#news:not([hidden])", "new answers: show them")
+		tab.WaitFor(soon, "#news:not([hidden])", "Show them")
 		apptest.Eventually(t, soon, "the rows to change in place", func() (bool, string) {
 			text := tab.Text("#r" + fmt.Sprint(numbers[9]))
 			return strings.Contains(text, "Not on site"), text

@@ -88,9 +88,9 @@ func check21(p *plant, t *testing.T) {
 	p.write("body.en", "Leave now."+strings.Repeat("x", 160-used))
 	p.hr.WaitFor(pageWait, "#n-en .meter", "1 message, 160 of 160")
 	p.write("body.en", "Leave now."+strings.Repeat("x", 161-used))
-	p.hr.WaitFor(pageWait, "#n-en", "Remove 1 characters for one message.")
+	p.hr.WaitFor(pageWait, "#n-en", "Remove 1 character for one message.")
 	p.hr.Go("[value=write]")
-	if got := p.hr.Text("#faults"); !strings.Contains(got, "remove 1 characters from the SMS (English): it has to be one message") {
+	if got := p.hr.Text("#faults"); !strings.Contains(got, "remove 1 character from the SMS (English): it has to be one message") {
 		t.Errorf("161 characters are answered with %q", got)
 	}
 	p.write("body.en", "Leave “hall 3” now, 5€.")

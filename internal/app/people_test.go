@@ -127,7 +127,7 @@ func TestImportInFourSteps(t *testing.T) {
 			t.Fatalf("got %s, want the check", to)
 		}
 		check := c.get(at + "/check")
-		c.shows(check, "Excel has damaged this number", "2 → 3 → 2", "3 → 2 → 3", "Mend 1 phone numbers", "Continue without these 3 people", "2 rows are fine", `href="#r2-mobile_phone"`, `id="r2-mobile_phone"`)
+		c.shows(check, "Excel has damaged this number", "2 → 3 → 2", "3 → 2 → 3", "Mend 1 phone number", "Continue without these 3 people", "2 rows are fine", `href="#r2-mobile_phone"`, `id="r2-mobile_phone"`)
 		if strings.Contains(check, "Bambang</td>") {
 			t.Error("a row without a fault is listed")
 		}
@@ -212,7 +212,7 @@ func TestPeopleSitesAndGroups(t *testing.T) {
 			t.Errorf("a form that was open for long: got %d", w.Code)
 		}
 		c.goes("/sites/edit", "name=Cikande&assembly=Lapangan+parkir+B%0AGerbang+timur&zone=Asia/Jakarta&emergency=112")
-		c.shows(c.get("/sites"), "Lapangan parkir B, Gerbang timur", "112", "WIB", "1 people")
+		c.shows(c.get("/sites"), "Lapangan parkir B, Gerbang timur", "112", "WIB", "1 person")
 		c.goes("/groups/edit", "name=Fire+wardens&people=siti+agus")
 		c.goes("/groups/edit", "name=Under+Budi&by=rule&under=budi")
 		c.shows(c.get("/groups"), "Fire wardens", "2 people now", "3 people now")

@@ -130,7 +130,6 @@ type boardView struct {
 	Summary
 	Tiles     []tile
 	Answered  int
-	Percent   int
 	Help      []Recipient
 	People    RecipientPage
 	HelpTotal int
@@ -181,9 +180,6 @@ func (s *Server) boardView(r *http.Request) (boardView, error) {
 	}
 	v.page.Zone = sum.Zone
 	v.Answered = sum.Counts.NeedHelp + sum.Counts.Confirmed + sum.Counts.NotOnSite
-	if sum.Counts.Recipients > 0 {
-		v.Percent = 100 * v.Answered / sum.Counts.Recipients
-	}
 	v.Title = v.Heading()
 	if sum.Counts.NeedHelp > 0 {
 		v.Title = fmt.Sprintf("(%s %s) %s", v.N(sum.Counts.NeedHelp), v.HelpWord(), v.Title)

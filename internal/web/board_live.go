@@ -129,7 +129,7 @@ func (v boardView) Sending() string {
 	if !v.Live || waiting == 0 || all == 0 {
 		return ""
 	}
-	return v.T("Sending. %s of %s calls handed over.", v.N(all-waiting), v.N(all))
+	return v.T("Sending. %s of %s {call|calls} handed over.", v.N(all-waiting), v.N(all))
 }
 
 // maxSiteChoices is how many sites a list offers to choose from.
@@ -177,11 +177,11 @@ func (v boardView) Age() string {
 	case !v.Live || minutes < 1:
 		return ""
 	case minutes < 120:
-		return v.T("%s minutes ago", v.N(minutes))
+		return v.T("%s {minute|minutes} ago", v.N(minutes))
 	case minutes < 48*60:
-		return v.T("%s hours ago", v.N(minutes/60))
+		return v.T("%s {hour|hours} ago", v.N(minutes/60))
 	}
-	return v.T("%s days ago", v.N(minutes/60/24))
+	return v.T("%s {day|days} ago", v.N(minutes/60/24))
 }
 
 // rung is how far one channel has come with a person, and when.

@@ -405,7 +405,7 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, c composing) {
 		s.showStep(w, r, "confirm", c, fault("typed", "Type the number of people."), &p)
 		return
 	case v.MustType() && typed != p.Recipients:
-		s.showStep(w, r, "confirm", c, fault("typed", pg.T("You typed %s. This alert goes to %s people.", short(said), pg.N(p.Recipients))), &p)
+		s.showStep(w, r, "confirm", c, fault("typed", pg.T("You typed %s. This alert goes to %s {person|people}.", short(said), pg.N(p.Recipients))), &p)
 		return
 	case !v.MustType() && r.PostFormValue("drill") != "1":
 		s.showStep(w, r, "confirm", c, fault("drill", "Tick that you understand this is a drill."), &p)

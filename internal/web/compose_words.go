@@ -266,7 +266,7 @@ func (v composeView) Failures() []string {
 		if !fails {
 			continue
 		}
-		out = append(out, v.T("%s does not go out now (%s): %s people would get only the other channels, %s nothing.",
+		out = append(out, v.T("%s does not go out now (%s): %s {person|people} would get only the other channels, %s nothing.",
 			v.ChannelName(c), v.word(why), v.N(v.Preview.Reach[c]-v.Preview.OnlyFailing), v.N(v.Preview.OnlyFailing)))
 	}
 	return out

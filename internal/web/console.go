@@ -91,9 +91,6 @@ func (v homeView) Down() []string {
 	return out
 }
 
-// TwoShare is the percentage of people whom two channels reach.
-func (v homeView) TwoShare() int { return 100 * v.Ready.TwoOrMore / max(1, v.Ready.People) }
-
 // DrillDays is how many days ago the last drill was.
 func (v homeView) DrillDays() int { return int(v.Now.Sub(*v.Ready.LastDrill) / (24 * time.Hour)) }
 

@@ -46,12 +46,12 @@ func (s *Server) counting(board http.HandlerFunc) http.HandlerFunc {
 			s.show(w, r, http.StatusOK, "countdown", "cancelled", v)
 			return
 		case c.Status == announcement.StatusCountdown && c.Left > 0:
-			v.Title = v.T("Sending to %s people in %s s", v.N(c.People), v.N(v.Seconds()))
+			v.Title = v.T("Sending to %s {person|people} in %s s", v.N(c.People), v.N(v.Seconds()))
 		case c.Fault == "" && s.Now().Sub(c.Due) > startsWithin || s.exists(r, c.ID):
 			board(w, r)
 			return
 		default:
-			v.Title = v.T("Sending to %s people now", v.N(c.People))
+			v.Title = v.T("Sending to %s {person|people} now", v.N(c.People))
 		}
 		// Only here a page loads itself again: the time to cancel runs out, whatever
 		// the browser does. The script takes over where there is one.

@@ -119,7 +119,7 @@ func (p page) FaultOf(f *announcement.FieldError) string {
 
 // H is T for a sentence whose blanks hold HTML.
 func (p page) H(english string, args ...any) template.HTML {
-	return template.HTML(fmt.Sprintf(template.HTMLEscapeString(p.T(english)), args...)) // #nosec G203 -- the sentence is escaped, the blanks are made by Num and N
+	return template.HTML(fmt.Sprintf(template.HTMLEscapeString(p.sentence(english, args)), args...)) // #nosec G203 -- the sentence is escaped, the blanks are made by Num and N
 }
 
 // Slot is a word that a script fills in.
@@ -129,5 +129,10 @@ func (p page) Slot(key string) template.HTML {
 
 // Num is a number that a script keeps up to date.
 func (p page) Num(key string, n int) template.HTML {
-	return template.HTML(`<span class="num" data-n="` + template.HTMLEscapeString(key) + `">` + p.N(n) + `</span>`) // #nosec G203
+	return p.Kept(key, p.N(n))
+}
+
+// Kept is a word that a script keeps up to date.
+func (p page) Kept(key, word string) template.HTML {
+	return template.HTML(`<span class="num" data-n="` + template.HTMLEscapeString(key) + `">` + template.HTMLEscapeString(word) + `</span>`) // #nosec G203
 }

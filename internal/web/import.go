@@ -250,15 +250,15 @@ func (v importView) Sums() []sum {
 		key, n, text := of.Column, v.N(of.Rows), ""
 		switch key {
 		case "mobile_phone":
-			text = v.T("Mend %s phone numbers", n)
+			text = v.T("Mend %s phone {number|numbers}", n)
 		case "site":
-			text = v.T("Choose a site for %s people", n)
+			text = v.T("Choose a site for %s {person|people}", n)
 		case "manager_id":
-			text = v.T("Mend the manager of %s people", n)
+			text = v.T("Mend the manager of %s {person|people}", n)
 		case "":
-			text = v.T("Mend %s whole rows", n)
+			text = v.T("Mend %s whole {row|rows}", n)
 		default:
-			text = v.T("Mend %s cells of the column %s", n, v.ColumnName(key))
+			text = v.T("Mend %s {cell|cells} of the column %s", n, v.ColumnName(key))
 		}
 		out = append(out, sum{text, v.CellID(of.First, key)})
 	}

@@ -32,7 +32,7 @@ type fact struct{ Label, Value, Hint string }
 // share writes a part of all people with its percentage.
 func (v reportView) share(n int) string {
 	if all := v.Counts.Recipients; all > 0 {
-		return fmt.Sprintf("%s (%d %%)", v.N(n), 100*n/all)
+		return v.N(n) + " (" + v.Share(n, all) + ")"
 	}
 	return v.N(n)
 }
@@ -73,10 +73,10 @@ func (v reportView) Facts() []fact {
 	if len(o.Claimed) > 0 {
 		claimed = v.Length(median(o.Claimed))
 	}
-	facts := []fact{{Label: v.T("People"), Value: v.N(v.Counts.Recipients), Hint: v.T("%s people were called", v.N(o.Called))}}
+	facts := []fact{{Label: v.T("People"), Value: v.N(v.Counts.Recipients), Hint: v.T("%s {person was|people were} called", v.N(o.Called))}}
 	for _, minutes := range []int{5, 15, 60} {
 		if limit := time.Duration(minutes) * time.Minute; o.Until.Sub(v.OpenedAt) >= limit || minutes == 5 {
-			facts = append(facts, fact{Label: v.T("Answered within %s minutes", v.N(minutes)), Value: v.share(v.within(limit))})
+			facts = append(facts, fact{Label: v.T("Answered within %s {minute|minutes}", v.N(minutes)), Value: v.share(v.within(limit))})
 		}
 	}
 	facts = append(facts,
@@ -99,14 +99,14 @@ func (v reportView) Note() string {
 	if !v.Live {
 		note = v.T("Closed %s: %s", v.ClockAt(v.ClosedAt), v.Say(string(v.ClosedAs)))
 	}
-	return note + ". " + v.T("Sent by %s to %s people", v.Say(v.By), v.N(v.Counts.Recipients)) + ", " + v.Clock(v.OpenedAt) + "."
+	return note + ". " + v.T("Sent by %s to %s {person|people}", v.Say(v.By), v.N(v.Counts.Recipients)) + ", " + v.Clock(v.OpenedAt) + "."
 }
 
 // point is where the curve of answers stands at one moment.
 type point struct {
 	After    string
 	Answered int
-	Share    int
+	Share    string
 	X, Y     float64 // on a picture of 600 by 200
 }
 
@@ -130,7 +130,7 @@ func (v reportView) points(n int) []point {
 		if v.Counts.Recipients > 0 {
 			share = float64(answered) / float64(v.Counts.Recipients)
 		}
-		out[i] = point{v.Length(at.Round(time.Second)), answered, int(100 * share), 600 * float64(i) / float64(n), 200 - 200*share}
+		out[i] = point{v.Length(at.Round(time.Second)), answered, v.Share(answered, v.Counts.Recipients), 600 * float64(i) / float64(n), 200 - 200*share}
 	}
 	return out
 }
@@ -225,7 +225,9 @@ func (s *Server) reportFile(w http.ResponseWriter, r *http.Request) {
 		kind, err = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", paper.XLSX(&out, d)
 	case "report.pdf":
 		kind, err = "application/pdf", paper.PDF(&out, d, paper.Limits{People: pdfPeople,
-			More:  func(left int) string { return v.T("%s more people are in the XLSX and CSV files.", v.N(left)) },
+			More: func(left int) string {
+				return v.T("%s more {person is|people are} in the XLSX and CSV files.", v.N(left))
+			},
 			Lost:  v.T("Some letters cannot be printed here and stand as a dot. The XLSX file has every name whole:"),
 			Whole: strings.TrimSuffix(s.PublicURL, "/") + "/alerts/" + string(v.ID) + "/report/report.xlsx"})
 	default:
@@ -254,7 +256,7 @@ func (v reportView) document(s *Server, r *http.Request) paper.Document {
 	}
 	var curve [][]string
 	for _, p := range v.Points() {
-		curve = append(curve, []string{p.After, v.N(p.Answered), fmt.Sprint(p.Share, " %")})
+		curve = append(curve, []string{p.After, v.N(p.Answered), p.Share})
 	}
 	d.Tables = append(d.Tables, paper.Table{Name: v.T("Answers over time"), Head: []string{v.T("After"), v.T("Answered"), v.T("Share")}, Rows: paper.Rows(curve)})
 	for _, g := range v.Groups() {

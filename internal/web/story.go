@@ -37,7 +37,7 @@ func (v boardView) Line(e Entry) line {
 	}
 	why(v.Say(e.Reason))
 	if e.Count > 1 && e.Kind != announcement.KindDecided { // a decision says itself whom it concerns
-		l.Why = v.T("%s times", v.N(e.Count)) + map[bool]string{true: ": "}[l.Why != ""] + l.Why
+		l.Why = v.T("%s {time|times}", v.N(e.Count)) + map[bool]string{true: ": "}[l.Why != ""] + l.Why
 	}
 	return l
 }

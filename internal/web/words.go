@@ -30,6 +30,45 @@ type pattern struct {
 
 var verb = regexp.MustCompile(`%[sdq]`)
 
+// forms is the one way to say a count: "%s {person was|people were} called". Of
+// the two the first is for one. Indonesian has no need of them.
+var forms = regexp.MustCompile(`\{([^{}|]*)\|([^{}|]*)\}`)
+
+// count settles the forms of an English sentence by the blank before each, or
+// the first blank when none is before it.
+func count(english string, args []any) string {
+	if !strings.Contains(english, "|") {
+		return english
+	}
+	blanks := verb.FindAllStringIndex(english, -1)
+	var b strings.Builder
+	end := 0
+	for _, at := range forms.FindAllStringSubmatchIndex(english, -1) {
+		b.WriteString(english[end:at[0]])
+		end = at[1]
+		blank := 0
+		for i, before := range blanks {
+			if before[0] < at[0] {
+				blank = i
+			}
+		}
+		if blank < len(args) && one(args[blank]) {
+			b.WriteString(english[at[2]:at[3]])
+		} else {
+			b.WriteString(english[at[4]:at[5]])
+		}
+	}
+	return b.String() + english[end:]
+}
+
+// mark is what surrounds a number that a script keeps up to date.
+var mark = regexp.MustCompile(`<[^>]*>`)
+
+func one(arg any) bool { return mark.ReplaceAllString(fmt.Sprint(arg), "") == "1" }
+
+// quotedForms are forms as regexp.QuoteMeta leaves them.
+var quotedForms = regexp.MustCompile(`\\\{(.*?)\\\|(.*?)\\\}`)
+
 func loadVocabulary(words []byte) (*vocabulary, error) {
 	v := &vocabulary{}
 	if err := json.Unmarshal(words, &v.indonesian); err != nil {
@@ -44,7 +83,7 @@ func loadVocabulary(words []byte) (*vocabulary, error) {
 		}
 		parts := verb.Split(english, -1)
 		for i := range parts {
-			parts[i] = regexp.QuoteMeta(parts[i])
+			parts[i] = quotedForms.ReplaceAllString(regexp.QuoteMeta(parts[i]), "(?:$1|$2)")
 		}
 		v.patterns = append(v.patterns, pattern{english, regexp.MustCompile("^" + strings.Join(parts, "(.*?)") + "$")})
 	}
@@ -60,16 +99,21 @@ func loadVocabulary(words []byte) (*vocabulary, error) {
 // T says an English sentence of ours in the reader's language. Blanks are
 // filled from args as by fmt.Sprintf.
 func (p page) T(english string, args ...any) string {
-	text := english
-	if p.Lang == announcement.Indonesian && p.words != nil {
-		if t, ok := p.words.indonesian[english]; ok {
-			text = t
-		}
-	}
+	text := p.sentence(english, args)
 	if len(args) == 0 {
 		return text
 	}
 	return fmt.Sprintf(text, args...)
+}
+
+// sentence is T before its blanks are filled.
+func (p page) sentence(english string, args []any) string {
+	if p.Lang == announcement.Indonesian && p.words != nil {
+		if t, ok := p.words.indonesian[english]; ok {
+			return t
+		}
+	}
+	return count(english, args)
 }
 
 // Say shows a sentence that another part of the house made, with its blanks
@@ -99,7 +143,7 @@ func (p page) Say(sentence string) string {
 		for i, blank := range blanks[1:] {
 			args[i] = p.word(blank)
 		}
-		return fmt.Sprintf(strings.NewReplacer("%d", "%s", "%q", "%s").Replace(p.T(known.english)), args...)
+		return fmt.Sprintf(strings.NewReplacer("%d", "%s", "%q", "%s").Replace(p.sentence(known.english, args)), args...)
 	}
 	return code.ReplaceAllStringFunc(sentence, p.word)
 }
@@ -151,6 +195,23 @@ func (p page) N(n int) string {
 		digits = digits[:i] + sep + digits[i:]
 	}
 	return digits
+}
+
+// Share is a part in percent, rounded, but never as if it were nobody or everybody
+// when it is not: somebody is "under 1 %", and while one is missing it is 99 %.
+// board.js keeps the same rule.
+func (p page) Share(part, whole int) string {
+	if whole <= 0 || part <= 0 {
+		return "0 %"
+	}
+	percent := (200*part + whole) / (2 * whole)
+	switch {
+	case percent == 0:
+		return p.T("under 1 %")
+	case part < whole:
+		percent = min(percent, 99)
+	}
+	return fmt.Sprint(percent, " %")
 }
 
 // Clock is the time of day at the announcement's place, with the date when it

@@ -103,3 +103,77 @@ func TestEveryWordIsTranslated(t *testing.T) {
 		want("option", o.Label)
 	}
 }
+
+// TestShareNeverLies: nobody reads "0 %" where somebody is, nor "100 %" while
+// somebody is missing.
+func TestShareNeverLies(t *testing.T) {
+	t.Parallel()
+	v, err := loadViews()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := page{Lang: "en", words: v.words}
+	for _, c := range []struct {
+		part, whole int
+		want        string
+	}{
+		{0, 0, "0 %"}, {0, 1248, "0 %"}, {1, 1248, "under 1 %"}, {6, 1248, "under 1 %"}, {7, 1248, "1 %"}, {12, 1248, "1 %"}, {2, 3, "67 %"},
+		{1240, 1248, "99 %"}, {1247, 1248, "99 %"}, {49999, 50000, "99 %"}, {1248, 1248, "100 %"},
+	} {
+		if got := p.Share(c.part, c.whole); got != c.want {
+			t.Errorf("%d of %d: got %q, want %q", c.part, c.whole, got, c.want)
+		}
+	}
+	p.Lang = "id"
+	if got := p.Share(1, 1248); got != "kurang dari 1 %" {
+		t.Errorf("Indonesian: got %q", got)
+	}
+}
+
+// TestCountsHaveTwoForms: every sentence of ours with a count says it right for one.
+func TestCountsHaveTwoForms(t *testing.T) {
+	t.Parallel()
+	v, err := loadViews()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := page{Lang: "en", words: v.words}
+	for _, c := range []struct{ got, want string }{
+		{p.T("Remove %s {character|characters}.", "1"), "Remove 1 character."},
+		{p.T("Remove %s {character|characters}.", "1,001"), "Remove 1,001 characters."},
+		{p.T("%s of %s {person|people}", "1", "1,248"), "1 of 1,248 people"},
+		{p.T("Call {this|these} %s {person|people} now", "1"), "Call this 1 person now"},
+		{p.T("Call {this|these} %s {person|people} now", "2"), "Call these 2 people now"},
+		{string(p.H("of %s {person has|people have} answered (%s)", p.Num("recipients", 1), p.Kept("share", "0 %"))),
+			`of <span class="num" data-n="recipients">1</span> person has answered (<span class="num" data-n="share">0 %</span>)`},
+		{p.Say("Sent to 1 people"), "Sent to 1 person"},
+		{p.Say("Sent to 12 people"), "Sent to 12 people"},
+		{p.Say("Step 2: 1 people are told who has not answered"), "Step 2: 1 person is told who has not answered"},
+	} {
+		if c.got != c.want {
+			t.Errorf("got %q, want %q", c.got, c.want)
+		}
+	}
+	p.Lang = "id"
+	if got := p.Say("Sent to 1 people"); !strings.Contains(got, "1 orang") {
+		t.Errorf("Indonesian: got %q", got)
+	}
+	// Verbs in the singular, and words that only look like a plural.
+	singular := regexp.MustCompile(`^(is|was|says|uses|needs|has|matches|leaves|this|does|works)$`)
+	plural := regexp.MustCompile(`\b1 (?:more |new |known |whole |phone |faulty |SMS )*([a-z]+s|people)\b`)
+	for english := range v.words.indonesian {
+		one := make([]any, len(verb.FindAllString(english, -1)))
+		for i := range one {
+			one[i] = "1"
+		}
+		said := verb.ReplaceAllString(count(english, one), "1")
+		for _, m := range plural.FindAllStringSubmatch(said, -1) {
+			if !singular.MatchString(m[1]) {
+				t.Errorf("%q: says %q; write {one|many}", english, said)
+			}
+		}
+		if strings.Contains(p.words.indonesian[english], "|") {
+			t.Errorf("%q: Indonesian has one form", english)
+		}
+	}
+}

@@ -21,6 +21,11 @@
       if (e.parentNode.classList.contains("tile")) e.parentNode.classList.toggle("zero", !v);
     });
   }
+  // The rule of Share in words.go: never as if it were nobody or everybody.
+  function share(part, all) {
+    var p = all ? Math.round(100 * part / all) : 0;
+    return part && !p ? word("under") : (part < all ? Math.min(p, 99) : p) + " %";
+  }
   function rows() {
     return [].map.call(d.querySelectorAll("#rows > tr"), function (r) { return r.id.slice(1); }).join(".");
   }
@@ -71,7 +76,7 @@
     put("answered", a);
     put("recipients", n.recipients);
     put("outstanding", n.no_answer + n.unreachable + n.opened);
-    put("percent", n.recipients ? Math.floor(100 * a / n.recipients) : 0);
+    d.querySelectorAll('[data-n="share"]').forEach(function (e) { e.textContent = share(a, n.recipients); });
     answered = a;
     if (shown < 0) shown = a;
     if (a > shown) {
