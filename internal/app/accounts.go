@@ -50,12 +50,20 @@ type account struct {
 	Passkeys []passkey   `json:"passkeys,omitempty"`
 	Password string      `json:"password,omitempty"` // argon2id, see hashPassword
 	Secret   string      `json:"secret,omitempty"`   // of the app that makes codes
-	Proved   bool        `json:"proved,omitempty"`   // a code of that app was typed once
+	Next     *unproved   `json:"next,omitempty"`     // takes the place of both once a code of its app was typed
 	Invited  *invitation `json:"invited,omitempty"`
 	Version  int64       `json:"version"`
 }
 
 func (c account) version() int64 { return c.Version }
+
+// unproved is a password that was chosen, with the secret of its app. Until that app
+// has shown a code the one before counts: whoever leaves the page in between must
+// not be locked out.
+type unproved struct {
+	Password string `json:"password"`
+	Secret   string `json:"secret"`
+}
 
 // invitation lets somebody set up how they sign in, once. Only the hash of its
 // code is kept.
@@ -108,7 +116,7 @@ func (a *accounts) change(ctx context.Context, id string, edit func(*account) er
 
 // canEnter reports whether there is a way to sign in with the account.
 func (c account) canEnter() bool {
-	return !c.Ended && (c.SSO || len(c.Passkeys) > 0 || c.Password != "" && c.Proved)
+	return !c.Ended && (c.SSO || len(c.Passkeys) > 0 || c.Password != "")
 }
 
 func (c account) actor() announcement.Actor { return announcement.Actor("account:" + c.ID) }
@@ -202,7 +210,7 @@ func (a *accounts) introduce(ctx context.Context, id, name, login string) (accou
 }
 
 // choosePassword stores a password and the secret of an app that makes codes.
-// Neither counts before prove.
+// Neither counts before prove, and those before count until then.
 func (a *accounts) choosePassword(ctx context.Context, id, password string) (web.Authenticator, error) {
 	if n := utf8.RuneCountInString(password); n < shortPassword || n > longPassword {
 		return web.Authenticator{}, announcement.FieldErrors{{Field: "password", Why: fmt.Sprintf("needs %d to %d characters", shortPassword, longPassword)}}
@@ -217,7 +225,7 @@ func (a *accounts) choosePassword(ctx context.Context, id, password string) (web
 		if err != nil {
 			return fmt.Errorf("make a secret for codes: %w", err)
 		}
-		c.Password, c.Secret, c.Proved = hash, k.Secret(), false
+		c.Next = &unproved{Password: hash, Secret: k.Secret()}
 		made = web.Authenticator{Secret: k.Secret(), URL: k.URL()}
 		return nil
 	})
@@ -233,11 +241,18 @@ func (a *accounts) prove(ctx context.Context, id, code string) (account, error) 
 	if err := a.tries(ctx, id); err != nil {
 		return account{}, err
 	}
-	if ok, err := a.codeCounts(ctx, c, code); !ok || err != nil {
+	if c.Next == nil { // proved a moment ago, by the same form
+		return account{}, web.ErrWrongCode
+	}
+	chosen := *c.Next
+	if ok, err := a.codeCounts(ctx, chosen.Secret, code); !ok || err != nil {
 		return account{}, errors.Join(err, onlyIf(err == nil, web.ErrWrongCode))
 	}
 	return a.change(ctx, id, func(c *account) error {
-		c.Proved, c.Invited = true, nil
+		if c.Next == nil || *c.Next != chosen { // chosen again meanwhile
+			return web.ErrWrongCode
+		}
+		c.Password, c.Secret, c.Next, c.Invited = chosen.Password, chosen.Secret, nil, nil
 		return nil
 	})
 }
@@ -255,7 +270,7 @@ func (a *accounts) password(ctx context.Context, login, password, code string) (
 	login = oneLogin(login)
 	var found account
 	for id, c := range a.all.walk() {
-		if c.Login == login && login != "" && c.canEnter() && c.Proved {
+		if c.Login == login && login != "" && c.canEnter() && c.Password != "" {
 			found = c
 			found.ID = id
 		}
@@ -268,7 +283,7 @@ func (a *accounts) password(ctx context.Context, login, password, code string) (
 	if found.ID == "" || !right {
 		return account{}, web.ErrForbidden
 	}
-	if ok, err := a.codeCounts(ctx, found, code); err != nil || !ok {
+	if ok, err := a.codeCounts(ctx, found.Secret, code); err != nil || !ok {
 		return account{}, errors.Join(err, onlyIf(err == nil, web.ErrForbidden))
 	}
 	return found, nil
@@ -279,24 +294,24 @@ func (a *accounts) tries(ctx context.Context, id string) error {
 	return countTry(ctx, a.vault, "login-"+id, a.now(), loginTries)
 }
 
-// codeCounts reports whether a code of the account's app is right. Each counts
+// codeCounts reports whether a code of the app with this secret is right. Each counts
 // once: somebody may have looked over a shoulder (RFC 6238 section 5.2).
-func (a *accounts) codeCounts(ctx context.Context, c account, code string) (bool, error) {
+func (a *accounts) codeCounts(ctx context.Context, secret, code string) (bool, error) {
 	code = strings.ReplaceAll(strings.TrimSpace(code), " ", "")
-	if c.Secret == "" || len(code) != 6 {
+	if secret == "" || len(code) != 6 {
 		return false, nil
 	}
 	now := a.now().UTC()
 	for _, late := range []time.Duration{0, -codeStep, codeStep} { // clocks differ
 		at := now.Add(late)
-		want, err := totp.GenerateCode(c.Secret, at)
+		want, err := totp.GenerateCode(secret, at)
 		if err != nil {
 			return false, fmt.Errorf("make a code: %w", err)
 		}
 		if !same(want, code) {
 			continue
 		}
-		err = a.vault.Create(ctx, fmt.Sprintf("codespent.%s.%d", shorten(c.Secret), at.Unix()/int64(codeStep.Seconds())), []byte("1"))
+		err = a.vault.Create(ctx, fmt.Sprintf("codespent.%s.%d", shorten(secret), at.Unix()/int64(codeStep.Seconds())), []byte("1"))
 		if errors.Is(err, ledger.ErrAlready) {
 			return false, nil
 		}

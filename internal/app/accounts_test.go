@@ -139,6 +139,51 @@ func TestFirstAccountIsMadeByALinkThatOpensOnce(t *testing.T) {
 	})
 }
 
+// Whoever begins to change their password and is called away is not locked out.
+func TestPasswordCountsUntilTheNextIsProved(t *testing.T) {
+	inGate(t, func(t *testing.T, g, other gate) {
+		ctx := t.Context()
+		code, _ := g.begin(ctx)
+		rina, secret := g.setsUp(code, "Rina", "rina")
+		phone := g.enter(rina, "Chrome, Android")
+		a, err := g.AccountOf(ctx, rina)
+		if err != nil {
+			t.Fatal(err)
+		}
+		const next = "another horse battery"
+		made, err := g.ChoosePassword(ctx, a.ID, next)
+		if err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		g.expectIn(phone, true)
+		other.expectIn(phone, true)
+		time.Sleep(time.Minute)
+		if _, err := other.Password(ctx, "rina", passphrase, g.code(secret)); err != nil {
+			t.Errorf("the password before, while the next is not proved: %v", err)
+		}
+		if _, err := g.Password(ctx, "rina", next, g.code(made.Secret)); !errors.Is(err, web.ErrForbidden) {
+			t.Errorf("the next password before it is proved: got %v, want it refused", err)
+		}
+		time.Sleep(time.Minute)
+		if _, err := g.Prove(ctx, a.ID, g.code(secret)); !errors.Is(err, web.ErrWrongCode) {
+			t.Errorf("proved by a code of the app before: %v", err)
+		}
+		if _, err := g.Prove(ctx, a.ID, g.code(made.Secret)); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		other.expectIn(phone, true)
+		time.Sleep(time.Minute)
+		if _, err := other.Password(ctx, "rina", passphrase, g.code(secret)); !errors.Is(err, web.ErrForbidden) {
+			t.Errorf("the password before, after that: got %v, want it refused", err)
+		}
+		if _, err := other.Password(ctx, "rina", next, g.code(made.Secret)); err != nil {
+			t.Errorf("the next password: %v", err)
+		}
+	})
+}
+
 func TestInvitationEnds(t *testing.T) {
 	inGate(t, func(t *testing.T, g, _ gate) {
 		code, err := g.begin(t.Context())

@@ -81,7 +81,7 @@ func (a *access) AccountOf(_ context.Context, p web.Principal) (web.Account, err
 }
 
 func (a *access) shown(c account) web.Account {
-	out := web.Account{ID: c.ID, Name: c.Name, Login: c.Login, Role: c.Role, Administers: c.Runs, Password: c.Password != "" && c.Proved, Ended: c.Ended, SSO: c.SSO}
+	out := web.Account{ID: c.ID, Name: c.Name, Login: c.Login, Role: c.Role, Administers: c.Runs, Password: c.Password != "", Ended: c.Ended, SSO: c.SSO}
 	for _, k := range c.Passkeys {
 		out.Passkeys = append(out.Passkeys, web.Passkey{ID: passkeyID(k), Label: k.Label, At: k.At})
 	}
@@ -178,7 +178,7 @@ func (a *access) InviteAgain(ctx context.Context, p web.Principal, id string) (s
 		if p.Actor == c.actor() { // they would lock themselves out
 			return web.ErrLastWay
 		}
-		c.Passkeys, c.Password, c.Secret, c.Proved, c.Ended = nil, "", "", false, false
+		c.Passkeys, c.Password, c.Secret, c.Next, c.Ended = nil, "", "", nil, false
 		return nil
 	})
 	if err != nil {
