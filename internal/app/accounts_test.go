@@ -3,12 +3,14 @@ package app
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/pquerna/otp/totp"
 
+	"kentongan/internal/announcement"
 	"kentongan/internal/ledger"
 	"kentongan/internal/web"
 )
@@ -341,3 +343,49 @@ func TestAdministratorsLetOthersIn(t *testing.T) {
 }
 
 func onlyErr(_ string, err error) error { return err }
+
+// lateVault tells what was stored only when it is let to.
+type lateVault struct {
+	ledger.Vault
+	tell []func()
+}
+
+func (v *lateVault) Follow(ctx context.Context, prefix string, fn func(string, []byte), ready func()) error {
+	return v.Vault.Follow(ctx, prefix, func(key string, value []byte) {
+		if strings.HasPrefix(prefix, "session") {
+			v.tell = append(v.tell, func() { fn(key, value) })
+		}
+	}, ready)
+}
+
+// The store tells of a session's beginning when it has been ended already.
+func TestEndedSessionDoesNotComeBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(t.Context())
+		vault := &lateVault{Vault: ledger.NewMemoryVault()}
+		s, err := openSessions(ctx, vault, time.Now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		secret, err := s.open(ctx, "account:1", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.endAllOf(ctx, "account:1"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		for _, tell := range vault.tell {
+			if tell(); onlyOK(s.visitor(ctx, secret)) {
+				t.Error("an ended session lets in again")
+			}
+		}
+		if len(vault.tell) != 2 || len(s.all.dropped) != 0 {
+			t.Errorf("told %d times, %d kept, want 2 and none", len(vault.tell), len(s.all.dropped))
+		}
+		stop()
+		synctest.Wait()
+	})
+}
+
+func onlyOK(_ announcement.Actor, ok bool) bool { return ok }

@@ -37,6 +37,10 @@ type shelf[T any] struct {
 
 	mu  sync.RWMutex
 	all map[string]T // by id: the key without its prefix
+
+	// dropped here, and the vault has not told us so yet. What it tells of them until
+	// then is older: a session that was ended must not let in for another moment.
+	dropped map[string]bool
 }
 
 // versioned things that come late change nothing.
@@ -44,14 +48,22 @@ type versioned interface{ version() int64 }
 
 // openShelf returns when everything that was stored before is known.
 func openShelf[T any](ctx context.Context, vault ledger.Vault, prefix, what string) (*shelf[T], error) {
-	s := &shelf[T]{vault: vault, prefix: prefix, all: map[string]T{}}
-	return s, keepUp(ctx, vault, prefix, what, s.learn)
+	s := &shelf[T]{vault: vault, prefix: prefix, all: map[string]T{}, dropped: map[string]bool{}}
+	return s, keepUp(ctx, vault, prefix, what, func(key string, value []byte) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		id := strings.TrimPrefix(key, prefix)
+		if value == nil {
+			delete(s.dropped, id)
+		}
+		if !s.dropped[id] {
+			s.learn(id, value)
+		}
+	})
 }
 
-func (s *shelf[T]) learn(key string, value []byte) {
-	id := strings.TrimPrefix(key, s.prefix)
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// learn takes what is stored of one thing; nil: nothing. mu is held.
+func (s *shelf[T]) learn(id string, value []byte) {
 	var is T
 	if value == nil || json.Unmarshal(value, &is) != nil {
 		delete(s.all, id)
@@ -99,15 +111,25 @@ func (s *shelf[T]) store(ctx context.Context, id string, one T, write func(conte
 	case err != nil:
 		return fmt.Errorf("%w: %w", web.ErrNotYet, err)
 	}
-	s.learn(s.prefix+id, value)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.dropped, id)
+	s.learn(id, value)
 	return nil
 }
 
 // drop erases one. Erasing what is not there is no error.
 func (s *shelf[T]) drop(ctx context.Context, id string) error {
-	if err := s.vault.Delete(ctx, s.prefix+id); err != nil {
+	s.mu.Lock()
+	s.dropped[id] = true
+	s.mu.Unlock()
+	err := s.vault.Delete(ctx, s.prefix+id)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil {
+		delete(s.dropped, id)
 		return fmt.Errorf("%w: %w", web.ErrNotYet, err)
 	}
-	s.learn(s.prefix+id, nil)
+	delete(s.all, id)
 	return nil
 }
