@@ -85,6 +85,18 @@ type Recipient struct {
 	Unreachable string    `json:"u,omitempty"` // why nothing reaches them: no_contact_point, sms_stopped, wrong_number, …
 }
 
+// Ways counts the channels that call somebody and do not hang together. The open
+// page is not one of them: it is on the phone that the notification rings.
+func (r Recipient) Ways() int {
+	n := 0
+	for _, c := range r.Reach {
+		if c != InApp {
+			n++
+		}
+	}
+	return n
+}
+
 // Line is somebody in a reporting line: a manager of at least one recipient,
 // near or far, recipient or not.
 type Line struct {

@@ -36,11 +36,11 @@ func (d *desk) Preview(_ context.Context, draft web.Draft) (web.Preview, error) 
 			p.Reach[c]++
 		}
 		switch {
-		case r.Unreachable != "" || len(r.Reach) == 0:
+		case r.Unreachable != "" || r.Ways() == 0:
 			name := d.name(r.Person)
 			name.Reason = cmp.Or(r.Unreachable, "no_contact_point")
 			p.Unreachable = append(p.Unreachable, name)
-		case len(r.Reach) == 1:
+		case r.Ways() == 1:
 			p.One++
 		default:
 			p.TwoOrMore++
@@ -484,9 +484,9 @@ func reach(r web.Readiness, resolved *directory.Resolution) web.Readiness {
 	for _, p := range resolved.Roster.Recipients {
 		r.People++
 		switch {
-		case p.Unreachable != "" || len(p.Reach) == 0:
+		case p.Unreachable != "" || p.Ways() == 0:
 			r.None++
-		case len(p.Reach) == 1:
+		case p.Ways() == 1:
 			r.One++
 		default:
 			r.TwoOrMore++

@@ -70,9 +70,9 @@ func (d *desk) judgeProviders(p *web.Preview, resolved *directory.Resolution) {
 	}
 	for _, r := range resolved.Roster.Recipients {
 		works := slices.ContainsFunc(r.Reach, func(c announcement.Channel) bool {
-			return p.Failing[c] == "" && slices.Contains(p.Announcement.Channels, c)
+			return c != announcement.InApp && p.Failing[c] == "" && slices.Contains(p.Announcement.Channels, c)
 		})
-		if !works && len(r.Reach) > 0 {
+		if !works && r.Ways() > 0 {
 			p.OnlyFailing++
 		}
 	}

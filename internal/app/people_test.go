@@ -8,11 +8,16 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/xuri/excelize/v2"
+
+	"kentongan/internal/announcement"
+	"kentongan/internal/directory"
+	"kentongan/internal/web"
 )
 
 // clerk is somebody at the console of a rehearsal.
@@ -345,4 +350,17 @@ func TestTemplatesAreReworded(t *testing.T) {
 		h.After(time.Minute)
 		h.Phone("siti").ExpectSMS("TES")
 	})
+}
+
+// TestANotificationAndThePageBehindItAreOneWay: whoever has no number is reached by
+// one channel, and the page that the same phone may have open is not a second.
+func TestANotificationAndThePageBehindItAreOneWay(t *testing.T) {
+	t.Parallel()
+	phone := []announcement.Channel{announcement.WebPush, announcement.InApp}
+	got := reach(web.Readiness{}, &directory.Resolution{Roster: announcement.Roster{Recipients: []announcement.Recipient{
+		{Reach: append(slices.Clone(phone), announcement.SMS)}, {Reach: phone}, {Reach: []announcement.Channel{announcement.SMS}}, {Unreachable: "no_contact_point"},
+	}}})
+	if got.People != 4 || got.TwoOrMore != 1 || got.One != 2 || got.None != 1 {
+		t.Errorf("got %+v, want one person reached by two ways, two by one, one by none", got)
+	}
 }

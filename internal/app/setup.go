@@ -70,9 +70,9 @@ func reachRows(resolved *directory.Resolution, of func(announcement.Recipient) s
 		}
 		row.People++
 		switch {
-		case c.Unreachable != "" || len(c.Reach) == 0:
+		case c.Unreachable != "" || c.Ways() == 0:
 			row.None++
-		case len(c.Reach) == 1:
+		case c.Ways() == 1:
 			row.One++
 		default:
 			row.TwoOrMore++

@@ -108,12 +108,23 @@ func (p page) Ladder(r Recipient) []string {
 		}
 		text := p.T(rankWords[l.Rank])
 		if l.Failure != "" {
-			text = p.word(l.Failure)
+			text = p.failure(c, l.Failure)
 		}
 		said = append(said, p.ChannelName(c)+": "+text)
 	}
 	return said
 }
+
+// failure says why a channel did not reach somebody. Whoever has no number may have
+// a device all the same, and the other way round.
+func (p page) failure(c announcement.Channel, why string) string {
+	if why == "no_contact_point" {
+		return p.T(missingWords[c])
+	}
+	return p.word(why)
+}
+
+var missingWords = map[announcement.Channel]string{announcement.WebPush: "no device", announcement.SMS: "no mobile number", announcement.InApp: "no device"}
 
 // ChannelName is a channel in words.
 func (p page) ChannelName(c announcement.Channel) string { return p.T(channelWords[c]) }

@@ -58,3 +58,41 @@ func TestFirstPageRenewsWithoutLookingAtEverybody(t *testing.T) {
 		t.Errorf("the whole page looked %d times, so that this test sees nothing", h.looked)
 	}
 }
+
+// Nothing open is said to be calm only while nothing is about to be sent, and a
+// heading has something below it.
+func TestFirstPageHasNoHeadingOfNothing(t *testing.T) {
+	t.Parallel()
+	h := newHouse()
+	h.open, h.page.Status = true, announcement.StatusClosed
+	h.countdown = Countdown{ID: "c1", Status: announcement.StatusCountdown, People: 12, By: "Rina", Left: 7, Draft: Draft{Mode: announcement.Live}}
+	part := call(t, newServerOf(t, h), "GET", "/now?lang=en", "").Body.String()
+	if !strings.Contains(part, "About to be sent") || strings.Contains(part, "Open alerts") || strings.Contains(part, "All is calm") {
+		t.Errorf("got %s, want the countdown alone", part)
+	}
+}
+
+// numberless is a house in which SMS failed only for want of a number.
+type numberless struct{ *house }
+
+func (n *numberless) Pulse(ctx context.Context, id announcement.ID, after int, rows []int) (Pulse, error) {
+	p, err := n.house.Pulse(ctx, id, after, rows)
+	p.Summary.Deliveries = map[announcement.Channel]DeliveryCounts{announcement.SMS: {Recipients: 18, Failed: 18, Failures: map[string]int{"no_contact_point": 18}}}
+	return p, err
+}
+
+// Whoever has no number may have a device: why the SMS failed says nothing of it,
+// and sending it again would call nobody.
+func TestWhatFailedForWantOfANumberIsNotOfferedAgain(t *testing.T) {
+	t.Parallel()
+	h := newHouse()
+	h.open = true
+	srv := newServerOf(t, &numberless{h})
+	board := call(t, srv, "GET", "/alerts/a1?lang=en", "").Body.String()
+	if !strings.Contains(board, "18 failed: no mobile number") || strings.Contains(board, "/resend") {
+		t.Errorf("got %s, want that there is no number, nothing of devices, and no button", board)
+	}
+	if board := call(t, newServerOf(t, h), "GET", "/alerts/a1?lang=en", "").Body.String(); !strings.Contains(board, "/alerts/a1/resend") {
+		t.Errorf("got %s, want a button for what can be mended", board)
+	}
+}

@@ -112,12 +112,12 @@ func (v boardView) Delivered() []delivery {
 		add(d.Sent, "%s handed to the carrier")
 		add(d.Accepted, "%s accepted; we cannot see whether it arrived")
 		for _, why := range slices.Sorted(maps.Keys(d.Failures)) {
-			said.Said = append(said.Said, v.T("%s failed: %s", v.N(d.Failures[why]), v.word(why)))
+			said.Said = append(said.Said, v.T("%s failed: %s", v.N(d.Failures[why]), v.failure(c, why)))
 		}
 		if len(d.Failures) == 0 {
 			add(d.Failed, "%s failed")
 		}
-		if c == announcement.SMS && d.Failed > 0 && v.Live && v.Sends {
+		if c == announcement.SMS && v.Live && v.Sends && mends(d) {
 			said.Again = "/alerts/" + string(v.ID) + "/resend"
 		}
 		if len(said.Said) == 0 {
@@ -126,6 +126,14 @@ func (v boardView) Delivered() []delivery {
 		out = append(out, said)
 	}
 	return out
+}
+
+// mends reports whether sending again could help anybody whom this channel failed.
+func mends(d DeliveryCounts) bool {
+	if len(d.Failures) == 0 {
+		return d.Failed > 0
+	}
+	return slices.ContainsFunc(slices.Collect(maps.Keys(d.Failures)), func(why string) bool { return announcement.Decided{Second: true}.Mends(why) })
 }
 
 // site is how one site stands.
