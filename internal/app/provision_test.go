@@ -446,6 +446,9 @@ func TestSCIMGroupFillsAtOnce(t *testing.T) {
 // 20,000 people are read page by page, each once, and one is found among them.
 func TestSCIMPagesOf20000(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("20,000 people")
+	}
 	rehearse(t, "siti, budi", func(h *rehearsal) {
 		var file bytes.Buffer
 		file.WriteString("nip,nama,hp,email\n")
