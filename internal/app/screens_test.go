@@ -38,8 +38,7 @@ func TestScreens(t *testing.T) {
 	}
 	visitor := p.browser.Tab("id", 1280, 900)
 	p.both(visitor, "signin", p.API.URL+"/signin")
-	visitor.Fill("#token", "kt_salah")
-	visitor.Go("main button")
+	tokenSignIn(visitor, "kt_salah")
 	p.picture(visitor, "signin-wrong", "en")
 
 	hr := p.signIn("id", 1280, 900)

@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -46,6 +47,9 @@ func (o *office) SetUserinfoFromToken(ctx context.Context, info *oidc.UserInfo, 
 // us, through its own page.
 func TestSSOInTheBrowser(t *testing.T) {
 	browser := apptest.StartBrowser(t)
+	usual := slog.Default() // the provider tells it of every request
+	slog.SetDefault(slog.New(slog.DiscardHandler))
+	t.Cleanup(func() { slog.SetDefault(usual) })
 	var handler http.Handler
 	provider := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
 	t.Cleanup(provider.Close)
