@@ -34,7 +34,8 @@ type accounts struct {
 	org   string             // stands beside the code in the app
 	asks  *webauthn.WebAuthn // for passkeys; nil: there are none here
 
-	writing sync.Mutex // one change at a time on this node
+	hashing chan struct{} // holds those whose password is looked at now
+	writing sync.Mutex    // one change at a time on this node
 	all     *shelf[account]
 }
 
@@ -86,7 +87,7 @@ const (
 
 func openAccounts(ctx context.Context, vault ledger.Vault, key []byte, org string, asks *webauthn.WebAuthn, now func() time.Time) (*accounts, error) {
 	all, err := openShelf[account](ctx, vault, "account.", "accounts")
-	return &accounts{vault: vault, key: key, org: org, asks: asks, now: now, all: all}, err
+	return &accounts{vault: vault, key: key, org: org, asks: asks, now: now, all: all, hashing: make(chan struct{}, argonAtOnce)}, err
 }
 
 func (a *accounts) get(id string) (account, error) {
@@ -267,6 +268,16 @@ func onlyIf(when bool, err error) error {
 // password returns the account of somebody who knows its password and has the
 // app. A wrong login, password or code all look the same.
 func (a *accounts) password(ctx context.Context, login, password, code string) (account, error) {
+	// Anybody may try, and each try costs memory, a core and a write: many at once
+	// must not take those from an alert that is going out.
+	turn, cancel := context.WithTimeout(ctx, argonWait)
+	defer cancel()
+	select {
+	case a.hashing <- struct{}{}:
+		defer func() { <-a.hashing }()
+	case <-turn.Done():
+		return account{}, fmt.Errorf("%w: too many sign in at once", web.ErrNotYet)
+	}
 	login = oneLogin(login)
 	var found account
 	for id, c := range a.all.walk() {
@@ -331,6 +342,9 @@ const (
 	argonTime    = 2
 	argonMemory  = 19 * 1024 // KiB
 	argonThreads = 1
+
+	argonAtOnce = 2 // passwords of people who sign in
+	argonWait   = 10 * time.Second
 )
 
 func hashPassword(password string) (string, error) {

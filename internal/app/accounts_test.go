@@ -226,6 +226,37 @@ func TestManyTriesAreSlowedDown(t *testing.T) {
 	})
 }
 
+// Strangers who try many passwords at once wait for each other, and leave the
+// memory to those who send alerts.
+func TestPasswordsAreLookedAtInTurn(t *testing.T) {
+	inGate(t, func(t *testing.T, g, _ gate) {
+		code, _ := g.begin(t.Context())
+		_, secret := g.setsUp(code, "Rina", "rina")
+		time.Sleep(time.Minute)
+		for range argonAtOnce {
+			g.hashing <- struct{}{}
+		}
+		if _, err := g.Password(t.Context(), "rina", passphrase, g.code(secret)); !errors.Is(err, web.ErrNotYet) {
+			t.Errorf("while others are looked at: got %v, want to come again", err)
+		}
+		done := make(chan error)
+		go func() {
+			_, err := g.Password(t.Context(), "rina", passphrase, g.code(secret))
+			done <- err
+		}()
+		time.Sleep(argonWait / 2)
+		for range argonAtOnce {
+			<-g.hashing
+		}
+		if err := <-done; err != nil {
+			t.Errorf("when it is their turn: %v", err)
+		}
+		if len(g.hashing) != 0 {
+			t.Errorf("%d turns are never given back", len(g.hashing))
+		}
+	})
+}
+
 func TestSessionsEnd(t *testing.T) {
 	inGate(t, func(t *testing.T, g, other gate) {
 		code, _ := g.begin(t.Context())
