@@ -153,7 +153,7 @@ func (p *people) Tasks(ctx context.Context) ([]web.Task, error) {
 		{Key: "managers", State: state(everybody > 0 && led && leaderless == 0, led), Path: "/people?only=no_manager"},
 		{Key: "channels", State: state(channels == 2, c.SMSProvider != "none" || c.PushSubject != ""), Path: "/setup/channels"},
 		{Key: "yourself", State: state(self == len(ticks), self > 0), Path: "/setup/channels", Ticks: ticks},
-		{Key: "second", State: state(senders >= 2, senders == 1)},
+		{Key: "second", State: state(senders >= 2, senders == 1), Path: "/accounts"},
 		{Key: "policy", State: state(len(p.directory.DutyNumbers()) > 0, true), Path: "/setup/duty"},
 		{Key: "drill", State: state(large && answered, drills > 0), Path: "/new?mode=drill&template=fire"},
 	}

@@ -99,6 +99,10 @@ func (s *Server) failAccount(w http.ResponseWriter, r *http.Request, err error) 
 		http.Error(w, http.StatusText(http.StatusTooManyRequests), http.StatusTooManyRequests)
 		return
 	}
+	if errors.Is(err, ErrNotFound) && r.PathValue("code") != "" {
+		s.failSaying(w, r, http.StatusNotFound, "This link is not known, or it is over. It lets in one person, once. Ask whoever invited you for a new one; if you have been here before, sign in.", nil)
+		return
+	}
 	s.fail(w, r, "open an account", err)
 }
 

@@ -156,14 +156,21 @@ func (s *Server) answerView(r *http.Request, a AnswerPage) answerView {
 	if v.Drill() {
 		v.Title = drillWord(v.page.Lang, v.Title)
 	}
-	switch {
-	case v.Drill() && !v.Corrected(): // it stays a drill to the end
-	case v.Corrected() || v.Clear():
-		v.Band = "sev-clear"
-	case v.Over():
-		v.Band = "sev-info"
+	if v.Over() {
+		v.Band = bandAfter(v.Announcement.Mode, v.Corrected(), v.Clear())
 	}
 	return v
+}
+
+// bandAfter is the band of an alert that is over. A drill stays one to the end.
+func bandAfter(m announcement.Mode, corrected, clear bool) string {
+	switch {
+	case m == announcement.Drill && !corrected:
+		return bandOf(m, announcement.Info)
+	case corrected || clear:
+		return "sev-clear"
+	}
+	return "sev-info"
 }
 
 func (s *Server) answerPage(w http.ResponseWriter, r *http.Request) {

@@ -113,6 +113,7 @@ var exhibits = []exhibit{
 	}},
 	{name: "team-help-resolved", path: "/t/" + goodToken, set: resolved},
 	{name: "team-closed", path: "/t/" + goodToken, set: func(_ testing.TB, c *company) { c.end(announcement.AsAllClear) }},
+	{name: "team-corrected", path: "/t/" + goodToken, set: func(_ testing.TB, c *company) { c.end(announcement.AsCorrected); c.team.Answered = false }},
 	{name: "team-faults", path: "/t/" + goodToken + "/mark", asked: "2210", form: []string{"a=1"}, want: http.StatusUnprocessableEntity},
 	{name: "team-faults-ticked", path: "/t/" + goodToken + "/mark", asked: "2210", form: []string{"n=1&n=3&how=saw"}, want: http.StatusUnprocessableEntity},
 	{name: "team-marked", path: "/t/" + goodToken + "?done=marked"},

@@ -96,3 +96,33 @@ func TestWhatFailedForWantOfANumberIsNotOfferedAgain(t *testing.T) {
 		t.Errorf("got %s, want a button for what can be mended", board)
 	}
 }
+
+// A manager in a car park opens the link of an hour ago: that it was a mistake stands
+// in the first line, in another colour, and nothing asks them to answer.
+func TestTeamOfAnAlertSentInErrorDoesNotLookReal(t *testing.T) {
+	t.Parallel()
+	for as, want := range map[announcement.ClosedAs]string{announcement.AsCorrected: "SENT IN ERROR: ", announcement.AsAllClear: "ALL CLEAR: ", announcement.AsExpired: "CLOSED: "} {
+		c := openCompany(t)
+		c.team.Answered = false
+		c.end(as)
+		page := call(t, newServerOf(t, c), "GET", "/t/"+goodToken+"?lang=en", "").Body.String()
+		if !strings.Contains(page, "</svg> "+want) || strings.Contains(page, "sev sev-extreme") {
+			t.Errorf("%s: got %s, want %q in a calm band", as, page, want)
+		}
+		if asks := strings.Contains(page, "Answer for yourself first"); asks != (as != announcement.AsCorrected) {
+			t.Errorf("%s: asks to answer: %v", as, asks)
+		}
+	}
+}
+
+// Whoever comes with an old invitation hears what to do, in the same words as
+// whoever tries one out.
+func TestInvitationThatIsOverSaysWhoHelps(t *testing.T) {
+	t.Parallel()
+	h := newHouse()
+	h.open = true
+	w := call(t, newServerOf(t, h), "GET", "/welcome/NOSUCHINVITATION?lang=en", "")
+	if w.Code != 404 || !strings.Contains(w.Body.String(), "Ask whoever invited you for a new one") {
+		t.Errorf("got %d %s, want 404 and what to do", w.Code, w.Body)
+	}
+}

@@ -47,6 +47,9 @@ func (v teamView) States() []announcement.State { return announcement.States }
 // Open reports whether the alert still calls people.
 func (v teamView) Open() bool { return v.Status != announcement.StatusClosed }
 
+// Corrected reports whether the alert was sent in error.
+func (v teamView) Corrected() bool { return v.ClosedAs == announcement.AsCorrected }
+
 // Waits reports whether somebody is still waited for.
 func (v teamView) Waits() bool { return v.Counts.Outstanding() > 0 }
 
@@ -126,6 +129,17 @@ func (s *Server) teamView(w http.ResponseWriter, r *http.Request, word string) (
 	v.Title = t.Text.Title
 	if t.Announcement.Mode == announcement.Drill {
 		v.Title = drillWord(v.page.Lang, v.Title)
+	}
+	if !v.Open() { // nobody in front of a fire that was a mistake, or is over, may think that it burns
+		word, clear := "CLOSED", v.ClosedAs == announcement.AsAllClear
+		switch {
+		case v.Corrected():
+			word = "SENT IN ERROR"
+		case clear:
+			word = "ALL CLEAR"
+		}
+		v.Title = v.T(word) + ": " + v.Title
+		v.Band = bandAfter(t.Announcement.Mode, v.Corrected(), clear)
 	}
 	return v, true
 }

@@ -282,9 +282,14 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, step string, err e
 	if status == http.StatusInternalServerError {
 		s.Log.Error("page failed", "step", step, "reason", err)
 	}
+	s.failSaying(w, r, status, detail, faults(err))
+}
+
+// failSaying is fail with words for a page that knows better what to do next.
+func (s *Server) failSaying(w http.ResponseWriter, r *http.Request, status int, detail string, errs announcement.FieldErrors) {
 	t := trouble{page: s.page(r, detail), Status: status, Retry: status >= 500}
 	t.Message = t.T(detail)
-	t.Errors = faults(err)
+	t.Errors = errs
 	if status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "2")
 	}
