@@ -257,6 +257,27 @@ func TestPasswordsAreLookedAtInTurn(t *testing.T) {
 	})
 }
 
+// What is no passkey leaves nothing in the store: anybody may send it.
+func TestNoPasskeyLeavesNothing(t *testing.T) {
+	inGate(t, func(t *testing.T, g, _ gate) {
+		spent, err := openShelf[int](t.Context(), g.access.vault, "challenge.", "challenges")
+		if err != nil {
+			t.Fatal(err)
+		}
+		asked, err := g.AskForPasskey(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := g.Passkey(t.Context(), asked.State, []byte(`{}`)); !errors.Is(err, web.ErrForbidden) {
+			t.Errorf("got %v, want it refused", err)
+		}
+		synctest.Wait()
+		if n := len(spent.walk()); n != 0 {
+			t.Errorf("%d challenges are kept", n)
+		}
+	})
+}
+
 func TestSessionsEnd(t *testing.T) {
 	inGate(t, func(t *testing.T, g, other gate) {
 		code, _ := g.begin(t.Context())

@@ -104,8 +104,8 @@ func ceremony(options any, state *webauthn.SessionData) (web.Ceremony, error) {
 	return web.Ceremony{Options: asked, State: kept}, nil
 }
 
-// onceAsked returns what a browser was asked; it is answered once.
-func (a *accounts) onceAsked(ctx context.Context, state []byte) (webauthn.SessionData, error) {
+// asked returns what a browser was asked.
+func (a *accounts) asked(state []byte) (webauthn.SessionData, error) {
 	var asked webauthn.SessionData
 	if a.asks == nil {
 		return asked, web.ErrNotFound
@@ -113,19 +113,25 @@ func (a *accounts) onceAsked(ctx context.Context, state []byte) (webauthn.Sessio
 	if err := json.Unmarshal(state, &asked); err != nil {
 		return asked, web.ErrForbidden
 	}
+	return asked, nil
+}
+
+// spend notes that a browser was asked this and has answered: it counts once. It
+// comes after the answer was checked, so that strangers cannot fill the disk.
+func (a *accounts) spend(ctx context.Context, asked webauthn.SessionData) error {
 	err := a.vault.Create(ctx, "challenge."+mac(a.key, 22, "challenge", asked.Challenge), []byte("1"))
 	if errors.Is(err, ledger.ErrAlready) {
-		return asked, web.ErrForbidden
+		return web.ErrForbidden
 	}
 	if err != nil {
-		return asked, fmt.Errorf("%w: note a challenge: %w", web.ErrNotYet, err)
+		return fmt.Errorf("%w: note a challenge: %w", web.ErrNotYet, err)
 	}
-	return asked, nil
+	return nil
 }
 
 // keepPasskey stores the passkey that a browser made for an account.
 func (a *accounts) keepPasskey(ctx context.Context, id string, state, response []byte, label string) (account, error) {
-	asked, err := a.onceAsked(ctx, state)
+	asked, err := a.asked(state)
 	if err != nil {
 		return account{}, err
 	}
@@ -138,6 +144,9 @@ func (a *accounts) keepPasskey(ctx context.Context, id string, state, response [
 		if err != nil {
 			return fmt.Errorf("%w: take a passkey: %w", web.ErrForbidden, err)
 		}
+		if err := a.spend(ctx, asked); err != nil {
+			return err
+		}
 		c.Passkeys = append(c.Passkeys, passkey{Credential: *k, Label: label, At: a.now().UTC()})
 		c.Invited = nil
 		return nil
@@ -146,7 +155,7 @@ func (a *accounts) keepPasskey(ctx context.Context, id string, state, response [
 
 // passkey returns the account of somebody who has one of its passkeys.
 func (a *accounts) passkey(ctx context.Context, state, response []byte) (account, error) {
-	asked, err := a.onceAsked(ctx, state)
+	asked, err := a.asked(state)
 	if err != nil {
 		return account{}, err
 	}
@@ -167,6 +176,9 @@ func (a *accounts) passkey(ctx context.Context, state, response []byte) (account
 	}
 	if used.Authenticator.CloneWarning {
 		return account{}, fmt.Errorf("%w: a passkey counts backwards: it may have been copied", web.ErrForbidden)
+	}
+	if err := a.spend(ctx, asked); err != nil {
+		return account{}, err
 	}
 	return a.change(ctx, string(user.WebAuthnID()), func(c *account) error {
 		for i := range c.Passkeys {
