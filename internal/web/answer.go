@@ -369,6 +369,9 @@ func (s *Server) failPhone(w http.ResponseWriter, r *http.Request, step string, 
 	s.failUnknown(w, r, step, err, "This link is not known or has expired. Ask your manager, or use the link of the newest message.")
 }
 
+// notConnected is said to a phone that nobody has connected to themselves.
+const notConnected = "This phone is not connected. Open the personal link that HR gave you."
+
 // failUnknown is failPhone with another sentence for what nobody knows.
 func (s *Server) failUnknown(w http.ResponseWriter, r *http.Request, step string, err error, unknown string) {
 	status, _ := statusOf(err)
@@ -378,7 +381,7 @@ func (s *Server) failUnknown(w http.ResponseWriter, r *http.Request, step string
 		w.Header().Set("Retry-After", "60")
 		t.Status, t.Message = http.StatusTooManyRequests, t.T("Too many links that are not known. Wait a minute, or use the link of the newest message.")
 	case status == http.StatusNotFound || status == http.StatusForbidden:
-		t.Status, t.Message = http.StatusNotFound, t.T(unknown)
+		t.Status, t.Message, t.Join = http.StatusNotFound, t.T(unknown), unknown == notConnected
 	case status == http.StatusUnprocessableEntity:
 		t.Message = t.T("Go back and choose one of the answers.")
 	case status == http.StatusConflict:

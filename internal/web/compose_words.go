@@ -73,9 +73,9 @@ type blank struct {
 // fieldWords name the blanks of the prepared texts: a label, and an example as it
 // would stand there.
 var fieldWords = map[string][2]string{
-	"site": {"Site", ""}, "muster": {"Assembly point", "Lapangan parkir B"}, "place": {"Exact place", "Gedung 2, lantai 3"},
-	"event": {"What happened", "ledakan di gudang"}, "date": {"From which day", "Senin 25 November"}, "reason": {"Reason", "banjir di jalan masuk"},
-	"pay_rule": {"Pay", "tetap dibayar"}, "next": {"Time of the next update", "18.00"}, "substance": {"Substance", "amonia"},
+	"site": {"Site", ""}, "muster": {"Assembly point", "Car park B"}, "place": {"Exact place", "Building 2, floor 3"},
+	"event": {"What happened", "an explosion in the store"}, "date": {"From which day", "Monday 25 November"}, "reason": {"Reason", "flood on the access road"},
+	"pay_rule": {"Pay", "paid as usual"}, "next": {"Time of the next update", "6 pm"}, "substance": {"Substance", "ammonia"},
 	"police_status": {"The police have been called", ""},
 }
 
@@ -105,7 +105,7 @@ func (v composeView) blanks(order, other []string) []blank {
 		if !ok {
 			words[0] = key
 		}
-		out = append(out, blank{Key: key, Label: words[0], Example: words[1], Value: v.Draft.Fields[key], Must: must, Tick: slices.Contains(v.Template.Ticks, key)})
+		out = append(out, blank{Key: key, Label: words[0], Example: v.T(words[1]), Value: v.Draft.Fields[key], Must: must, Tick: slices.Contains(v.Template.Ticks, key)})
 	}
 	for _, key := range order {
 		add(key)

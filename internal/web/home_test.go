@@ -126,3 +126,16 @@ func TestInvitationThatIsOverSaysWhoHelps(t *testing.T) {
 		t.Errorf("got %d %s, want 404 and what to do", w.Code, w.Body)
 	}
 }
+
+// A phone that is not connected may be connected by employee number: HR's link is
+// not the only way.
+func TestPhoneThatIsNotConnectedIsShownTheOtherWay(t *testing.T) {
+	t.Parallel()
+	w := call(t, newServerOf(t, newHouse()), "GET", "/me?lang=en", "")
+	if w.Code != 404 || !strings.Contains(w.Body.String(), `href="/j"`) {
+		t.Errorf("got %d %s, want 404 and a way on", w.Code, w.Body)
+	}
+	if w := call(t, newServerOf(t, newHouse()), "GET", "/r/nosuchtoken?lang=en", ""); strings.Contains(w.Body.String(), `href="/j"`) {
+		t.Errorf("got %s, want nothing of connecting where a link is not known", w.Body)
+	}
+}

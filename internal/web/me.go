@@ -80,7 +80,7 @@ func (v meView) Badge() (template.HTML, error) { return qrCode(v.Number) }
 func (s *Server) mine(w http.ResponseWriter, r *http.Request, title string) (meView, bool) {
 	m, err := s.Phone.Me(r.Context(), device(r))
 	if err != nil { // mostly an app that was never connected
-		s.failUnknown(w, r, "me", err, "This phone is not connected. Open the personal link that HR gave you.")
+		s.failUnknown(w, r, "me", err, notConnected)
 		return meView{}, false
 	}
 	v := meView{page: s.page(r, ""), MePage: m}
@@ -188,7 +188,7 @@ func (s *Server) testState(w http.ResponseWriter, r *http.Request) {
 // notification without telling anybody.
 func (s *Server) testCame(w http.ResponseWriter, r *http.Request) {
 	if err := s.Phone.Arrived(r.Context(), device(r)); err != nil {
-		s.failUnknown(w, r, "test came", err, "This phone is not connected. Open the personal link that HR gave you.")
+		s.failUnknown(w, r, "test came", err, notConnected)
 		return
 	}
 	http.Redirect(w, r, "/me?done=arrived", http.StatusSeeOther)
@@ -267,7 +267,7 @@ func (v settingsView) Alone() bool {
 func (s *Server) settingsView(w http.ResponseWriter, r *http.Request) (settingsView, bool) {
 	set, err := s.Phone.Settings(r.Context(), device(r))
 	if err != nil {
-		s.failUnknown(w, r, "settings", err, "This phone is not connected. Open the personal link that HR gave you.")
+		s.failUnknown(w, r, "settings", err, notConnected)
 		return settingsView{}, false
 	}
 	v := settingsView{page: s.page(r, ""), Settings: set}
@@ -298,7 +298,7 @@ func (s *Server) changed(w http.ResponseWriter, r *http.Request, step, done, typ
 		status, bad = http.StatusUnprocessableEntity, faults(err)
 	}
 	if bad == nil {
-		s.failUnknown(w, r, step, err, "This phone is not connected. Open the personal link that HR gave you.")
+		s.failUnknown(w, r, step, err, notConnected)
 		return
 	}
 	v.Errors, v.Typed, v.Title = bad, typed, v.T("Error:")+" "+v.Title
