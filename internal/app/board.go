@@ -157,7 +157,7 @@ func (d *desk) summary(ctx context.Context, v tracker.View, unreachable int) (we
 	a := v.Announcement
 	s := web.Summary{
 		ID: a.ID, Status: v.Status, ClosedAs: v.ClosedAs, Mode: a.Mode, Severity: a.Severity, Answers: a.Answers, Template: a.Template,
-		Text: a.Text, Channels: a.Channels, Zone: a.Zone, OpenedAt: v.OpenedAt, Reason: d.words(ctx, a.ID, v.Reason), By: d.actorName(v.By),
+		Text: a.Text, Channels: a.Channels, Zone: a.Zone, OpenedAt: v.OpenedAt, Reason: d.words(ctx, a.ID, v.Reason), By: d.senderName(v.By),
 		Deliveries: map[announcement.Channel]web.DeliveryCounts{}, Unreachable: []web.Name{},
 	}
 	if !v.ClosedAt.IsZero() {

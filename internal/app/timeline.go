@@ -213,6 +213,15 @@ func decided(d *announcement.Decided) string {
 	return "A round of calls was decided"
 }
 
+// senderName says who sent an alert. What an employee's report sends to the duty
+// list has no sender of its own, and no network decided it.
+func (d *desk) senderName(a announcement.Actor) string {
+	if a == announcement.ByNetwork {
+		return "an employee"
+	}
+	return d.actorName(a)
+}
+
 // actorName says who did something, as a person may read it.
 func (d *desk) actorName(a announcement.Actor) string {
 	kind, id, _ := strings.Cut(string(a), ":")
