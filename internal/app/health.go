@@ -29,7 +29,7 @@ func (h health) Ready(ctx context.Context) []web.Check {
 	if err == nil {
 		err = h.writes.check(ctx, h.vault)
 	}
-	add("ledger", err == nil, "NATS does not answer, or cannot write: nothing can be recorded; check KENTONGAN_NATS_URL and the disk")
+	add("ledger", err == nil, "NATS does not answer, or cannot write: nothing can be recorded; check KENTONGAN_NATS_URL and the disk, and restart NATS (without KENTONGAN_NATS_URL this server) after the disk was full")
 	ok, hint := h.tracker.Ready()
 	add("tracker", ok, hint)
 	if s, found := h.working.(*tracker.Standby); found && s.Away() { // nothing waits for it, so the node stays in service

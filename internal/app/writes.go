@@ -17,6 +17,34 @@ type writes struct {
 	mu      sync.Mutex
 	failing error
 	tried   time.Time
+
+	// The ledger's own, which a write to the vault says nothing about: after a full
+	// disk NATS may refuse one stream until it is restarted, and take the other.
+	stuck       error
+	since, last time.Time // of writes that failed, with none between that did not
+}
+
+// A ledger that has failed for stuckAfter, and just now, is not mended by itself.
+// A moment without NATS is shorter, and who has stopped writing is asked again.
+const (
+	stuckAfter = 15 * time.Second
+	stuckFor   = time.Minute
+)
+
+// noteLedger is note for a write to the ledger.
+func (w *writes) noteLedger(err error) error {
+	w.mu.Lock()
+	switch now := time.Now(); {
+	case err == nil:
+		w.stuck = nil
+	case errors.Is(err, ledger.ErrUnavailable) && !errors.Is(err, context.Canceled):
+		if w.stuck == nil {
+			w.since = now
+		}
+		w.stuck, w.last = err, now
+	}
+	w.mu.Unlock()
+	return w.note(err)
 }
 
 // writesPause is how often it is tried again whether writing works.
@@ -40,6 +68,9 @@ func (w *writes) note(err error) error {
 func (w *writes) check(ctx context.Context, vault ledger.Vault) error {
 	w.mu.Lock()
 	failing, wait := w.failing, writesPause-time.Since(w.tried)
+	if w.stuck != nil && w.last.Sub(w.since) >= stuckAfter && time.Since(w.last) < stuckFor {
+		failing, wait = w.stuck, writesPause
+	}
 	w.mu.Unlock()
 	if failing == nil || wait > 0 {
 		return failing
@@ -55,17 +86,17 @@ type notedLedger struct {
 
 func (l notedLedger) Append(ctx context.Context, facts ...announcement.Fact) (uint64, error) {
 	seq, err := l.Ledger.Append(ctx, facts...)
-	return seq, l.note(err)
+	return seq, l.noteLedger(err)
 }
 
 func (l notedLedger) Once(ctx context.Context, key string, f announcement.Fact) (uint64, error) {
 	seq, err := l.Ledger.Once(ctx, key, f)
-	return seq, l.note(err)
+	return seq, l.noteLedger(err)
 }
 
 func (l notedLedger) Accept(ctx context.Context, facts []announcement.Fact) (uint64, error) {
 	seq, err := l.Ledger.Accept(ctx, facts)
-	return seq, l.note(err)
+	return seq, l.noteLedger(err)
 }
 
 type notedVault struct {

@@ -53,3 +53,35 @@ func TestFullDiskIsNotReady(t *testing.T) {
 		}
 	})
 }
+
+// After a full disk NATS may refuse the ledger until it is restarted, though the
+// vault takes everything: that is not ready either.
+func TestLedgerThatStaysRefusedIsNotReady(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var w writes
+		refused := true
+		l := notedLedger{&failing{Ledger: ledger.NewMemory(time.Now), fails: func(announcement.Fact) bool { return refused }}, &w}
+		v := notedVault{ledger.NewMemoryVault(), &w}
+		write := func() {
+			_, _ = l.Once(t.Context(), "closed", announcement.Fact{Announcement: announcement.NewID(), Kind: announcement.KindClosed, At: time.Now(), Closed: &announcement.Closed{As: announcement.AsAllClear}})
+		}
+		write()
+		time.Sleep(writesPause)
+		if err := w.check(t.Context(), v); err != nil {
+			t.Errorf("after a moment without NATS: %v", err)
+		}
+		time.Sleep(stuckAfter)
+		write()
+		for range 3 {
+			if err := w.check(t.Context(), v); err == nil {
+				t.Error("the ledger takes nothing, and it says that it is ready")
+			}
+			time.Sleep(writesPause)
+		}
+		refused = false
+		write()
+		if err := w.check(t.Context(), v); err != nil {
+			t.Errorf("the ledger takes facts again: %v", err)
+		}
+	})
+}
