@@ -14,6 +14,7 @@ package announcement
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -38,9 +39,21 @@ func NewID() ID { return ID("a" + randomID(15)) }
 // NewPersonID returns a fresh person id with 75 random bits.
 func NewPersonID() PersonID { return PersonID("p" + randomID(15)) }
 
+// PersonIDFor returns the id of the person whom an import adds: the same when the
+// import, cut off in the middle, is done again.
+func PersonIDFor(imported, number string) PersonID {
+	sum := sha256.Sum256([]byte(imported + "\x00" + number))
+	return PersonID("p" + spell(sum[:15]))
+}
+
 func randomID(n int) string {
 	b := make([]byte, n)
 	_, _ = rand.Read(b) // never fails since Go 1.24
+	return spell(b)
+}
+
+// spell writes bytes with the letters of ids.
+func spell(b []byte) string {
 	for i := range b {
 		b[i] = idAlphabet[int(b[i])%len(idAlphabet)]
 	}

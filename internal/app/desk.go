@@ -39,6 +39,7 @@ type desk struct {
 	log        *slog.Logger
 	inbox      *inbox
 	countdowns *countdowns
+	errands    *errands
 	drafts     *drafts
 	providers  *providers
 	replies    *replyLimit

@@ -182,12 +182,18 @@ func (h *House) furnish(ctx context.Context, secret *keys, store tracker.Store, 
 	if err != nil {
 		return err
 	}
-	h.server, err = web.New(web.Options{Desk: h.desk, Phone: h.desk, People: &people{directory: h.directory, links: h.links, sample: c.SMSProvider == "sandbox", desk: h.desk, uploads: files, editions: words, access: guard},
+	if h.desk.errands, err = openErrands(ctx, h.vault, h.now, log); err != nil {
+		return err
+	}
+	staff := &people{directory: h.directory, links: h.links, sample: c.SMSProvider == "sandbox", desk: h.desk, uploads: files, errands: h.desk.errands, editions: words, access: guard}
+	h.server, err = web.New(web.Options{Desk: h.desk, Phone: h.desk, People: staff,
 		Hooks: h.desk, Access: guard, Health: health{h}, Metrics: metrics, PublicURL: c.PublicURL, Org: c.OrgName, Secret: secret.Cookie,
 		Verify: h.verify, Now: h.now, Log: log, Version: h.Version, SandboxURL: phones})
 	if err != nil {
 		return fmt.Errorf("open pages: %w", err)
 	}
+	h.desk.errands.work[importErrand] = staff.doImport
+	h.desk.errands.work[reportErrand] = h.desk.makeReport(h.server.ReportFile)
 	return nil
 }
 
@@ -363,6 +369,7 @@ func (h *House) Run(ctx context.Context) error {
 	group.Go(func() error { return named("tracker", h.tracker.Run(ctx)) })
 	group.Go(func() error { return named("dispatch", h.dispatcher.Run(ctx)) })
 	group.Go(func() error { return named("countdown", h.desk.runCountdowns(ctx)) })
+	group.Go(func() error { return named("errands", h.desk.errands.run(ctx)) })
 	h.serve(ctx, group, h.listener, h.server.Handler())
 	if h.sandbox != nil {
 		h.serve(ctx, group, h.sandboxOn, h.sandbox)

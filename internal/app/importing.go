@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -27,7 +28,7 @@ func (p *people) Keep(ctx context.Context, who web.Principal, name string, file 
 	if len(look.Faults) > 0 {
 		return "", announcement.FieldErrors{{Field: "file", Why: look.Faults[0].Reason}}
 	}
-	return p.uploads.keep(ctx, upload{Name: cut(name, 80), Headings: look.Headings}, file)
+	return p.uploads.keep(ctx, upload{Name: cut(name, 80), Headings: look.Headings, Rows: look.Rows}, file)
 }
 
 // Upload shows the columns of a kept file.
@@ -83,11 +84,7 @@ func (p *people) Match(ctx context.Context, who web.Principal, id string, column
 		return bad
 	}
 	up.Columns = columns
-	if err := p.uploads.put(ctx, id, up); err != nil {
-		return err
-	}
-	_, err = p.Check(ctx, id, false, false) // the page after this finds it done
-	return err
+	return p.uploads.put(ctx, id, up)
 }
 
 func (p *people) options(up upload, skipFaulty, whole bool) directory.ImportOptions {
@@ -104,18 +101,28 @@ func (p *people) Check(ctx context.Context, id string, skipFaulty, whole bool) (
 		return web.ImportCheck{}, web.ErrNotFound
 	}
 	key := fmt.Sprint(id, up.Columns, skipFaulty, whole)
-	report, err := p.uploads.check(key, func() (directory.ImportReport, error) {
-		file, err := p.uploads.file(ctx, id, up)
-		if err != nil {
-			return directory.ImportReport{}, err
-		}
+	report, err := p.uploads.check(ctx, key, !up.large(), func(ctx context.Context, progress func(int)) (directory.ImportReport, error) {
 		o := p.options(up, skipFaulty, whole)
-		o.DryRun = true
-		return p.directory.Import(ctx, bytes.NewReader(file), o)
+		o.DryRun, o.Progress = true, progress
+		return p.take(ctx, id, up, o)
 	})
 	if err != nil {
 		return web.ImportCheck{}, err
 	}
+	return p.checked(up, report), nil
+}
+
+// take reads a kept file and imports it, or only says what would happen.
+func (p *people) take(ctx context.Context, id string, up upload, o directory.ImportOptions) (directory.ImportReport, error) {
+	file, err := p.uploads.file(ctx, id, up)
+	if err != nil {
+		return directory.ImportReport{}, err
+	}
+	return p.directory.Import(ctx, bytes.NewReader(file), o)
+}
+
+// checked is a report as the pages show it.
+func (p *people) checked(up upload, report directory.ImportReport) web.ImportCheck {
 	rows := map[int]bool{}
 	for _, e := range report.Errors {
 		rows[e.Row] = true
@@ -129,7 +136,7 @@ func (p *people) Check(ctx context.Context, id string, skipFaulty, whole bool) (
 	for _, s := range report.Sums {
 		c.Sums = append(c.Sums, web.FaultSum(s))
 	}
-	return c, nil
+	return c
 }
 
 func listed(in []directory.Listed) []web.Listed {
@@ -143,12 +150,78 @@ func listed(in []directory.Listed) []web.Listed {
 	return out
 }
 
+// importOrder is a large import as an errand.
+type importOrder struct {
+	Upload string
+	Choice web.ImportChoice
+}
+
+const importErrand = "import"
+
 // Apply imports a kept file. A second press imports nothing and comes to the
-// same place.
+// same place. A large file is imported by an errand, and Underway says so.
 func (p *people) Apply(ctx context.Context, who web.Principal, id string, choice web.ImportChoice) (string, error) {
 	if who.Role != web.Sender {
 		return "", web.ErrForbidden
 	}
+	up, err := p.uploads.get(id)
+	if err != nil {
+		return "", err
+	}
+	if !up.large() || up.Done != "" {
+		return p.apply(ctx, who.Actor, id, choice, func(int) {})
+	}
+	// What is wrong is said at once if it is known already, else by the errand.
+	var under *web.Underway
+	c, err := p.Check(ctx, id, choice.SkipFaulty, choice.Whole)
+	if err == nil {
+		err = allowed(c, choice)
+	}
+	if err != nil && !errors.As(err, &under) {
+		return "", err
+	}
+	if err := p.errands.begin(ctx, importErrand+"-"+id, importErrand, who.Actor, importOrder{id, choice}); err != nil {
+		return "", err
+	}
+	return "", &web.Underway{}
+}
+
+// Applying says how the import of a large file goes.
+func (p *people) Applying(_ context.Context, id string) (web.Errand, error) {
+	return p.errands.under(importErrand + "-" + id)
+}
+
+// doImport is Apply as an errand.
+func (p *people) doImport(ctx context.Context, _ string, e errand, progress func(int)) (errand, error) {
+	var o importOrder
+	if err := json.Unmarshal(e.Order, &o); err != nil {
+		return e, fmt.Errorf("decode import: %w", err)
+	}
+	var err error
+	e.Result, err = p.apply(ctx, e.By, o.Upload, o.Choice, progress)
+	switch {
+	case errors.Is(err, web.ErrConflict):
+		err = announcement.FieldErrors{{Field: "file", Why: "Somebody changed people in between. Check the file again."}}
+	case errors.Is(err, web.ErrNotFound):
+		err = announcement.FieldErrors{{Field: "file", Why: "This upload is too old. Choose the file again."}}
+	}
+	return e, err
+}
+
+// allowed says why an import may not be made.
+func allowed(c web.ImportCheck, choice web.ImportChoice) error {
+	if len(c.Errors) > 0 {
+		return announcement.FieldErrors{{Field: "file", Why: "Mend the faulty rows first, or leave them out."}}
+	}
+	if c.MustType(choice.Whole) && choice.Typed != c.LeavingWith(choice.Whole) {
+		return announcement.FieldErrors{{Field: "typed", Why: fmt.Sprintf("Type how many people leave: %d.", c.LeavingWith(choice.Whole))}}
+	}
+	return nil
+}
+
+// apply counts anew what is imported, and imports it under the id of the upload:
+// cut off in the middle and done again, it is one import.
+func (p *people) apply(ctx context.Context, by announcement.Actor, id string, choice web.ImportChoice, progress func(int)) (string, error) {
 	p.applying.Lock()
 	defer p.applying.Unlock()
 	up, err := p.uploads.get(id)
@@ -158,24 +231,20 @@ func (p *people) Apply(ctx context.Context, who web.Principal, id string, choice
 	if up.Done != "" {
 		return up.Done, nil
 	}
-	p.uploads.forgetChecks() // what is imported is counted now
-	c, err := p.Check(ctx, id, choice.SkipFaulty, choice.Whole)
-	if err != nil {
-		return "", err
-	}
-	if len(c.Errors) > 0 {
-		return "", announcement.FieldErrors{{Field: "file", Why: "Mend the faulty rows first, or leave them out."}}
-	}
-	if c.MustType(choice.Whole) && choice.Typed != c.LeavingWith(choice.Whole) {
-		return "", announcement.FieldErrors{{Field: "typed", Why: fmt.Sprintf("Type how many people leave: %d.", c.LeavingWith(choice.Whole))}}
-	}
-	file, err := p.uploads.file(ctx, id, up)
-	if err != nil {
-		return "", err
-	}
 	o := p.options(up, choice.SkipFaulty, choice.Whole)
-	o.Undo = string(who.Actor)
-	report, err := p.directory.Import(ctx, bytes.NewReader(file), o)
+	o.DryRun, o.Progress = true, func(percent int) { progress(percent / 2) }
+	dry, err := p.take(ctx, id, up, o)
+	if err != nil {
+		return "", err
+	}
+	if _, err := p.Imported(ctx, id); err != nil { // else it was allowed before it was cut off
+		if err := allowed(p.checked(up, dry), choice); err != nil {
+			return "", err
+		}
+	}
+	o.DryRun, o.Progress = false, func(percent int) { progress(50 + percent/2) }
+	o.Undo, o.UndoID = string(by), id
+	report, err := p.take(ctx, id, up, o)
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", web.ErrNotYet, err)
 	}
@@ -184,6 +253,9 @@ func (p *people) Apply(ctx context.Context, who web.Principal, id string, choice
 		return "", web.ErrConflict // somebody changed people in between
 	}
 	up.Done = report.Undo
+	if _, err := p.Imported(ctx, id); err == nil {
+		up.Done = id // also when nothing was left to do
+	}
 	if up.Done == "" {
 		return "", nil // it changed nothing
 	}

@@ -19,6 +19,7 @@ type people struct {
 	sample       bool // an import in the sandbox makes sample people
 	desk         *desk
 	uploads      *uploads
+	errands      *errands
 	editions     *editions
 	access       *access
 	applying     sync.Mutex // one import at a time: of two presses the second finds it done

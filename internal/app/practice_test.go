@@ -85,7 +85,7 @@ func (h *rehearsal) people() *people {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	return &people{directory: h.house.directory, links: h.house.links, desk: h.house.desk, uploads: files, access: guard}
+	return &people{directory: h.house.directory, links: h.house.links, desk: h.house.desk, uploads: files, errands: h.house.desk.errands, access: guard}
 }
 
 // finishSetup does the first six tasks.

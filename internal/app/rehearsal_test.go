@@ -97,6 +97,7 @@ func newRehearsal(t *testing.T, log *slog.Logger) *rehearsal {
 	running.Go(func() error { return named("tracker", house.tracker.Run(ctx)) })
 	running.Go(func() error { return named("dispatch", house.dispatcher.Run(ctx)) })
 	running.Go(func() error { return named("countdown", house.desk.runCountdowns(ctx)) })
+	running.Go(func() error { return named("errands", house.desk.errands.run(ctx)) })
 	running.Go(func() error { return box.Run(ctx) })
 	t.Cleanup(func() {
 		stop()

@@ -1,14 +1,12 @@
 package app
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"kentongan/internal/announcement"
@@ -25,7 +23,8 @@ type uploads struct {
 
 	mu     sync.Mutex
 	kept   map[string]upload
-	checks map[string]checked
+	checks map[string]*checked
+	life   context.Context // of the node: a check outlives the page that asked for it
 }
 
 // upload is a file as kept.
@@ -36,25 +35,38 @@ type upload struct {
 	Columns  []string  `json:"columns,omitempty"`  // as a person matched them
 	Done     string    `json:"done,omitempty"`     // the import that was made of it
 	Headings []string  `json:"headings,omitempty"` // of the file
+	Rows     int       `json:"rows,omitempty"`
 }
 
-// checked is the outcome of a check that takes seconds for a large company.
+// large reports whether a file takes longer than a page may.
+func (up upload) large() bool { return up.Rows > largeFile }
+
+// largeFile is from how many rows on people see how far it is: some 5,000 are
+// checked and imported within a second or two.
+const largeFile = 5000
+
+// checked is a check, which takes seconds for a large company. It changes nothing,
+// so each node makes its own when it is asked for one.
 type checked struct {
-	at     time.Time
-	report directory.ImportReport
+	percent atomic.Int32
+	done    chan struct{}
+	at      time.Time // when it was done
+	stale   bool      // people changed while it went on
+	report  directory.ImportReport
+	err     error
 }
 
 const (
 	uploadKey     = "upload."
 	uploadPartKey = "uploadpart."
 	uploadLife    = time.Hour
-	uploadPart    = 512 << 10 // bytes; a value of the vault has to stay below 1 MB
 	checkLife     = 5 * time.Minute
+	checkPatience = time.Second // then a page says how far it is
 )
 
 // openUploads returns when everything that was kept before is known.
 func openUploads(ctx context.Context, vault ledger.Vault, now func() time.Time) (*uploads, error) {
-	u := &uploads{vault: vault, now: now, kept: map[string]upload{}, checks: map[string]checked{}}
+	u := &uploads{vault: vault, now: now, kept: map[string]upload{}, checks: map[string]*checked{}, life: ctx}
 	if err := keepUp(ctx, vault, uploadKey, "uploads", u.learn); err != nil {
 		return nil, err
 	}
@@ -102,11 +114,9 @@ func (u *uploads) keep(ctx context.Context, up upload, file []byte) (string, err
 		return "", err
 	}
 	id := string(announcement.NewID())
-	for part := range slices.Chunk(file, uploadPart) {
-		if err := u.vault.Put(ctx, fmt.Sprintf("%s%s.%d", uploadPartKey, id, up.Parts), part); err != nil {
-			return "", fmt.Errorf("%w: %w", web.ErrNotYet, err)
-		}
-		up.Parts++
+	var err error
+	if up.Parts, err = putParts(ctx, u.vault, uploadPartKey+id, file); err != nil {
+		return "", err
 	}
 	up.At = u.now().UTC()
 	return id, u.put(ctx, id, up)
@@ -122,10 +132,8 @@ func (u *uploads) forget(ctx context.Context) error {
 	}
 	u.mu.Unlock()
 	for id, parts := range old {
-		for n := range parts {
-			if err := u.vault.Delete(ctx, fmt.Sprintf("%s%s.%d", uploadPartKey, id, n)); err != nil {
-				return fmt.Errorf("%w: %w", web.ErrNotYet, err)
-			}
+		if err := deleteParts(ctx, u.vault, uploadPartKey+id, parts); err != nil {
+			return err
 		}
 		if err := u.vault.Delete(ctx, uploadKey+id); err != nil {
 			return fmt.Errorf("%w: %w", web.ErrNotYet, err)
@@ -137,45 +145,73 @@ func (u *uploads) forget(ctx context.Context) error {
 
 // file returns what was uploaded.
 func (u *uploads) file(ctx context.Context, id string, up upload) ([]byte, error) {
-	var out bytes.Buffer
-	for n := range up.Parts {
-		part, err := u.vault.Get(ctx, fmt.Sprintf("%s%s.%d", uploadPartKey, id, n))
-		if errors.Is(err, ledger.ErrNotFound) {
-			return nil, web.ErrNotFound
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", web.ErrNotYet, err)
-		}
-		out.Write(part)
-	}
-	return out.Bytes(), nil
+	return getParts(ctx, u.vault, uploadPartKey+id, up.Parts)
 }
 
 // check returns what an import would do, from memory if it was asked a moment ago.
-func (u *uploads) check(key string, make func() (directory.ImportReport, error)) (directory.ImportReport, error) {
+// One that takes longer goes on, and Underway says how far it is; with patience it
+// is waited for.
+func (u *uploads) check(ctx context.Context, key string, patient bool, do func(context.Context, func(percent int)) (directory.ImportReport, error)) (directory.ImportReport, error) {
+	c := u.begin(key, do)
+	patience := time.NewTimer(checkPatience)
+	defer patience.Stop()
+	if patient {
+		patience.Stop()
+	}
+	select {
+	case <-c.done:
+		return c.report, c.err
+	case <-patience.C:
+		return directory.ImportReport{}, &web.Underway{Percent: int(c.percent.Load())}
+	case <-ctx.Done():
+		return directory.ImportReport{}, ctx.Err()
+	}
+}
+
+func (u *uploads) begin(key string, do func(context.Context, func(percent int)) (directory.ImportReport, error)) *checked {
 	u.mu.Lock()
-	c, ok := u.checks[key]
+	defer u.mu.Unlock()
 	for k, old := range u.checks {
-		if u.now().Sub(old.at) >= checkLife {
+		if !old.at.IsZero() && u.now().Sub(old.at) >= old.lives() {
 			delete(u.checks, k)
 		}
 	}
-	u.mu.Unlock()
-	if ok && u.now().Sub(c.at) < checkLife {
-		return c.report, nil
+	if c := u.checks[key]; c != nil {
+		return c
 	}
-	report, err := make()
-	if err != nil {
-		return report, err
+	c := &checked{done: make(chan struct{})}
+	u.checks[key] = c
+	go func() {
+		c.report, c.err = do(u.life, func(p int) { c.percent.Store(int32(min(p, 99))) }) // #nosec G115 -- at most 99
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		c.at = u.now()
+		if c.err != nil && u.checks[key] == c { // the next who asks tries again
+			delete(u.checks, key)
+		}
+		close(c.done)
+	}()
+	return c
+}
+
+// lives is how long a check may be believed. One during which people changed is
+// still shown to whoever waits for it: else, where people change all the time, a
+// large file could never be checked. The import itself checks again.
+func (c *checked) lives() time.Duration {
+	if c.stale {
+		return 10 * time.Second
 	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.checks[key] = checked{u.now(), report}
-	return report, nil
+	return checkLife
 }
 
 func (u *uploads) forgetChecks() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	clear(u.checks)
+	for key, c := range u.checks {
+		if c.at.IsZero() {
+			c.stale = true
+			continue
+		}
+		delete(u.checks, key)
+	}
 }

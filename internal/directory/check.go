@@ -73,8 +73,11 @@ func (d *Directory) checkWithout(cs columns, rows []sheetRow, without map[string
 		c.sites = d.knownSites()
 	}
 	d.mu.RUnlock()
-	for _, row := range rows {
+	for i, row := range rows {
 		c.row(row)
+		if i%500 == 0 {
+			o.said(20, 60, i, len(rows))
+		}
 	}
 	c.managers()
 	c.loops()

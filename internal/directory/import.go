@@ -20,6 +20,16 @@ type ImportOptions struct {
 	WholeList  bool     // the file is everybody: who is not in it leaves, who is in it works here
 	KnownSites bool     // a site that nobody has and nobody set up is a fault
 	Undo       string   // whoever imports, as an actor: what was before is kept for UndoWithin
+	UndoID     string   // begun again under the same id, an import that was cut off goes on; empty: a new one
+
+	Progress func(percent int) // how far it is; may be nil
+}
+
+// said tells how far an import is: part of whole, between two percentages.
+func (o ImportOptions) said(from, to, part, whole int) {
+	if o.Progress != nil && whole > 0 {
+		o.Progress(from + (to-from)*part/whole)
+	}
 }
 
 // ImportReport says what an import did, or would do.
@@ -107,6 +117,7 @@ func (d *Directory) Import(ctx context.Context, r io.Reader, o ImportOptions) (I
 		return report, nil
 	}
 
+	o.said(0, 20, 1, 1) // a workbook of 50,000 rows takes some seconds to read
 	d.writing.Lock()
 	defer d.writing.Unlock()
 	c := d.check(cs, s.rows, o, &report)
@@ -119,17 +130,28 @@ func (d *Directory) Import(ctx context.Context, r io.Reader, o ImportOptions) (I
 			return report, nil
 		}
 	}
-	changes := c.changes(&report)
+	changes := c.changes(&report, o.UndoID)
 	if o.DryRun || len(changes) == 0 {
 		return report, nil
 	}
 	if o.Undo != "" {
-		if report.Undo, err = d.keepPast(ctx, o.Undo, changes, report); err != nil {
+		if report.Undo, err = d.keepPast(ctx, o.Undo, o.UndoID, changes, report); err != nil {
 			return report, err
 		}
 	}
-	return report, d.storePeople(ctx, changes)
+	stored := 0
+	for some := range slices.Chunk(changes, storedAtOnce) {
+		if err := d.storePeople(ctx, some); err != nil {
+			return report, err
+		}
+		stored += len(some)
+		o.said(60, 100, stored, len(changes))
+	}
+	return report, nil
 }
+
+// storedAtOnce is how many people are stored before it is said how far it is.
+const storedAtOnce = 1000
 
 // checkRest checks the rows again without the faulty ones. A fault that only
 // shows then, such as two rows of one number of which one was faulty, takes its
@@ -185,13 +207,16 @@ func (d *Directory) storePeople(ctx context.Context, changes []record) error {
 
 // changes counts what the checked people would change and returns them with
 // their new versions.
-func (c *check) changes(report *ImportReport) []record {
+func (c *check) changes(report *ImportReport, undoID string) []record {
 	var changes []record
 	for _, e := range c.entries {
 		switch {
 		case e.old.ID == "":
 			report.Added++
 			e.new.ID = announcement.NewPersonID()
+			if undoID != "" {
+				e.new.ID = announcement.PersonIDFor(undoID, e.new.Number)
+			}
 			e.new.Version = 1
 			list(&report.Lists.Added, e.row.number, e.new)
 		case e.new == e.old:

@@ -2,6 +2,8 @@ package directory
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"reflect"
@@ -11,6 +13,8 @@ import (
 
 	"golang.org/x/text/encoding/charmap"
 	utf "golang.org/x/text/encoding/unicode"
+
+	"kentongan/internal/announcement"
 )
 
 func importFile(t *testing.T, d *Directory, name string) ImportReport {
@@ -321,5 +325,61 @@ func BenchmarkImport(b *testing.B) {
 	csv := strings.Replace(s.String(), "1,Nama 0,08120000000,1\n", "1,Nama 0,08120000000,\n", 1)
 	for b.Loop() {
 		imported(b, csv)
+	}
+}
+
+// tiring is a store that takes a number of batches of people, and then none.
+type tiring struct {
+	Store
+	left int
+}
+
+func (s *tiring) PutAll(ctx context.Context, values map[string][]byte) error {
+	if s.left--; s.left < 0 {
+		return errors.New("the store is away")
+	}
+	return s.Store.PutAll(ctx, values)
+}
+
+// TestImportThatWasCutOffIsOne: begun again under its id, it ends as if it had
+// never been cut off, and one undo takes all of it back.
+func TestImportThatWasCutOffIsOne(t *testing.T) {
+	t.Parallel()
+	store := &tiring{Store: newMemory(), left: 1}
+	d := open(t, store)
+	if _, err := d.Import(t.Context(), strings.NewReader("nip,nama,hp\nold,Sri,\n"), ImportOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	var file strings.Builder
+	file.WriteString("nip,nama,hp\nold,Sri Lestari,\n")
+	for i := range 2*storedAtOnce + 50 {
+		fmt.Fprintf(&file, "n%d,Orang %d,\n", i, i)
+	}
+	said := []int{0}
+	o := ImportOptions{Undo: "hr", UndoID: "upload1", Progress: func(p int) { said = append(said, p) }}
+	store.left = 1
+	if _, err := d.Import(t.Context(), strings.NewReader(file.String()), o); err == nil {
+		t.Fatal("the store was away and nobody said so")
+	}
+	if n := len(d.Everybody()); n < storedAtOnce || n > storedAtOnce+1 {
+		t.Fatalf("cut off after %d people, want the first batch", n)
+	}
+	if !slices.IsSorted(said) || said[len(said)-1] <= 60 || said[len(said)-1] >= 100 {
+		t.Errorf("progress: %v", said)
+	}
+	store.left = 100
+	d = open(t, store) // on another node
+	report, err := d.Import(t.Context(), strings.NewReader(file.String()), o)
+	if err != nil || report.Undo != "upload1" {
+		t.Fatalf("got %q %v", report.Undo, err)
+	}
+	if n := len(d.Everybody()); n != 2*storedAtOnce+51 || len(d.Imports()) != 1 {
+		t.Errorf("got %d people and %d imports", n, len(d.Imports()))
+	}
+	if err := d.Undo(t.Context(), "upload1", func(announcement.PersonID) bool { return false }); err != nil {
+		t.Fatal(err)
+	}
+	if sri, _ := d.Listing("old"); len(d.Everybody()) != 1 || sri.Name != "Sri" {
+		t.Errorf("after the undo: %d people, and %q", len(d.Everybody()), sri.Name)
 	}
 }

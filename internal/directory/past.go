@@ -61,9 +61,19 @@ func (d *Directory) applyPast(id string, value []byte) error {
 	return nil
 }
 
-// keepPast stores what changes are about to overwrite.
-func (d *Directory) keepPast(ctx context.Context, by string, changes []record, report ImportReport) (string, error) {
-	p := Past{ID: string(announcement.NewID()), At: d.Now().UTC(), By: by, Added: report.Added, Changed: report.Changed - report.Leaving, Skipped: report.Skipped, Mended: report.Mended}
+// keepPast stores what changes are about to overwrite, under id or a new one. An
+// import that was cut off and is begun again knows it already.
+func (d *Directory) keepPast(ctx context.Context, by, id string, changes []record, report ImportReport) (string, error) {
+	if id == "" {
+		id = string(announcement.NewID())
+	}
+	d.mu.RLock()
+	_, known := d.past[id]
+	d.mu.RUnlock()
+	if known {
+		return id, nil
+	}
+	p := Past{ID: id, At: d.Now().UTC(), By: by, Added: report.Added, Changed: report.Changed - report.Leaving, Skipped: report.Skipped, Mended: report.Mended}
 	d.mu.RLock()
 	was := make([]formerly, len(changes))
 	for i, r := range changes {

@@ -239,7 +239,7 @@ func (d *Directory) Save(ctx context.Context, values map[string]string, version 
 	}
 	c.wholeList = false
 	report = ImportReport{}
-	changes := c.changes(&report)
+	changes := c.changes(&report, "")
 	if len(changes) == 0 {
 		return nil
 	}

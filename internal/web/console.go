@@ -17,6 +17,17 @@ func (s *Server) routeConsole(mux *http.ServeMux) {
 // signedIn lets people in who have signed in, or everybody where the
 // installation is open. Viewers may look and not send.
 func (s *Server) signedIn(next http.HandlerFunc) http.HandlerFunc {
+	return s.entered(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead && principalOf(r.Context()).Role != Sender {
+			s.fail(w, r, "authorize", ErrForbidden)
+			return
+		}
+		next(w, r)
+	})
+}
+
+// entered is signedIn for what whoever only looks may do too.
+func (s *Server) entered(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		p, ok := s.visitor(r)
 		if !ok {
@@ -24,10 +35,6 @@ func (s *Server) signedIn(next http.HandlerFunc) http.HandlerFunc {
 			return
 		}
 		if !p.Role.entersConsole() {
-			s.fail(w, r, "authorize", ErrForbidden)
-			return
-		}
-		if r.Method != http.MethodGet && r.Method != http.MethodHead && p.Role != Sender {
 			s.fail(w, r, "authorize", ErrForbidden)
 			return
 		}

@@ -428,6 +428,11 @@ type Desk interface {
 	Story(ctx context.Context, id announcement.ID, f StoryFilter) (StoryPage, error)
 	// Outcome says how an announcement went, or goes so far.
 	Outcome(ctx context.Context, id announcement.ID) (Outcome, error)
+	// OrderReport has a file of a large report made, for a week.
+	OrderReport(ctx context.Context, p Principal, o ReportOrder) (id string, err error)
+	MadeReport(ctx context.Context, id announcement.ID, made string) (MadeReport, error)
+	MadeReports(ctx context.Context, id announcement.ID) []MadeReport // newest first
+	ReportBytes(ctx context.Context, id announcement.ID, made string) (MadeReport, []byte, error)
 	// Past lists announcements, newest first.
 	Past(ctx context.Context, f PastFilter) (PastPage, error)
 	Close(ctx context.Context, p Principal, id announcement.ID, as announcement.ClosedAs, reason string) error

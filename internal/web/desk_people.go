@@ -15,10 +15,13 @@ type Importing interface {
 	Upload(ctx context.Context, id string) (Upload, error) // ErrNotFound when it is too old
 	// Match says what each column holds. Faults are FieldErrors named "c0", "c1" …
 	Match(ctx context.Context, p Principal, id string, columns []string) error
-	// Check says what the import would do. whole: who is not in the file leaves.
+	// Check says what the import would do; of a large file it may return *Underway. whole: who is not in the file leaves.
 	Check(ctx context.Context, id string, skipFaulty, whole bool) (ImportCheck, error)
-	// Apply imports. typed is how many people leave, where that must be confirmed.
+	// Apply imports, a large file on its own: then it returns *Underway. typed is how many people leave, where that must be confirmed.
 	Apply(ctx context.Context, p Principal, id string, c ImportChoice) (done string, err error)
+	// Applying says how the import of a large file goes, for which Apply returned
+	// Underway. Result is the import.
+	Applying(ctx context.Context, id string) (Errand, error)
 	Imported(ctx context.Context, done string) (Imported, error)
 	Imports(ctx context.Context) []Imported // newest first
 	Undo(ctx context.Context, p Principal, done string) error

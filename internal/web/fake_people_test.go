@@ -47,6 +47,9 @@ func (h *house) Check(_ context.Context, id string, skip, _ bool) (ImportCheck, 
 	if _, err := fmt.Sscanf(id, "u%d", &n); err != nil {
 		return ImportCheck{}, ErrNotFound
 	}
+	if n >= 50000 {
+		return ImportCheck{}, &Underway{Percent: 40}
+	}
 	c := ImportCheck{Name: "karyawan-nov.xlsx", Fine: 1248 - n, Active: 1248}
 	c.Rows, c.Added, c.Changed, c.Unchanged, c.Leaving, c.Missing, c.Mended = 1248, 12, 31, 1199, 2, 412, 87
 	if c.Fatal = h.fatal; h.leaving > 0 {
@@ -99,6 +102,47 @@ func (h *house) Apply(ctx context.Context, _ Principal, id string, choice Import
 	}
 	h.changed++
 	return "done1", nil
+}
+
+// Applying: file u50000 is under way, u0 was refused, u1 is imported.
+func (h *house) Applying(_ context.Context, id string) (Errand, error) {
+	e, known := map[string]Errand{"u50000": {Percent: 70}, "u0": {Done: true, Fault: "Type how many people leave: 414."}, "u1": {Done: true, Result: "done1"}}[id]
+	if !known {
+		return Errand{}, ErrNotFound
+	}
+	return e, nil
+}
+
+// The files of a large report: made1 is ready, made2 is under way, made3 came to nothing.
+func (h *house) MadeReport(_ context.Context, id announcement.ID, made string) (MadeReport, error) {
+	for _, r := range h.MadeReports(context.Background(), id) {
+		if r.ID == made {
+			return r, nil
+		}
+	}
+	return MadeReport{}, ErrNotFound
+}
+
+func (h *house) MadeReports(_ context.Context, id announcement.ID) []MadeReport {
+	o := ReportOrder{Announcement: id, File: "report.xlsx", Language: "en"}
+	return []MadeReport{
+		{Errand{ID: "made2", Percent: 40, At: noon}, o},
+		{Errand{ID: "made1", Percent: 100, Done: true, At: noon, Until: noon.Add(7 * 24 * time.Hour), Result: "live-2026-11-24-1205-report.xlsx"}, o},
+		{Errand{ID: "made3", Percent: 100, Done: true, At: noon, Fault: "This could not be done now. Try again in a minute."}, o},
+	}
+}
+
+func (h *house) OrderReport(_ context.Context, _ Principal, o ReportOrder) (string, error) {
+	h.ordered = append(h.ordered, o)
+	return "made2", nil
+}
+
+func (h *house) ReportBytes(ctx context.Context, id announcement.ID, made string) (MadeReport, []byte, error) {
+	r, err := h.MadeReport(ctx, id, made)
+	if err == nil && r.Result == "" {
+		err = ErrNotFound
+	}
+	return r, []byte("PK made before"), err
 }
 
 func (h *house) Imported(_ context.Context, done string) (Imported, error) {

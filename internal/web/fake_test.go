@@ -30,6 +30,7 @@ type house struct {
 	nobody   bool // the company is empty
 	fatal    bool // the file cannot be imported at all
 	leaving  int  // by the file
+	ordered  []ReportOrder
 	held     bool // people whom the identity provider takes out
 	trials   *Trials
 	err      error // of the next answer

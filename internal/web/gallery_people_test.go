@@ -40,6 +40,9 @@ func init() {
 		exhibit{name: "import-review", path: "/people/import/u6/review?skip=1"},
 		exhibit{name: "import-review-typed", path: "/people/import/u0/review", form: []string{"missing=whole&typed=41"}, want: wrong},
 		exhibit{name: "import-review-many-leave", path: "/people/import/u0/review", set: func(_ testing.TB, c *company) { c.leaving = 100 }},
+		exhibit{name: "import-checking", path: "/people/import/u50000/check"},
+		exhibit{name: "import-going", path: "/people/import/u50000/going?missing=whole"},
+		exhibit{name: "import-going-refused", path: "/people/import/u0/going?missing=whole", want: wrong},
 		exhibit{name: "imported", path: "/people/imports/done1"},
 		exhibit{name: "imported-undone", path: "/people/imports/done0?done=import-undone"},
 

@@ -23,6 +23,7 @@ func (s *Server) routeImport(mux *http.ServeMux) {
 	mux.HandleFunc("GET /people/import/{id}/faults.csv", s.signedIn(s.faultsFile))
 	mux.HandleFunc("GET /people/import/{id}/review", s.signedIn(s.reviewPage))
 	mux.HandleFunc("POST /people/import/{id}/review", s.signedIn(s.applyImport))
+	mux.HandleFunc("GET /people/import/{id}/going", s.signedIn(s.importGoing))
 	mux.HandleFunc("GET /people/imports/{done}", s.signedIn(s.importedPage))
 	mux.HandleFunc("POST /people/imports/{done}/undo", s.signedIn(s.undoImport))
 	mux.HandleFunc("GET /people/example.csv", s.signedIn(s.exampleFile))
@@ -36,6 +37,7 @@ type importView struct {
 	Upload Upload
 	Check  ImportCheck
 	Done   Imported
+	going
 	Past   []Imported
 	Skip   bool
 	Choice string // leave, whole
@@ -116,11 +118,17 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request) {
 	s.back(w, r, "import", "/people/import/"+id+"/columns", err)
 }
 
-// tooOld shows the first step again when an upload is no more.
+// tooOld shows the first step again when an upload is no more, and how far its
+// check is while that goes on.
 func (s *Server) tooOld(w http.ResponseWriter, r *http.Request, err error) bool {
+	var under *Underway
 	switch {
 	case err == nil:
 		return false
+	case errors.As(err, &under):
+		v := s.importView(r, "check")
+		v.going = going{v.T("Checking the rows"), under.Percent}
+		s.showGoing(w, r, "import", "import-going", v)
 	case errors.Is(err, ErrNotFound):
 		s.refuseFile(w, r, "This upload is too old. Choose the file again.")
 	default:
@@ -157,15 +165,7 @@ func (s *Server) match(w http.ResponseWriter, r *http.Request) {
 	if s.tooOld(w, r, err) {
 		return
 	}
-	c, err := s.People.Check(r.Context(), v.ID, false, false)
-	if s.tooOld(w, r, err) {
-		return
-	}
-	next := "review"
-	if len(c.Errors) > 0 {
-		next = "check"
-	}
-	http.Redirect(w, r, "/people/import/"+v.ID+"/"+next, http.StatusSeeOther)
+	http.Redirect(w, r, "/people/import/"+v.ID+"/check", http.StatusSeeOther)
 }
 
 func (s *Server) checkPage(w http.ResponseWriter, r *http.Request) {
@@ -174,9 +174,11 @@ func (s *Server) checkPage(w http.ResponseWriter, r *http.Request) {
 	if v.Check, err = s.People.Check(r.Context(), v.ID, false, false); s.tooOld(w, r, err) {
 		return
 	}
-	if len(v.Check.Errors) > 0 {
-		v.Title = v.T("Error:") + " " + v.Title
+	if len(v.Check.Errors) == 0 {
+		http.Redirect(w, r, "/people/import/"+v.ID+"/review", http.StatusSeeOther)
+		return
 	}
+	v.Title = v.T("Error:") + " " + v.Title
 	s.show(w, r, http.StatusOK, "import", "check", v)
 }
 
@@ -337,14 +339,51 @@ func (s *Server) applyImport(w http.ResponseWriter, r *http.Request) {
 		s.showImport(w, r, v, errs)
 		return
 	}
+	var under *Underway
+	if errors.As(err, &under) {
+		choice := url.Values{"missing": {v.Choice}}
+		if v.Skip {
+			choice.Set("skip", "1")
+		}
+		http.Redirect(w, r, "/people/import/"+v.ID+"/going?"+choice.Encode(), http.StatusSeeOther)
+		return
+	}
 	if s.tooOld(w, r, err) {
 		return
 	}
+	wasImported(w, r, done)
+}
+
+func wasImported(w http.ResponseWriter, r *http.Request, done string) {
 	to := "/people/imports/" + done
 	if done == "" {
 		to = "/people?done=unchanged"
 	}
 	http.Redirect(w, r, to, http.StatusSeeOther)
+}
+
+// importGoing shows how far the import of a large file is, and then what it did.
+func (s *Server) importGoing(w http.ResponseWriter, r *http.Request) {
+	v := s.importView(r, "review")
+	e, err := s.People.Applying(r.Context(), v.ID)
+	if s.tooOld(w, r, err) {
+		return
+	}
+	switch {
+	case !e.Done:
+		v.going = going{v.T("Importing"), e.Percent}
+		s.showGoing(w, r, "import", "import-going", v)
+	case e.Fault == "":
+		wasImported(w, r, e.Result)
+	default: // what was chosen stands in the form again
+		if v.query.Get("missing") == "whole" {
+			v.Choice = "whole"
+		}
+		if v.Check, err = s.People.Check(r.Context(), v.ID, v.Skip, false); s.tooOld(w, r, err) {
+			return
+		}
+		s.showImport(w, r, v, fault("typed", e.Fault))
+	}
 }
 
 func (s *Server) importedPage(w http.ResponseWriter, r *http.Request) {

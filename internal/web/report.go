@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"iter"
 	"net/http"
@@ -17,6 +18,9 @@ import (
 func (s *Server) routeReport(mux *http.ServeMux) {
 	mux.HandleFunc("GET /alerts/{id}/report", s.signedIn(s.reportPage))
 	mux.HandleFunc("GET /alerts/{id}/report/{file}", s.signedIn(s.reportFile))
+	mux.HandleFunc("POST /alerts/{id}/report/{file}", s.entered(s.orderReport))
+	mux.HandleFunc("GET /alerts/{id}/report/made/{made}", s.signedIn(s.madePage))
+	mux.HandleFunc("GET /alerts/{id}/report/made/{made}/{name}", s.signedIn(s.madeFile))
 	mux.HandleFunc("GET /history", s.signedIn(s.history))
 }
 
@@ -24,6 +28,48 @@ func (s *Server) routeReport(mux *http.ServeMux) {
 type reportView struct {
 	boardView
 	Outcome Outcome
+	Made    []MadeReport // files of a large report
+
+	progress func(percent int)
+}
+
+// largeReport is above how many people a file of a report takes longer than a page
+// may; it is then made on its own and kept for a week.
+const largeReport = 5000
+
+// Large reports whether the files of this report are made on their own.
+func (v reportView) Large() bool { return v.Counts.Recipients > largeReport }
+
+// Kinds are the files, and what they are called.
+func (v reportView) Kinds() map[string]string {
+	out := map[string]string{}
+	for file, kind := range reportKinds {
+		out[file] = kind.name
+	}
+	return out
+}
+
+// ReportOrder is the file of a report that somebody wants, in their language.
+type ReportOrder struct {
+	Announcement announcement.ID
+	File         string
+	Language     announcement.Language
+}
+
+// MadeReport is such a file. Result is its name.
+type MadeReport struct {
+	Errand
+	ReportOrder
+}
+
+// Kind is what the file is called among people.
+func (m MadeReport) Kind() string { return reportKinds[m.File].name }
+
+// reportKinds are the files of a report.
+var reportKinds = map[string]struct{ name, mime string }{
+	"people.csv":  {"CSV", "text/csv; charset=utf-8"},
+	"report.xlsx": {"XLSX", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"},
+	"report.pdf":  {"PDF", "application/pdf"},
 }
 
 // fact is a number of the report with its words.
@@ -203,6 +249,9 @@ func (s *Server) reportPage(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, "report", err)
 		return
 	}
+	if v.Large() {
+		v.Made = s.Desk.MadeReports(r.Context(), v.ID)
+	}
 	s.show(w, r, http.StatusOK, "report", "report", v)
 }
 
@@ -211,20 +260,40 @@ const pdfPeople = 500
 
 func (s *Server) reportFile(w http.ResponseWriter, r *http.Request) {
 	v, err := s.reportView(r)
-	if err != nil {
-		s.fail(w, r, "report", err)
+	if err == nil && v.Large() && reportKinds[r.PathValue("file")].name != "" {
+		http.Redirect(w, r, "/alerts/"+string(v.ID)+"/report", http.StatusSeeOther) // where it can be ordered
 		return
 	}
+	file, name, err := s.reportBytes(r, v, err)
+	if err != nil {
+		s.fail(w, r, "report file", err)
+		return
+	}
+	sendReport(w, r.PathValue("file"), name, file)
+}
+
+func sendReport(w http.ResponseWriter, kind, name string, file []byte) {
+	w.Header().Set("Content-Type", reportKinds[kind].mime)
+	w.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
+	w.Header().Set("Cache-Control", "no-store")
+	_, _ = w.Write(file)
+}
+
+// reportBytes makes a file whole before its first byte goes out: half a report
+// would be believed.
+func (s *Server) reportBytes(r *http.Request, v reportView, err error) (file []byte, name string, _ error) {
+	if err != nil {
+		return nil, "", err
+	}
 	d := v.document(s, r)
-	kind := ""
-	var out bytes.Buffer // made whole before the first byte goes out: half a report would be believed
+	var out bytes.Buffer
 	switch r.PathValue("file") {
 	case "people.csv":
-		kind, err = "text/csv; charset=utf-8", paper.CSV(&out, d)
+		err = paper.CSV(&out, d)
 	case "report.xlsx":
-		kind, err = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", paper.XLSX(&out, d)
+		err = paper.XLSX(&out, d)
 	case "report.pdf":
-		kind, err = "application/pdf", paper.PDF(&out, d, paper.Limits{People: pdfPeople,
+		err = paper.PDF(&out, d, paper.Limits{People: pdfPeople,
 			More: func(left int) string {
 				return v.T("%s more {person is|people are} in the XLSX and CSV files.", v.N(left))
 			},
@@ -233,15 +302,66 @@ func (s *Server) reportFile(w http.ResponseWriter, r *http.Request) {
 	default:
 		err = ErrNotFound
 	}
+	name = string(v.Mode) + "-" + v.OpenedAt.In(announcement.Location(v.Summary.Zone)).Format("2006-01-02-1504") + "-" + r.PathValue("file")
+	return out.Bytes(), name, err
+}
+
+// ReportFile makes a file of a report while nobody has to wait for it.
+func (s *Server) ReportFile(ctx context.Context, o ReportOrder, progress func(percent int)) (file []byte, name string, err error) {
+	// The pages read what they need from a request; this is the one that would have
+	// been made.
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "/?lang="+url.QueryEscape(string(o.Language)), nil)
 	if err != nil {
-		s.fail(w, r, "report file", err)
+		return nil, "", fmt.Errorf("make report: %w", err)
+	}
+	r.SetPathValue("id", string(o.Announcement))
+	r.SetPathValue("file", o.File)
+	v, err := s.reportView(r)
+	v.progress = progress
+	return s.reportBytes(r, v, err)
+}
+
+// orderReport has a file of a large report made.
+func (s *Server) orderReport(w http.ResponseWriter, r *http.Request) {
+	o := ReportOrder{Announcement: announcement.ID(r.PathValue("id")), File: r.PathValue("file"), Language: s.language(r)}
+	if reportKinds[o.File].name == "" {
+		s.fail(w, r, "report file", ErrNotFound)
 		return
 	}
-	name := string(v.Mode) + "-" + v.OpenedAt.In(announcement.Location(v.Summary.Zone)).Format("2006-01-02-1504") + "-" + r.PathValue("file")
-	w.Header().Set("Content-Type", kind)
-	w.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
-	w.Header().Set("Cache-Control", "no-store")
-	_, _ = w.Write(out.Bytes())
+	made, err := s.Desk.OrderReport(r.Context(), principalOf(r.Context()), o)
+	s.back(w, r, "report file", "/alerts/"+string(o.Announcement)+"/report/made/"+made, err)
+}
+
+// madeView is a file of a large report.
+type madeView struct {
+	boardView
+	going
+	File MadeReport
+}
+
+// madePage says how far the file is, and then where it is.
+func (s *Server) madePage(w http.ResponseWriter, r *http.Request) {
+	b, err := s.boardView(r)
+	v := madeView{boardView: b}
+	if err == nil {
+		v.File, err = s.Desk.MadeReport(r.Context(), b.ID, r.PathValue("made"))
+	}
+	if err != nil {
+		s.failUnknown(w, r, "report file", err, "This file is not kept any more. Have it prepared again.")
+		return
+	}
+	v.Title = v.T("Report") + " - " + v.Heading()
+	v.going = going{v.T("Preparing the %s file", v.File.Kind()), v.File.Percent}
+	s.showGoing(w, r, "report", "made", v)
+}
+
+func (s *Server) madeFile(w http.ResponseWriter, r *http.Request) {
+	made, file, err := s.Desk.ReportBytes(r.Context(), announcement.ID(r.PathValue("id")), r.PathValue("made"))
+	if err != nil {
+		s.failUnknown(w, r, "report file", err, "This file is not kept any more. Have it prepared again.")
+		return
+	}
+	sendReport(w, made.File, made.Result, file)
 }
 
 // document is the report for a file, in the reader's language.
@@ -295,6 +415,9 @@ func (v reportView) everybody(s *Server, r *http.Request) iter.Seq2[[]string, er
 				return
 			}
 			offset = *page.Next
+			if v.progress != nil {
+				v.progress(90 * offset / max(page.Total, 1)) // then the file is written
+			}
 		}
 	}
 }
