@@ -175,8 +175,8 @@ func TestCheck48PeopleWhoAreNotInTheFileStay(t *testing.T) {
 		h.importFile(bytes.NewReader(file(3, 1248)))
 		c := h.clerk()
 		at := c.upload("835.csv", append(file(3, 836), "siti;Siti;081234567890\nbudi;Budi;081234567891\nagus;Agus;081234567892\n"...))
-		if to := c.goes(at+"/columns", "c0=employee_id&c1=display_name&c2=mobile_phone"); to != at+"/review" {
-			t.Fatalf("got %s, want the review", to)
+		if to := c.goes(at+"/columns", "c0=employee_id&c1=display_name&c2=mobile_phone"); to != at+"/check" {
+			t.Fatalf("got %s, want the check", to)
 		}
 		c.shows(c.get(at+"/review"), "412 people who work here are not in this file", `value="leave" checked`)
 		for typed, says := range map[string]string{"": "Type how many people leave: 412.", "836": "Type how many people leave: 412."} {

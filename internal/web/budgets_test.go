@@ -64,7 +64,7 @@ func budgetOf(s shown) budget {
 		name = "import"
 	case parts[0] == "alerts" && (len(parts) == 2 || len(parts) == 3 && parts[2] == "people"): // both live
 		name = "board"
-	case strings.Contains(path, "report"):
+	case strings.Contains(path, "report") && !strings.Contains(path, "/made/"): // those renew themselves
 		name = "report"
 	}
 	for _, b := range budgets {

@@ -294,7 +294,7 @@ var exhibits = []exhibit{
 		c.end(announcement.AsAllClear)
 	}},
 	{name: "report-large", path: "/alerts/a1/report", set: func(_ testing.TB, c *company) { c.sum.Counts.Recipients = 50000 }},
-	{name: "report-preparing", path: "/alerts/a1/report/made/made2"},
+	{name: "file-preparing", path: "/alerts/a1/report/made/made2"},
 	{name: "report-ready", path: "/alerts/a1/report/made/made1"},
 	{name: "report-not-made", path: "/alerts/a1/report/made/made3"},
 	{name: "report-not-kept", path: "/alerts/a1/report/made/x", want: http.StatusNotFound},

@@ -347,7 +347,7 @@ func (s *Server) madePage(w http.ResponseWriter, r *http.Request) {
 		v.File, err = s.Desk.MadeReport(r.Context(), b.ID, r.PathValue("made"))
 	}
 	if err != nil {
-		s.failUnknown(w, r, "report file", err, "This file is not kept any more. Have it prepared again.")
+		s.fail(w, r, "report file", err)
 		return
 	}
 	v.Title = v.T("Report") + " - " + v.Heading()
@@ -358,7 +358,7 @@ func (s *Server) madePage(w http.ResponseWriter, r *http.Request) {
 func (s *Server) madeFile(w http.ResponseWriter, r *http.Request) {
 	made, file, err := s.Desk.ReportBytes(r.Context(), announcement.ID(r.PathValue("id")), r.PathValue("made"))
 	if err != nil {
-		s.failUnknown(w, r, "report file", err, "This file is not kept any more. Have it prepared again.")
+		s.fail(w, r, "report file", err)
 		return
 	}
 	sendReport(w, made.File, made.Result, file)
