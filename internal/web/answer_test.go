@@ -123,6 +123,9 @@ func TestAnswerPageStates(t *testing.T) {
 		{"real", func(*house) {}, []string{"sev-extreme", "<title>Gempa"}, []string{"LATIHAN", "DRILL"}},
 		{"drill", func(h *house) { h.page.Announcement.Mode = announcement.Drill }, []string{`class="sev sev-drill"`, "<title>LATIHAN", "</svg> LATIHAN"}, nil},
 		{"corrected", func(h *house) { h.page.Status, h.page.ClosedAs = announcement.StatusClosed, announcement.AsCorrected }, []string{"PESAN SALAH"}, []string{"<button"}},
+		{"corrected, and in need of help", func(h *house) {
+			h.page.Status, h.page.ClosedAs, h.page.Answer, h.page.Handler, h.page.HandledAt = announcement.StatusClosed, announcement.AsCorrected, announcement.NeedHelp, "Budi", noon
+		}, []string{"PESAN SALAH", "tetap berlaku", "Budi menangani"}, []string{"tidak perlu", "change=1"}},
 		{"closed", func(h *house) { h.page.Status, h.page.ClosedAs = announcement.StatusClosed, announcement.AsAllClear }, []string{"<button", "tetap dicatat"}, nil},
 		{"read", func(h *house) { h.page.Announcement.Answers = announcement.Read }, []string{"Paham", "Ada kendala"}, []string{"Saya aman"}},
 	} {

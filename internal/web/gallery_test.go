@@ -79,6 +79,10 @@ var exhibits = []exhibit{
 		c.answer.Update, c.answer.UpdatedAt = "Pakai gerbang barat. Gerbang timur ditutup.", noon.Add(3*time.Minute)
 	}},
 	{name: "answer-corrected", path: "/r/" + goodToken, set: func(_ testing.TB, c *company) { c.end(announcement.AsCorrected) }},
+	{name: "answer-corrected-needs-help", path: "/r/" + goodToken, set: func(_ testing.TB, c *company) {
+		c.say(announcement.NeedHelp)
+		c.end(announcement.AsCorrected)
+	}},
 	{name: "answer-late-answered", path: "/r/" + goodToken, set: func(_ testing.TB, c *company) {
 		c.say(announcement.NeedHelp)
 		c.answer.Late = true
