@@ -123,8 +123,15 @@ func (p *people) Edition(ctx context.Context, key string) (web.Edition, error) {
 	if e.Draft {
 		e.Texts = of.Draft
 	}
-	for _, v := range slices.Backward(of.Versions) {
-		e.Versions = append(e.Versions, web.EditionOf{Number: v.Number, At: v.At, By: d.actorName(v.By)})
+	for i, v := range slices.Backward(of.Versions) {
+		one := web.EditionOf{Number: v.Number, At: v.At, By: d.actorName(v.By), Texts: v.Texts}
+		switch {
+		case i > 0:
+			one.Before = of.Versions[i-1].Texts
+		case v.Number == 1:
+			one.Before = d.catalogue.Original(key)
+		}
+		e.Versions = append(e.Versions, one)
 	}
 	if n := len(of.Versions); n > 0 {
 		e.Version = of.Versions[n-1].Number

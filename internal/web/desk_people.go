@@ -300,6 +300,8 @@ type EditionOf struct {
 	Number int
 	At     time.Time
 	By     string
+	Texts  map[announcement.Language]announcement.Text
+	Before map[announcement.Language]announcement.Text // of the version before; nil when it is no longer kept
 }
 
 // Judgment is what words are like as they would be sent.

@@ -37,6 +37,10 @@ type side struct {
 	Judged   bool
 }
 
+func sideOf(lang announcement.Language, words map[announcement.Language]announcement.Text) side {
+	return side{Lang: lang, Text: words[lang], DoLines: strings.Join(words[lang].Do, "\n")}
+}
+
 func (s *Server) editorPage(w http.ResponseWriter, r *http.Request) {
 	e, err := s.People.Edition(r.Context(), r.PathValue("key"))
 	if err != nil {
@@ -58,8 +62,9 @@ func (s *Server) showEditor(w http.ResponseWriter, r *http.Request, v editorView
 	p := editorPageView{editorView: v}
 	judged := s.People.Judge(r.Context(), v.Edition.Key, v.Words)
 	for _, lang := range ownLanguages {
-		j, ok := judged[lang]
-		p.Sides = append(p.Sides, side{Lang: lang, Text: v.Words[lang], DoLines: strings.Join(v.Words[lang].Do, "\n"), Judgment: j, Judged: ok})
+		one := sideOf(lang, v.Words)
+		one.Judgment, one.Judged = judged[lang]
+		p.Sides = append(p.Sides, one)
 	}
 	status := http.StatusOK
 	if len(errs) > 0 {
@@ -160,6 +165,29 @@ func (v editorPageView) Parts(s side) []part {
 	}{{"sms", s.SMS, 4}, {"push_title", s.PushTitle, 0}, {"push_body", s.PushBody, 3}, {"title", s.Title, 0}, {"body", s.Body, 3}, {"do", s.DoLines, 6}, {"dont", s.Dont, 2}} {
 		field := string(s.Lang) + "." + p.name
 		out = append(out, part{Field: field, Label: v.T(partNames[p.name]), Value: p.value, Fault: v.Fault(field), Lang: string(s.Lang), Rows: p.rows})
+	}
+	return out
+}
+
+// wording is a part of a text that one version changed.
+type wording struct {
+	Label, Lang string
+	Was, Is     string
+}
+
+// Changes are the parts that a version changed, beside what stood there before.
+func (v editorPageView) Changes(of EditionOf) []wording {
+	var out []wording
+	if of.Before == nil {
+		return nil
+	}
+	for _, lang := range ownLanguages {
+		before := v.Parts(sideOf(lang, of.Before))
+		for i, is := range v.Parts(sideOf(lang, of.Texts)) {
+			if was := before[i].Value; was != is.Value {
+				out = append(out, wording{Label: is.Label, Lang: is.Lang, Was: was, Is: is.Value})
+			}
+		}
 	}
 	return out
 }

@@ -348,8 +348,12 @@ func (h *house) Edition(_ context.Context, key string) (Edition, error) {
 	for _, lang := range ownLanguages {
 		words[lang] = announcement.Text{Title: "Kebakaran: {site}", Body: "Ada kebakaran.", SMS: "{org}: KEBAKARAN di {site}. {reply} {link}", PushTitle: "KEBAKARAN", PushBody: "Keluar.", Do: []string{"Keluar.", "Kumpul di {muster}."}, Dont: "Jangan pakai lift."}
 	}
+	before := map[announcement.Language]announcement.Text{"id": words["id"], "en": words["en"]}
+	was := before["id"]
+	was.PushBody, was.Dont = "Keluar sekarang.", ""
+	before["id"] = was
 	e := Edition{Template: Template{Key: "fire", Severity: announcement.Extreme, Name: map[announcement.Language]string{"en": "Fire", "id": "Kebakaran"}}, Revision: 4, Texts: words, Published: words, Draft: true, Version: 2,
-		Versions: []EditionOf{{2, noon, "Rina"}, {1, noon, "Budi"}}, Units: map[announcement.Language]int{"id": 157, "en": 152}}
+		Versions: []EditionOf{{2, noon, "Rina", words, before}, {1, noon, "Budi", before, nil}}, Units: map[announcement.Language]int{"id": 157, "en": 152}}
 	if h.nobody {
 		e.Draft, e.Version, e.Versions = false, 0, nil
 	}
