@@ -1,6 +1,7 @@
 package app
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -107,4 +108,38 @@ func (h *rehearsal) finishSetup(staff *people, hr web.Principal) {
 	}
 	h.Phone("siti").Tap(announcement.Safe)
 	h.settle()
+}
+
+// A company that sends no SMS is asked for no test of one.
+func TestSetupAsksOnlyForWhatIsSetUp(t *testing.T) {
+	rehearse(t, "chief, siti manager:chief push", func(h *rehearsal) {
+		h.house.config.SMSProvider = "none"
+		state := func(key string) (state string, ticks []string) {
+			tasks, err := h.people().Tasks(h.t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, task := range tasks {
+				if task.Key == key {
+					state = task.State
+					for _, tick := range task.Ticks {
+						ticks = append(ticks, tick.Label)
+					}
+				}
+			}
+			return state, ticks
+		}
+		if got, _ := state("channels"); got != "in progress" {
+			t.Errorf("before a test of push: got %q", got)
+		}
+		if err := h.house.desk.trials.change(h.t.Context(), func(t *tried) { t.Push = time.Now().UTC() }); err != nil {
+			t.Fatal(err)
+		}
+		if got, _ := state("channels"); got != "completed" {
+			t.Errorf("after it: got %q, want it completed without SMS", got)
+		}
+		if _, ticks := state("yourself"); slices.Contains(ticks, "SMS arrived") || !slices.Contains(ticks, "Push arrived") {
+			t.Errorf("to try out: %v", ticks)
+		}
+	})
 }

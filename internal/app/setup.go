@@ -113,11 +113,22 @@ func (p *people) Tasks(ctx context.Context) ([]web.Task, error) {
 	leaderless := p.directory.Count()[directory.NoManager]
 	led := slices.ContainsFunc(p.directory.Everybody(), func(p directory.Person) bool { return p.Manager != "" })
 	t := d.trials.get()
-	channels := 0
-	for _, ok := range []bool{c.SMSProvider != "none" && !t.SMS.IsZero(), c.PushSubject != "" && !t.Push.IsZero()} {
-		if ok {
-			channels++
+	// What is not set up is not asked for: a company may have no SMS on purpose.
+	var ticks []web.Tick
+	channels, tested := 0, 0
+	for _, way := range []struct {
+		on    bool
+		at    time.Time
+		label string
+	}{{c.SMSProvider != "none", t.SMS, "SMS arrived"}, {c.PushSubject != "", t.Push, "Push arrived"}} {
+		if !way.on {
+			continue
 		}
+		channels++
+		if !way.at.IsZero() {
+			tested++
+		}
+		ticks = append(ticks, web.Tick{Label: way.label, Done: !way.at.IsZero()})
 	}
 	senders := p.access.senders()
 	drills, opened, answered, large := 0, false, false, false
@@ -139,7 +150,7 @@ func (p *people) Tasks(ctx context.Context) ([]web.Task, error) {
 			break
 		}
 	}
-	ticks := []web.Tick{{Label: "SMS arrived", Done: !t.SMS.IsZero()}, {Label: "Push arrived", Done: !t.Push.IsZero()}, {Label: "Page opened", Done: opened}, {Label: "Answer came back", Done: answered}}
+	ticks = append(ticks, web.Tick{Label: "Page opened", Done: opened}, web.Tick{Label: "Answer came back", Done: answered})
 	self := 0
 	for _, tick := range ticks {
 		if tick.Done {
@@ -151,7 +162,7 @@ func (p *people) Tasks(ctx context.Context) ([]web.Task, error) {
 		{Key: "sites", State: state(met > 0 && met == len(sites), met > 0), Path: "/sites"},
 		{Key: "people", State: state(everybody > 0 && !p.directory.HasSample(), everybody > 0), Path: "/people"},
 		{Key: "managers", State: state(everybody > 0 && led && leaderless == 0, led), Path: "/people?only=no_manager"},
-		{Key: "channels", State: state(channels == 2, c.SMSProvider != "none" || c.PushSubject != ""), Path: "/setup/channels"},
+		{Key: "channels", State: state(channels > 0 && tested == channels, channels > 0), Path: "/setup/channels"},
 		{Key: "yourself", State: state(self == len(ticks), self > 0), Path: "/setup/channels", Ticks: ticks},
 		{Key: "second", State: state(senders >= 2, senders == 1), Path: "/accounts"},
 		{Key: "policy", State: state(len(p.directory.DutyNumbers()) > 0, true), Path: "/setup/duty"},
