@@ -37,6 +37,7 @@ type accounts struct {
 	hashing chan struct{} // holds those whose password is looked at now
 	writing sync.Mutex    // one change at a time on this node
 	all     *shelf[account]
+	counts  *shelf[uint32] // how often each passkey says that it was used (Web Authentication section 6.1.1)
 }
 
 // account is one of them as stored.

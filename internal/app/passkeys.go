@@ -1,7 +1,6 @@
 package app
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -46,7 +45,10 @@ func relyingParty(c *Config) (*webauthn.WebAuthn, error) {
 }
 
 // holder is an account as the library sees it.
-type holder struct{ account }
+type holder struct {
+	account
+	counts *shelf[uint32]
+}
 
 func (h holder) WebAuthnID() []byte          { return []byte(h.ID) }
 func (h holder) WebAuthnName() string        { return h.Login }
@@ -55,6 +57,9 @@ func (h holder) WebAuthnDisplayName() string { return h.Name }
 func (h holder) WebAuthnCredentials() []webauthn.Credential {
 	var out []webauthn.Credential
 	for _, k := range h.Passkeys {
+		if n, ok := h.counts.get(passkeyID(k)); ok {
+			k.Authenticator.SignCount = n
+		}
 		out = append(out, k.Credential)
 	}
 	return out
@@ -73,7 +78,7 @@ func (a *accounts) newPasskey(id string) (web.Ceremony, error) {
 	for _, k := range c.Passkeys {
 		known = append(known, k.Descriptor())
 	}
-	options, state, err := a.asks.BeginRegistration(holder{c}, webauthn.WithExclusions(known))
+	options, state, err := a.asks.BeginRegistration(holder{c, a.counts}, webauthn.WithExclusions(known))
 	if err != nil {
 		return web.Ceremony{}, fmt.Errorf("ask for a passkey: %w", err)
 	}
@@ -140,7 +145,7 @@ func (a *accounts) keepPasskey(ctx context.Context, id string, state, response [
 		return account{}, fmt.Errorf("%w: read a passkey: %w", web.ErrForbidden, err)
 	}
 	return a.change(ctx, id, func(c *account) error {
-		k, err := a.asks.CreateCredential(holder{*c}, asked, made)
+		k, err := a.asks.CreateCredential(holder{*c, a.counts}, asked, made)
 		if err != nil {
 			return fmt.Errorf("%w: take a passkey: %w", web.ErrForbidden, err)
 		}
@@ -168,7 +173,7 @@ func (a *accounts) passkey(ctx context.Context, state, response []byte) (account
 		if err != nil || !c.canEnter() {
 			return nil, web.ErrForbidden
 		}
-		return holder{c}, nil
+		return holder{c, a.counts}, nil
 	}
 	user, used, err := a.asks.ValidatePasskeyLogin(find, asked, shown)
 	if err != nil {
@@ -180,14 +185,11 @@ func (a *accounts) passkey(ctx context.Context, state, response []byte) (account
 	if err := a.spend(ctx, asked); err != nil {
 		return account{}, err
 	}
-	return a.change(ctx, string(user.WebAuthnID()), func(c *account) error {
-		for i := range c.Passkeys {
-			if bytes.Equal(c.Passkeys[i].ID, used.ID) {
-				c.Passkeys[i].Credential = *used
-			}
-		}
-		return nil
-	})
+	// The account itself stays as it is: of two nodes one may be ending it right now.
+	if err := a.counts.put(ctx, shorten(string(used.ID)), used.Authenticator.SignCount); err != nil {
+		return account{}, err
+	}
+	return a.get(string(user.WebAuthnID()))
 }
 
 // dropPasskey forgets one of an account's passkeys, unless nothing else is left
