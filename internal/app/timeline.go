@@ -98,7 +98,7 @@ func foldKey(f announcement.Fact) string {
 
 func (d *desk) entry(ctx context.Context, v tracker.View, seq uint64, f announcement.Fact) web.Entry {
 	e := web.Entry{Seq: seq, At: f.At, Kind: f.Kind, Actor: d.actorName(f.Actor), What: sentence(f)}
-	if f.Kind != announcement.KindAnnounced && (f.Decided == nil || f.Decided.Step == 0) { // what a step is for, its sentence says
+	if f.Kind != announcement.KindAnnounced && !strings.HasPrefix(f.Reason, "step_") { // what a step is for, its sentence says
 		e.Reason = d.words(ctx, f.Announcement, f.Reason)
 	}
 	if n, ok := v.About(f); ok && n < len(v.Roster.Recipients) {

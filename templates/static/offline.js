@@ -28,7 +28,7 @@
         c.match(k).then(function (r) { return r.text(); }).then(function (text) {
           var title = new DOMParser().parseFromString(text, "text/html").title, li = d.createElement("li"), a = d.createElement("a");
           a.href = new URL(k.url).pathname;
-          a.textContent = title || a.pathname;
+          a.textContent = title || list.getAttribute("data-page");
           li.appendChild(a);
           list.appendChild(li);
         });

@@ -5,7 +5,7 @@ window.checks = (function () {
   const all = (css, under) => Array.from((under || document).querySelectorAll(css));
   const seen = (e) => e.checkVisibility({visibilityProperty: true, contentVisibilityAuto: true}) && e.getBoundingClientRect().width > 0;
   const hiddenForEyes = (e) => { const r = e.getBoundingClientRect(); return r.width <= 1 && r.height <= 1; };
-  const words = (e) => (e.innerText || e.value || e.getAttribute("aria-label") || "").trim().replace(/\s+/g, " ").slice(0, 40);
+  const words = (e) => String(e.innerText || e.value || e.getAttribute("aria-label") || "").trim().replace(/\s+/g, " ").slice(0, 40);
   const call = (e) => e.tagName.toLowerCase() + (e.id ? "#" + e.id : "") + (e.className && e.className.baseVal === undefined ? "." + e.className.trim().replace(/\s+/g, ".") : "") + ' "' + words(e) + '"';
   const sheet = new CSSStyleSheet();
 
