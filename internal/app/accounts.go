@@ -88,7 +88,11 @@ const (
 
 func openAccounts(ctx context.Context, vault ledger.Vault, key []byte, org string, asks *webauthn.WebAuthn, now func() time.Time) (*accounts, error) {
 	all, err := openShelf[account](ctx, vault, "account.", "accounts")
-	return &accounts{vault: vault, key: key, org: org, asks: asks, now: now, all: all, hashing: make(chan struct{}, argonAtOnce)}, err
+	if err != nil {
+		return nil, err
+	}
+	counts, err := openShelf[uint32](ctx, vault, "passkey.", "accounts")
+	return &accounts{vault: vault, key: key, org: org, asks: asks, now: now, all: all, counts: counts, hashing: make(chan struct{}, argonAtOnce)}, err
 }
 
 func (a *accounts) get(id string) (account, error) {
