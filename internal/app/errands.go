@@ -196,8 +196,8 @@ func (e *errands) take(ctx context.Context, id string) {
 		delete(e.mine, id)
 	}()
 	one, ok := e.get(id)
-	if !ok {
-		return
+	if !ok || !one.Ended.IsZero() || e.now().Sub(one.Beat) < errandSilent {
+		return // another node was faster, and has said so since
 	}
 	one.Turn++
 	err := e.vault.Create(ctx, fmt.Sprintf("%s%s.%d", errandTurnKey, id, one.Turn), []byte{1})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,7 +36,7 @@ func node(t *testing.T, vault ledger.Vault, do work) (e *errands, stop func()) {
 func TestErrandOutlivesItsNode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		vault := ledger.NewMemoryVault()
-		var done []string
+		var done atomic.Int32 // by b
 		a, kill := node(t, vault, func(ctx context.Context, _ string, e errand, progress func(int)) (errand, error) {
 			progress(40)
 			<-ctx.Done()
@@ -46,31 +47,31 @@ func TestErrandOutlivesItsNode(t *testing.T) {
 		}
 		time.Sleep(3 * time.Second)
 		b, stop := node(t, vault, func(_ context.Context, _ string, e errand, _ func(int)) (errand, error) {
-			done = append(done, "b")
+			done.Add(1)
 			e.Result = "made by b"
 			return e, nil
 		})
 		defer stop()
 		time.Sleep(30 * time.Second)
-		if got, err := b.under("e1"); err != nil || got.Percent != 40 || got.Done || len(done) > 0 {
-			t.Fatalf("while the first node works, got %+v %v, done %v", got, err, done)
+		if got, err := b.under("e1"); err != nil || got.Percent != 40 || got.Done || done.Load() > 0 {
+			t.Fatalf("while the first node works, got %+v %v, done %v", got, err, done.Load())
 		}
 		kill()
 		time.Sleep(errandSilent - 5*time.Second)
-		if len(done) > 0 {
+		if done.Load() > 0 {
 			t.Error("it was begun anew before the first node was silent for long")
 		}
 		time.Sleep(10 * time.Second)
-		if got, err := b.under("e1"); err != nil || !got.Done || got.Result != "made by b" || len(done) != 1 {
-			t.Errorf("got %+v %v, done %v", got, err, done)
+		if got, err := b.under("e1"); err != nil || !got.Done || got.Result != "made by b" || done.Load() != 1 {
+			t.Errorf("got %+v %v, done %v", got, err, done.Load())
 		}
 		// The same press again comes to the same place.
 		if err := b.begin(t.Context(), "e1", "test", "hr", "x"); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
-		if len(done) != 1 {
-			t.Errorf("done %v", done)
+		if done.Load() != 1 {
+			t.Errorf("done %v times", done.Load())
 		}
 		time.Sleep(errandLife)
 		if _, err := b.under("e1"); !errors.Is(err, web.ErrNotFound) {
