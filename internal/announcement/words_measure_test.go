@@ -46,6 +46,17 @@ func TestWholeIsNotShortened(t *testing.T) {
 	}
 }
 
+// An order in another script must arrive in that script, at whatever cost, and not
+// as question marks.
+func TestPlainlyLeavesOtherScripts(t *testing.T) {
+	t.Parallel()
+	for _, letters := range []string{"é ñ Ω", "выход", "出口", "مخرج"} {
+		if got := announcement.Plainly(letters); got != letters {
+			t.Errorf("%q became %q", letters, got)
+		}
+	}
+}
+
 func FuzzPlainly(f *testing.F) {
 	for _, s := range []string{"“a” – b", "€5", "🔥", "خطر", "é\u0301"} {
 		f.Add(s)

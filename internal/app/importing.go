@@ -33,7 +33,7 @@ func (p *people) Keep(ctx context.Context, who web.Principal, name string, file 
 
 // Upload shows the columns of a kept file.
 func (p *people) Upload(ctx context.Context, id string) (web.Upload, error) {
-	up, err := p.uploads.get(id)
+	up, err := p.uploads.kept(id)
 	if err != nil {
 		return web.Upload{}, err
 	}
@@ -57,7 +57,7 @@ func (p *people) Match(ctx context.Context, who web.Principal, id string, column
 	if who.Role != web.Sender {
 		return web.ErrForbidden
 	}
-	up, err := p.uploads.get(id)
+	up, err := p.uploads.kept(id)
 	if err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func (p *people) options(up upload, skipFaulty, whole bool) directory.ImportOpti
 
 // Check says what the import of a kept file would do.
 func (p *people) Check(ctx context.Context, id string, skipFaulty, whole bool) (web.ImportCheck, error) {
-	up, err := p.uploads.get(id)
+	up, err := p.uploads.kept(id)
 	if err != nil {
 		return web.ImportCheck{}, err
 	}
@@ -164,7 +164,7 @@ func (p *people) Apply(ctx context.Context, who web.Principal, id string, choice
 	if who.Role != web.Sender {
 		return "", web.ErrForbidden
 	}
-	up, err := p.uploads.get(id)
+	up, err := p.uploads.kept(id)
 	if err != nil {
 		return "", err
 	}
@@ -224,7 +224,7 @@ func allowed(c web.ImportCheck, choice web.ImportChoice) error {
 func (p *people) apply(ctx context.Context, by announcement.Actor, id string, choice web.ImportChoice, progress func(int)) (string, error) {
 	p.applying.Lock()
 	defer p.applying.Unlock()
-	up, err := p.uploads.get(id)
+	up, err := p.uploads.kept(id)
 	if err != nil {
 		return "", err
 	}

@@ -66,8 +66,9 @@ func (c composer) Compose(r announcement.Round, n int, lang announcement.Languag
 		TwoWay: c.twoWay() && !r.Decided.Second, Now: c.now(), Expires: a.At.Add(orDefault(a))}
 	s.Words = r.Decided.Say(lang)
 	person := r.Target(n)
-	switch number, isRecipient := c.numberOf(r, n, person); {
-	case isRecipient:
+	number, asked := c.numberOf(r, n, person)
+	switch {
+	case asked:
 		s.Token = c.links.answerToken(a.ID, number)
 		s.Link = c.config.PublicURL + "/r/" + s.Token
 		s.Letter, s.Owner = c.replyName(a.ID, person)
@@ -84,7 +85,9 @@ func (c composer) Compose(r announcement.Round, n int, lang announcement.Languag
 			s.Name = c.name(r.Roster.Recipients[r.Decided.About].Person).Name
 		}
 	}
-	s.Hiding = a.Hushed() && slices.ContainsFunc(r.Roster.Recipients, func(r announcement.Recipient) bool { return r.Person == person })
+	// Each of those who are asked is in danger; of the few who are called about others
+	// it has to be looked up.
+	s.Hiding = a.Hushed() && (asked || slices.ContainsFunc(r.Roster.Recipients, func(r announcement.Recipient) bool { return r.Person == person }))
 	m := c.catalogue.Compose(a, s)
 	m.Second = r.Decided.Second
 	return m

@@ -2,9 +2,6 @@ package app
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,13 +15,12 @@ import (
 // uploads keeps files of people on their way in, encrypted, so that any node can
 // take the next step of an import and nothing travels through the browser twice.
 type uploads struct {
-	vault ledger.Vault
-	now   func() time.Time
+	*shelf[upload]
+	now func() time.Time
 
-	mu     sync.Mutex
-	kept   map[string]upload
-	checks map[string]*checked
-	life   context.Context // of the node: a check outlives the page that asked for it
+	checking sync.Mutex // held while checks is read or changed
+	checks   map[string]*checked
+	life     context.Context // of the node: a check outlives the page that asked for it
 }
 
 // upload is a file as kept.
@@ -57,7 +53,6 @@ type checked struct {
 }
 
 const (
-	uploadKey     = "upload."
 	uploadPartKey = "uploadpart."
 	uploadLife    = time.Hour
 	checkLife     = 5 * time.Minute
@@ -66,46 +61,17 @@ const (
 
 // openUploads returns when everything that was kept before is known.
 func openUploads(ctx context.Context, vault ledger.Vault, now func() time.Time) (*uploads, error) {
-	u := &uploads{vault: vault, now: now, kept: map[string]upload{}, checks: map[string]*checked{}, life: ctx}
-	if err := keepUp(ctx, vault, uploadKey, "uploads", u.learn); err != nil {
-		return nil, err
-	}
-	return u, nil
+	kept, err := openShelf[upload](ctx, vault, "upload.", "uploads")
+	return &uploads{shelf: kept, now: now, checks: map[string]*checked{}, life: ctx}, err
 }
 
-func (u *uploads) learn(key string, value []byte) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	id := strings.TrimPrefix(key, uploadKey)
-	var up upload
-	if value == nil || json.Unmarshal(value, &up) != nil {
-		delete(u.kept, id)
-		return
-	}
-	u.kept[id] = up
-}
-
-// get returns a kept file that is not too old.
-func (u *uploads) get(id string) (upload, error) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	up, ok := u.kept[id]
+// kept returns a file that is not too old.
+func (u *uploads) kept(id string) (upload, error) {
+	up, ok := u.get(id)
 	if !ok || u.now().Sub(up.At) >= uploadLife {
 		return upload{}, web.ErrNotFound
 	}
 	return up, nil
-}
-
-func (u *uploads) put(ctx context.Context, id string, up upload) error {
-	value, err := json.Marshal(up)
-	if err != nil {
-		return fmt.Errorf("encode upload: %w", err)
-	}
-	if err := u.vault.Put(ctx, uploadKey+id, value); err != nil {
-		return fmt.Errorf("%w: %w", web.ErrNotYet, err)
-	}
-	u.learn(uploadKey+id, value)
-	return nil
 }
 
 // keep stores a file under a new id, and erases those that are too old.
@@ -123,22 +89,16 @@ func (u *uploads) keep(ctx context.Context, up upload, file []byte) (string, err
 }
 
 func (u *uploads) forget(ctx context.Context) error {
-	u.mu.Lock()
-	old := map[string]int{}
-	for id, up := range u.kept {
-		if u.now().Sub(up.At) >= uploadLife {
-			old[id] = up.Parts
+	for id, up := range u.walk() {
+		if u.now().Sub(up.At) < uploadLife {
+			continue
 		}
-	}
-	u.mu.Unlock()
-	for id, parts := range old {
-		if err := deleteParts(ctx, u.vault, uploadPartKey+id, parts); err != nil {
+		if err := deleteParts(ctx, u.vault, uploadPartKey+id, up.Parts); err != nil {
 			return err
 		}
-		if err := u.vault.Delete(ctx, uploadKey+id); err != nil {
-			return fmt.Errorf("%w: %w", web.ErrNotYet, err)
+		if err := u.drop(ctx, id); err != nil {
+			return err
 		}
-		u.learn(uploadKey+id, nil)
 	}
 	return nil
 }
@@ -169,8 +129,8 @@ func (u *uploads) check(ctx context.Context, key string, patient bool, do func(c
 }
 
 func (u *uploads) begin(key string, do func(context.Context, func(percent int)) (directory.ImportReport, error)) *checked {
-	u.mu.Lock()
-	defer u.mu.Unlock()
+	u.checking.Lock()
+	defer u.checking.Unlock()
 	for k, old := range u.checks {
 		if !old.at.IsZero() && u.now().Sub(old.at) >= old.lives() {
 			delete(u.checks, k)
@@ -183,8 +143,8 @@ func (u *uploads) begin(key string, do func(context.Context, func(percent int)) 
 	u.checks[key] = c
 	go func() {
 		c.report, c.err = do(u.life, func(p int) { c.percent.Store(int32(min(p, 99))) }) // #nosec G115 -- at most 99
-		u.mu.Lock()
-		defer u.mu.Unlock()
+		u.checking.Lock()
+		defer u.checking.Unlock()
 		c.at = u.now()
 		if c.err != nil && u.checks[key] == c { // the next who asks tries again
 			delete(u.checks, key)
@@ -205,8 +165,8 @@ func (c *checked) lives() time.Duration {
 }
 
 func (u *uploads) forgetChecks() {
-	u.mu.Lock()
-	defer u.mu.Unlock()
+	u.checking.Lock()
+	defer u.checking.Unlock()
 	for key, c := range u.checks {
 		if c.at.IsZero() {
 			c.stale = true

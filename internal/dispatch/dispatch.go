@@ -5,11 +5,10 @@
 //
 // A round that was decided is called until every target is settled, over any
 // number of crashes. A crash repeats at most the calls whose receipt was not
-// yet durable: no more than Options.InFlight of them, and web pushes, of which a
-// second one replaces the first. Right before each call the
-// worker asks whether the announcement is open and the person still
-// outstanding; nobody who answered is called again, except for the one message
-// that was already on its way.
+// yet durable: no more than Options.InFlight of them, and PushInFlight web pushes
+// where those have a bound of their own. Right before each call the worker asks
+// whether the announcement is open and the person still outstanding; nobody who
+// answered is called again, except for the one message that was already on its way.
 package dispatch
 
 import (

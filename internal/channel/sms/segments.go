@@ -1,7 +1,6 @@
 package sms
 
 import (
-	"strings"
 	"unicode/utf16"
 )
 
@@ -79,16 +78,3 @@ func Measure(text string) Measurement {
 	m.Limit = m.Segments * part
 	return m
 }
-
-var plain = strings.NewReplacer(
-	"“", `"`, "”", `"`, "„", `"`, "‟", `"`, "«", `"`, "»", `"`,
-	"‘", "'", "’", "'", "‚", "'", "‛", "'", "ʼ", "'", "`", "'", "´", "'",
-	"–", "-", "—", "-", "‐", "-", "‑", "-", "‒", "-", "−", "-",
-	"…", "...", "•", "-",
-	"\u00a0", " ", "\u202f", " ", "\u2007", " ", "\u2009", " ", "\u200b", "", "\ufeff", "", "\u00ad", "",
-)
-
-// Plain replaces the quotes, dashes and spaces that word processors slip in by
-// their GSM-7 forms. It never touches a letter: an order in another script
-// must arrive in that script, at whatever cost, and not as question marks.
-func Plain(text string) string { return plain.Replace(text) }

@@ -68,18 +68,6 @@ func TestMeasure(t *testing.T) {
 	}
 }
 
-func TestPlain(t *testing.T) {
-	t.Parallel()
-	if got, want := Plain("“Keluar” – sekarang… jangan\u00a0‘lift’"), `"Keluar" - sekarang... jangan 'lift'`; got != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
-	for _, letters := range []string{"ç é ñ Ω", "выход", "出口", "مخرج"} {
-		if got := Plain(letters); got != letters {
-			t.Errorf("Plain(%q) = %q: a letter was folded", letters, got)
-		}
-	}
-}
-
 func FuzzMeasure(f *testing.F) {
 	f.Add("a€")
 	f.Add(strings.Repeat("😀", 36))
