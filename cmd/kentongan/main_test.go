@@ -204,7 +204,7 @@ func TestEveryCommand(t *testing.T) {
 
 	viewer := shell{t, []string{"KENTONGAN_PUBLIC_URL=" + url, "KENTONGAN_TOKEN=" + strings.TrimSpace(boss.says("kt_", "token", "create", "wall screen"))}}
 	viewer.says(id(live), "status")
-	viewer.fails("may only look", "--role sender", drill...)
+	viewer.fails("does not allow this call", "--role sender", drill...)
 	sender := shell{t, []string{"KENTONGAN_PUBLIC_URL=" + url, "KENTONGAN_TOKEN=" + strings.TrimSpace(boss.says("kt_", "token", "create", "script", "--role", "sender"))}}
 	sender.reads(ownText, "LIVE  open", "announce", "-f", "-")
 	shell{t, []string{"KENTONGAN_PUBLIC_URL=" + url}}.fails("bearer token", "KENTONGAN_TOKEN", "status")

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
+	"slices"
 	"strings"
 	"time"
 
@@ -64,7 +65,7 @@ func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byt
 // Authenticate returns who holds a bearer token.
 func (a *access) Authenticate(_ context.Context, bearer string) (web.Principal, error) {
 	if a.bootstrap != "" && same(hashToken(bearer), hashToken(a.bootstrap)) {
-		return web.Principal{Actor: bootstrapActor, Name: "bootstrap", Role: web.Sender, Administers: true}, nil
+		return web.Principal{Actor: bootstrapActor, Name: "bootstrap", Grant: web.As(web.Administrator, web.Sender)}, nil
 	}
 	parts := strings.Split(bearer, "_")
 	if len(parts) != 3 || parts[0] != "kt" {
@@ -74,14 +75,14 @@ func (a *access) Authenticate(_ context.Context, bearer string) (web.Principal, 
 	if !ok || !same(hashToken(bearer), t.Hash) {
 		return web.Principal{}, web.ErrForbidden
 	}
-	return web.Principal{Actor: announcement.Actor("token:" + t.ID), Name: t.Name, Role: t.Role}, nil
+	return web.Principal{Actor: announcement.Actor("token:" + t.ID), Name: t.Name, Grant: web.As(t.Role)}, nil
 }
 
 // Principal returns what an actor may do now: a token that was taken away and a
 // role that was changed count at once.
 func (a *access) Principal(_ context.Context, actor announcement.Actor) (web.Principal, error) {
 	if actor == bootstrapActor && a.bootstrap != "" {
-		return web.Principal{Actor: actor, Name: "bootstrap", Role: web.Sender, Administers: true}, nil
+		return web.Principal{Actor: actor, Name: "bootstrap", Grant: web.As(web.Administrator, web.Sender)}, nil
 	}
 	if strings.HasPrefix(string(actor), "account:") {
 		return a.principalOf(actor)
@@ -90,20 +91,20 @@ func (a *access) Principal(_ context.Context, actor announcement.Actor) (web.Pri
 	if !ok {
 		return web.Principal{}, web.ErrForbidden
 	}
-	return web.Principal{Actor: actor, Name: t.Name, Role: t.Role}, nil
+	return web.Principal{Actor: actor, Name: t.Name, Grant: web.As(t.Role)}, nil
 }
 
 // CreateToken makes a token; it is shown once and cannot be read again.
 func (a *access) CreateToken(ctx context.Context, p web.Principal, name string, role web.Role) (string, error) {
-	if p.Role != web.Sender {
+	if !p.May(web.Administer) {
 		return "", web.ErrForbidden
 	}
 	var bad announcement.FieldErrors
 	if strings.TrimSpace(name) == "" || len([]rune(name)) > 60 {
 		bad = append(bad, &announcement.FieldError{Field: "name", Why: "needs 1 to 60 characters"})
 	}
-	if role != web.Sender && role != web.Viewer && role != web.Provisioner {
-		bad = append(bad, &announcement.FieldError{Field: "role", Value: string(role), Why: "must be sender, viewer or provisioner"})
+	if role != web.Provisioner && !slices.Contains(web.Roles, role) {
+		bad = append(bad, &announcement.FieldError{Field: "role", Value: string(role), Why: "must be " + roleList + " or provisioner"})
 	}
 	if len(bad) > 0 {
 		return "", bad
@@ -120,11 +121,11 @@ func (a *access) CreateToken(ctx context.Context, p web.Principal, name string, 
 // OpenConsole reports whether the console needs no sign-in.
 func (a *access) OpenConsole() bool { return a.open }
 
-// senders is how many tokens may send.
+// senders is how many tokens and people may send.
 func (a *access) senders() int {
 	n := 0
 	for _, t := range a.tokens.walk() {
-		if t.Role == web.Sender {
+		if t.Role.Gives(web.Announce) {
 			n++
 		}
 	}
@@ -132,9 +133,30 @@ func (a *access) senders() int {
 		n++
 	}
 	for _, c := range a.all.walk() {
-		if c.canEnter() && c.Role == web.Sender {
+		if c.canEnter() && c.May(web.Announce) {
 			n++
 		}
 	}
 	return n
+}
+
+// roleList is how an error names the roles of accounts.
+var roleList = func() string {
+	var all []string
+	for _, r := range web.Roles {
+		all = append(all, string(r))
+	}
+	return strings.Join(all, ", ")
+}()
+
+// Holders names the people who have one of the rights, at most five.
+func (a *access) Holders(_ context.Context, rights ...web.Right) []string {
+	var names []string
+	for _, c := range a.all.walk() {
+		if c.canEnter() && c.May(rights...) {
+			names = append(names, c.Name)
+		}
+	}
+	slices.Sort(names)
+	return names[:min(len(names), 5)]
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -42,11 +43,10 @@ type accounts struct {
 
 // account is one of them as stored.
 type account struct {
-	ID       string      `json:"-"`
-	Name     string      `json:"name"`
-	Login    string      `json:"login"` // what they type; lower case, one of a kind
-	Role     web.Role    `json:"role"`
-	Runs     bool        `json:"runs,omitempty"` // administrator: invites others and ends their access
+	ID    string `json:"-"`
+	Name  string `json:"name"`
+	Login string `json:"login"` // what they type; lower case, one of a kind
+	web.Grant
 	Ended    bool        `json:"ended,omitempty"`
 	SSO      bool        `json:"sso,omitempty"` // the company's own sign-in lets them in
 	Passkeys []passkey   `json:"passkeys,omitempty"`
@@ -58,6 +58,26 @@ type account struct {
 }
 
 func (c account) version() int64 { return c.Version }
+
+// UnmarshalJSON also reads a record from before an account could have several roles.
+func (c *account) UnmarshalJSON(b []byte) error {
+	type record account
+	was := struct {
+		*record
+		Role web.Role `json:"role"`
+		Runs bool     `json:"runs"`
+	}{record: (*record)(c)}
+	if err := json.Unmarshal(b, &was); err != nil {
+		return fmt.Errorf("read an account: %w", err)
+	}
+	if len(c.Roles) == 0 && was.Role != "" {
+		c.Roles = []web.Role{was.Role}
+		if was.Runs {
+			c.Roles = append(c.Roles, web.Administrator)
+		}
+	}
+	return nil
+}
 
 // unproved is a password that was chosen, with the secret of its app. Until that app
 // has shown a code the one before counts: whoever leaves the page in between must
@@ -128,7 +148,7 @@ func (c account) canEnter() bool {
 func (c account) actor() announcement.Actor { return announcement.Actor("account:" + c.ID) }
 
 func (c account) principal() web.Principal {
-	return web.Principal{Actor: c.actor(), Name: c.Name, Role: c.Role, Administers: c.Runs}
+	return web.Principal{Actor: c.actor(), Name: c.Name, Grant: c.Grant}
 }
 
 // principalOf returns what the holder of an account may do now.
@@ -149,7 +169,7 @@ func (a *accounts) begin(ctx context.Context) (code string, err error) {
 			return "", nil
 		}
 	}
-	err = a.all.create(ctx, firstAccount, account{Role: web.Sender, Runs: true})
+	err = a.all.create(ctx, firstAccount, account{Grant: web.As(web.Administrator, web.Sender)})
 	if err != nil && !errors.Is(err, ledger.ErrAlready) {
 		return "", err
 	}

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -110,7 +111,7 @@ func TestFirstAccountIsMadeByALinkThatOpensOnce(t *testing.T) {
 			t.Errorf("the code of the start before: got %v, want that it counts no more", err)
 		}
 		p, secret := g.setsUp(again, " Rina  Wati ", "Rina@Contoh.example")
-		if p.Name != "Rina Wati" || p.Role != web.Sender || !p.Administers {
+		if p.Name != "Rina Wati" || !p.May(web.Announce) || !p.May(web.Administer) {
 			t.Errorf("got %+v, want an administrator", p)
 		}
 		if _, err := g.Invited(t.Context(), again); !errors.Is(err, web.ErrNotFound) {
@@ -337,31 +338,31 @@ func TestAdministratorsLetOthersIn(t *testing.T) {
 		code, _ := g.begin(ctx)
 		rina, _ := g.setsUp(code, "Rina", "rina")
 		for _, bad := range [][3]string{{"", "andi", "sender"}, {"Andi", "RINA", "sender"}, {"Andi", "an di", "sender"}, {"Andi", "andi", "king"}} {
-			if _, err := g.InviteAccount(ctx, rina, bad[0], bad[1], web.Role(bad[2]), false); err == nil {
+			if _, err := g.InviteAccount(ctx, rina, bad[0], bad[1], web.As(web.Role(bad[2]))); err == nil {
 				t.Errorf("%v was taken", bad)
 			}
 		}
-		invitation, err := g.InviteAccount(ctx, rina, "Andi", "andi", web.Viewer, false)
+		invitation, err := g.InviteAccount(ctx, rina, "Andi", "andi", web.As(web.Viewer))
 		if err != nil {
 			t.Fatal(err)
 		}
 		andi, _ := g.setsUp(invitation, "Andi", "andi")
-		if andi.Role != web.Viewer || andi.Administers {
+		if !slices.Equal(andi.Roles, []web.Role{web.Viewer}) {
 			t.Errorf("got %+v, want a viewer", andi)
 		}
-		if _, err := g.InviteAccount(ctx, andi, "Joko", "joko", web.Sender, true); !errors.Is(err, web.ErrForbidden) {
+		if _, err := g.InviteAccount(ctx, andi, "Joko", "joko", web.As(web.Sender, web.Administrator)); !errors.Is(err, web.ErrForbidden) {
 			t.Errorf("a viewer invites: %v", err)
 		}
 		id := func(p web.Principal) string { a, _ := g.AccountOf(ctx, p); return a.ID }
 
 		// A changed role ends what was begun with the old one.
 		phone := g.enter(andi, "Chrome, Android")
-		if err := g.SetRole(ctx, rina, id(andi), web.Sender, false); err != nil {
+		if err := g.SetGrant(ctx, rina, id(andi), web.As(web.Sender)); err != nil {
 			t.Fatal(err)
 		}
 		g.expectIn(phone, false)
 		phone = g.enter(andi, "Chrome, Android")
-		if p, _ := g.Visitor(ctx, phone); p.Role != web.Sender {
+		if p, _ := g.Visitor(ctx, phone); !p.May(web.Announce) {
 			t.Errorf("got %+v, want a sender now", p)
 		}
 
@@ -383,7 +384,7 @@ func TestAdministratorsLetOthersIn(t *testing.T) {
 		}
 		g.expectIn(phone, false)
 		for what, err := range map[string]error{
-			"ends their own access": g.EndAccount(ctx, rina, id(rina)), "stops being administrator": g.SetRole(ctx, rina, id(rina), web.Sender, false),
+			"ends their own access": g.EndAccount(ctx, rina, id(rina)), "stops being administrator": g.SetGrant(ctx, rina, id(rina), web.As(web.Sender)),
 			"invites themselves again": onlyErr(g.InviteAgain(ctx, rina, id(rina))),
 		} {
 			if !errors.Is(err, web.ErrLastWay) {

@@ -18,7 +18,7 @@ import (
 
 // opened returns an announcement on which a sender may act.
 func (d *desk) opened(ctx context.Context, p web.Principal, id announcement.ID) (tracker.View, error) {
-	if p.Role != web.Sender {
+	if !p.May(web.Announce) {
 		return tracker.View{}, web.ErrForbidden
 	}
 	v, err := d.view(ctx, id)

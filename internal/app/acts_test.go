@@ -12,7 +12,7 @@ import (
 )
 
 // hr is who presses the buttons of the console in a story.
-var hr = web.Principal{Actor: announcement.ByConsole, Name: "hr", Role: web.Sender}
+var hr = web.Principal{Actor: announcement.ByConsole, Name: "hr", Grant: web.As(web.Sender)}
 
 // Prepare confirms an announcement on the console: it goes out after the countdown.
 func (h *rehearsal) Prepare(title, key string, choices ...choice) announcement.ID {

@@ -58,6 +58,9 @@ type Config struct {
 	OIDCClaim          string   `name:"oidc-claim" env:"KENTONGAN_OIDC_CLAIM" default:"groups" help:"Claim that names somebody's groups or roles."`
 	OIDCAdministrators []string `name:"oidc-administrators" env:"KENTONGAN_OIDC_ADMINISTRATORS" help:"Values of that claim that make an administrator, comma separated."`
 	OIDCSenders        []string `name:"oidc-senders" env:"KENTONGAN_OIDC_SENDERS" help:"Values of that claim that make a sender, comma separated."`
+	OIDCApprovers      []string `name:"oidc-approvers" env:"KENTONGAN_OIDC_APPROVERS" help:"Values of that claim that make an approver, comma separated."`
+	OIDCAuditors       []string `name:"oidc-auditors" env:"KENTONGAN_OIDC_AUDITORS" help:"Values of that claim that make an auditor, comma separated."`
+	OIDCOperators      []string `name:"oidc-operators" env:"KENTONGAN_OIDC_OPERATORS" help:"Values of that claim that make an operator, comma separated."`
 	OIDCViewers        []string `name:"oidc-viewers" env:"KENTONGAN_OIDC_VIEWERS" help:"Values of that claim that make a viewer, comma separated. Nobody else comes in."`
 
 	Duty         string        `name:"duty" env:"KENTONGAN_DUTY" help:"Employee numbers of the duty list, comma separated. Empty: whoever has no manager."`
@@ -218,8 +221,8 @@ func (c *Config) checkSSO(refuse refusal) {
 	if c.OIDCClientID == "" {
 		refuse("KENTONGAN_OIDC_CLIENT_ID", "needed with KENTONGAN_OIDC_ISSUER")
 	}
-	if len(c.OIDCAdministrators)+len(c.OIDCSenders)+len(c.OIDCViewers) == 0 {
-		refuse("KENTONGAN_OIDC_SENDERS", "needed with KENTONGAN_OIDC_ISSUER, or KENTONGAN_OIDC_ADMINISTRATORS or KENTONGAN_OIDC_VIEWERS: without one nobody comes in")
+	if len(slices.Concat(c.OIDCAdministrators, c.OIDCSenders, c.OIDCApprovers, c.OIDCAuditors, c.OIDCOperators, c.OIDCViewers)) == 0 {
+		refuse("KENTONGAN_OIDC_SENDERS", "needed with KENTONGAN_OIDC_ISSUER, or another KENTONGAN_OIDC_… role: without one nobody comes in")
 	}
 }
 

@@ -43,7 +43,7 @@ type prepared struct {
 	Draft  web.Draft          `json:"draft"`
 	Key    string             `json:"key"` // makes the id, so that sending it twice sends it once
 	By     announcement.Actor `json:"by"`
-	Role   web.Role           `json:"role"`
+	Grant  web.Grant          `json:"grant"`
 	People int                `json:"people"` // as the person confirmed
 	Due    time.Time          `json:"due"`
 }
@@ -134,7 +134,7 @@ func (c *countdowns) end(ctx context.Context, id announcement.ID, e ending) (end
 // its id. Once it returns, the announcement goes out by itself unless somebody
 // cancels it. It is idempotent by key.
 func (d *desk) Prepare(ctx context.Context, p web.Principal, draft web.Draft, key string) (announcement.ID, error) {
-	if p.Role != web.Sender {
+	if !p.May(web.Announce) {
 		return "", web.ErrForbidden
 	}
 	_, resolved, err := d.complete(draft)
@@ -149,7 +149,7 @@ func (d *desk) Prepare(ctx context.Context, p web.Principal, draft web.Draft, ke
 		return s.ID, err
 	}
 	id := idForKey(d.links.key, p, key)
-	value, err := json.Marshal(prepared{Draft: draft, Key: key, By: p.Actor, Role: p.Role, People: len(resolved.Roster.Recipients),
+	value, err := json.Marshal(prepared{Draft: draft, Key: key, By: p.Actor, Grant: p.Grant, People: len(resolved.Roster.Recipients),
 		Due: d.now().UTC().Add(d.config.Countdown)})
 	if err != nil {
 		return "", fmt.Errorf("encode countdown: %w", err)
@@ -226,7 +226,7 @@ func (d *desk) Countdown(_ context.Context, id announcement.ID) (web.Countdown, 
 // Cancel takes an announcement back before anybody was called. ErrClosed says
 // that it is too late: it has gone out and must be corrected.
 func (d *desk) Cancel(ctx context.Context, p web.Principal, id announcement.ID) error {
-	if p.Role != web.Sender {
+	if !p.May(web.Announce) {
 		return web.ErrForbidden
 	}
 	confirmed, _, known := d.countdowns.get(id)
@@ -325,7 +325,7 @@ func (d *desk) launch(ctx context.Context, id announcement.ID) error {
 	} else if err != nil {
 		return fmt.Errorf("%w: %w", web.ErrNotYet, err)
 	}
-	_, _, err := d.Announce(ctx, web.Principal{Actor: p.By, Role: p.Role}, p.Draft, p.Key)
+	_, _, err := d.Announce(ctx, web.Principal{Actor: p.By, Grant: p.Grant}, p.Draft, p.Key)
 	return err
 }
 

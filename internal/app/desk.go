@@ -136,7 +136,7 @@ func asFieldErrors(err error, field string) announcement.FieldErrors {
 // Announce accepts an announcement: once it returns, the recipients are durable
 // and calling has begun or will begin by itself.
 func (d *desk) Announce(ctx context.Context, p web.Principal, draft web.Draft, key string) (web.Summary, bool, error) {
-	if p.Role != web.Sender {
+	if !p.May(web.Announce) {
 		return web.Summary{}, false, web.ErrForbidden
 	}
 	print, err := fingerprint(draft)
@@ -252,7 +252,7 @@ func acceptance(a *announcement.Announcement, roster *announcement.Roster, by an
 // Close ends an announcement. Closing as corrected or all clear is followed by
 // a word to exactly those who were called.
 func (d *desk) Close(ctx context.Context, p web.Principal, id announcement.ID, as announcement.ClosedAs, reason string) error {
-	if p.Role != web.Sender {
+	if !p.May(web.Announce) {
 		return web.ErrForbidden
 	}
 	v, err := d.view(ctx, id)
@@ -292,7 +292,7 @@ func (d *desk) Close(ctx context.Context, p web.Principal, id announcement.ID, a
 // A second press, or two people at the same moment, call nobody twice: it is
 // ErrConflict within two minutes of the last.
 func (d *desk) Remind(ctx context.Context, p web.Principal, id announcement.ID, reason string) (int, error) {
-	if p.Role != web.Sender {
+	if !p.May(web.Announce) {
 		return 0, web.ErrForbidden
 	}
 	v, err := d.view(ctx, id)
@@ -342,7 +342,7 @@ const remindAllEvery = 2 * time.Minute
 
 // MarkAt accounts for somebody from the console.
 func (d *desk) MarkAt(ctx context.Context, p web.Principal, id announcement.ID, m web.Mark) error {
-	if p.Role != web.Sender {
+	if !p.May(web.Announce) {
 		return web.ErrForbidden
 	}
 	return d.mark(ctx, id, "", p.Actor, m)
@@ -385,7 +385,7 @@ func (d *desk) mark(ctx context.Context, id announcement.ID, by announcement.Per
 
 // ClaimAt says from the console who handles a call for help, or how it was resolved.
 func (d *desk) ClaimAt(ctx context.Context, p web.Principal, id announcement.ID, index int, resolved announcement.Resolution) error {
-	if p.Role != web.Sender {
+	if !p.May(web.Announce) {
 		return web.ErrForbidden
 	}
 	return d.claim(ctx, id, "", p.Actor, index, resolved)

@@ -35,7 +35,7 @@ func openDrafts(ctx context.Context, vault ledger.Vault) (*drafts, error) {
 // SaveDraft lays a draft aside. Its id is that of the form, so that the same form
 // saved twice is one draft.
 func (d *desk) SaveDraft(ctx context.Context, p web.Principal, s web.SavedDraft) error {
-	if p.Role != web.Sender {
+	if !p.May(web.Announce) {
 		return web.ErrForbidden
 	}
 	if _, known := d.drafts.get(s.ID); !known && len(d.drafts.walk()) >= maxDrafts {
@@ -74,7 +74,7 @@ func (d *desk) SavedDraft(_ context.Context, id string) (web.SavedDraft, error) 
 
 // DeleteDraft erases one. Deleting what is gone is no error: it was pressed twice.
 func (d *desk) DeleteDraft(ctx context.Context, p web.Principal, id string) error {
-	if p.Role != web.Sender {
+	if !p.May(web.Announce) {
 		return web.ErrForbidden
 	}
 	if _, ok := d.drafts.get(id); !ok {

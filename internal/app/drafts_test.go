@@ -15,12 +15,12 @@ import (
 func TestDraftsAreKept(t *testing.T) {
 	rehearse(t, crew, func(h *rehearsal) {
 		ctx, desk := h.t.Context(), h.house.desk
-		hr := web.Principal{Actor: announcement.ByConsole, Role: web.Sender}
+		hr := web.Principal{Actor: announcement.ByConsole, Grant: web.As(web.Sender)}
 		draft := h.draft("Gas in hall 3")
 		if err := desk.SaveDraft(ctx, hr, web.SavedDraft{ID: "one", Draft: draft, Step: "who"}); err != nil {
 			t.Fatal(err)
 		}
-		if err := desk.SaveDraft(ctx, web.Principal{Role: web.Viewer}, web.SavedDraft{ID: "two"}); !errors.Is(err, web.ErrForbidden) {
+		if err := desk.SaveDraft(ctx, web.Principal{Grant: web.As(web.Viewer)}, web.SavedDraft{ID: "two"}); !errors.Is(err, web.ErrForbidden) {
 			t.Errorf("a viewer saves: %v", err)
 		}
 		other, err := openDrafts(ctx, h.house.vault)
@@ -64,7 +64,7 @@ func TestDraftsAreKept(t *testing.T) {
 
 func TestDraftsStayAFewPagesLong(t *testing.T) {
 	rehearse(t, crew, func(h *rehearsal) {
-		hr := web.Principal{Actor: announcement.ByConsole, Role: web.Sender}
+		hr := web.Principal{Actor: announcement.ByConsole, Grant: web.As(web.Sender)}
 		for n := range maxDrafts {
 			if err := h.house.desk.SaveDraft(h.t.Context(), hr, web.SavedDraft{ID: fmt.Sprint("d", n)}); err != nil {
 				t.Fatal(err)

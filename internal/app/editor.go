@@ -212,7 +212,7 @@ func (p *people) longestFields(key string) map[string]string {
 
 // SaveWords keeps words as a draft.
 func (p *people) SaveWords(ctx context.Context, who web.Principal, key string, words map[announcement.Language]announcement.Text, revision int64) error {
-	if who.Role != web.Sender {
+	if !who.May(web.Keep) {
 		return web.ErrForbidden
 	}
 	if p.desk.catalogue.Original(key) == nil {
@@ -231,7 +231,7 @@ func (p *people) SaveWords(ctx context.Context, who web.Principal, key string, w
 
 // Publish makes the draft what is sent from now on.
 func (p *people) Publish(ctx context.Context, who web.Principal, key string) error {
-	if who.Role != web.Sender {
+	if !who.May(web.Keep) {
 		return web.ErrForbidden
 	}
 	of := p.editions.get(key)
@@ -269,7 +269,7 @@ func (p *people) Publish(ctx context.Context, who web.Principal, key string) err
 
 // Restore makes an earlier version the draft.
 func (p *people) Restore(ctx context.Context, who web.Principal, key string, number int) error {
-	if who.Role != web.Sender {
+	if !who.May(web.Keep) {
 		return web.ErrForbidden
 	}
 	of := p.editions.get(key)
@@ -291,7 +291,7 @@ func (p *people) Restore(ctx context.Context, who web.Principal, key string, num
 // TryWords sends the draft to one person. Every form of it says first that it is
 // a test, in the person's language.
 func (p *people) TryWords(ctx context.Context, who web.Principal, key, number string) error {
-	if who.Role != web.Sender {
+	if !who.May(web.Keep) {
 		return web.ErrForbidden
 	}
 	person, err := p.tester(number)

@@ -11,7 +11,7 @@ import (
 // Whoever reads the versions of a text later sees what each of them changed.
 func TestVersionsOfATextSayWhatTheyChanged(t *testing.T) {
 	rehearse(t, "chief", func(h *rehearsal) {
-		editor, boss := h.house.server.People, web.Principal{Actor: announcement.ByConsole, Name: "console", Role: web.Sender}
+		editor, boss := h.house.server.People, web.Principal{Actor: announcement.ByConsole, Name: "console", Grant: web.As(web.Sender)}
 		publish := func(edit func(*announcement.Text)) {
 			t.Helper()
 			e, err := editor.Edition(h.t.Context(), "fire")

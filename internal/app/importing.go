@@ -18,7 +18,7 @@ import (
 
 // Keep takes a file of people for an import in steps.
 func (p *people) Keep(ctx context.Context, who web.Principal, name string, file []byte) (string, error) {
-	if who.Role != web.Sender {
+	if !who.May(web.Keep) {
 		return "", web.ErrForbidden
 	}
 	look, err := directory.Look(bytes.NewReader(file))
@@ -54,7 +54,7 @@ func (p *people) Upload(ctx context.Context, id string) (web.Upload, error) {
 
 // Match says what each column of a kept file holds.
 func (p *people) Match(ctx context.Context, who web.Principal, id string, columns []string) error {
-	if who.Role != web.Sender {
+	if !who.May(web.Keep) {
 		return web.ErrForbidden
 	}
 	up, err := p.uploads.kept(id)
@@ -161,7 +161,7 @@ const importErrand = "import"
 // Apply imports a kept file. A second press imports nothing and comes to the
 // same place. A large file is imported by an errand, and Underway says so.
 func (p *people) Apply(ctx context.Context, who web.Principal, id string, choice web.ImportChoice) (string, error) {
-	if who.Role != web.Sender {
+	if !who.May(web.Keep) {
 		return "", web.ErrForbidden
 	}
 	up, err := p.uploads.kept(id)
@@ -289,7 +289,7 @@ func (p *people) Imported(ctx context.Context, done string) (web.Imported, error
 // Undo brings back what was before an import. People whom it added and who were
 // called since stay known, inactive: the story of what happened names them.
 func (p *people) Undo(ctx context.Context, who web.Principal, done string) error {
-	if who.Role != web.Sender {
+	if !who.May(web.Keep) {
 		return web.ErrForbidden
 	}
 	called := map[announcement.PersonID]bool{}
@@ -369,7 +369,7 @@ func (p *people) person(l directory.Listing) web.Person {
 
 // SavePerson changes or adds a person.
 func (p *people) SavePerson(ctx context.Context, who web.Principal, values map[string]string, version int64) error {
-	if who.Role != web.Sender {
+	if !who.May(web.Keep) {
 		return web.ErrForbidden
 	}
 	err := p.directory.Save(ctx, values, version, p.sample)
@@ -388,7 +388,7 @@ func (p *people) SavePerson(ctx context.Context, who web.Principal, values map[s
 
 // ClearNumber believes in a person's number again.
 func (p *people) ClearNumber(ctx context.Context, who web.Principal, number string) error {
-	if who.Role != web.Sender {
+	if !who.May(web.Keep) {
 		return web.ErrForbidden
 	}
 	person, ok := p.directory.ByNumber(number)
@@ -412,7 +412,7 @@ func (p *people) AllSites(context.Context) []web.Site {
 
 // SaveSite stores what is known about a site.
 func (p *people) SaveSite(ctx context.Context, who web.Principal, s web.Site) error {
-	if who.Role != web.Sender {
+	if !who.May(web.Keep) {
 		return web.ErrForbidden
 	}
 	_, err := p.directory.SaveSite(ctx, directory.Site{ID: s.ID, Name: s.Name, Assembly: s.Assembly, Zone: s.Zone, Emergency: s.Emergency})
@@ -436,7 +436,7 @@ func saved(err error) error {
 
 // DeleteSite forgets what was set up about a site.
 func (p *people) DeleteSite(ctx context.Context, who web.Principal, id string) error {
-	if who.Role != web.Sender {
+	if !who.May(web.Keep) {
 		return web.ErrForbidden
 	}
 	return saved(p.directory.DeleteSite(ctx, id))
@@ -476,7 +476,7 @@ func (p *people) Group(_ context.Context, id string) (web.Group, []web.Name, err
 
 // SaveGroup stores a group.
 func (p *people) SaveGroup(ctx context.Context, who web.Principal, w web.Group) (string, error) {
-	if who.Role != web.Sender {
+	if !who.May(web.Keep) {
 		return "", web.ErrForbidden
 	}
 	g := directory.Group{ID: w.ID, Name: w.Name}
@@ -489,7 +489,7 @@ func (p *people) SaveGroup(ctx context.Context, who web.Principal, w web.Group) 
 
 // DeleteGroup forgets a group.
 func (p *people) DeleteGroup(ctx context.Context, who web.Principal, id string) error {
-	if who.Role != web.Sender {
+	if !who.May(web.Keep) {
 		return web.ErrForbidden
 	}
 	return saved(p.directory.DeleteGroup(ctx, id))
@@ -503,7 +503,7 @@ func (p *people) GroupChoices(context.Context) web.GroupChoices {
 
 // Invite sends a person the link by which their phone joins.
 func (p *people) Invite(ctx context.Context, who web.Principal, number string) error {
-	if who.Role != web.Sender {
+	if !who.May(web.Keep) {
 		return web.ErrForbidden
 	}
 	person, ok := p.directory.ByNumber(number)

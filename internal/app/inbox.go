@@ -143,7 +143,7 @@ func (d *desk) WaitingText(_ context.Context, id string) (web.Text, error) {
 
 // HandleText takes a text out of the inbox.
 func (d *desk) HandleText(ctx context.Context, p web.Principal, id string) error {
-	if p.Role != web.Sender {
+	if !p.May(web.Call) {
 		return web.ErrForbidden
 	}
 	return d.inbox.change(ctx, id, func(t *text) { t.Handled, t.By, t.HandledAt = true, string(p.Actor), d.now().UTC() })
@@ -154,7 +154,7 @@ func (d *desk) HandleText(ctx context.Context, p web.Principal, id string) error
 // for help, as if they had come from the person's own number. Otherwise it stays
 // in the inbox under their name, because somebody still has to read it.
 func (d *desk) AssignText(ctx context.Context, p web.Principal, id, number string) (announcement.ID, int, error) {
-	if p.Role != web.Sender {
+	if !p.May(web.Call) {
 		return "", 0, web.ErrForbidden
 	}
 	t, err := d.inbox.waiting(id)

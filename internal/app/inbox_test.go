@@ -99,7 +99,7 @@ func TestYesIsAnAnswerUnlessItOptsInAgain(t *testing.T) {
 // becomes her call for help in the open alert, once, and calls whom hers would.
 func TestTextOfAStrangerIsAssigned(t *testing.T) {
 	rehearse(t, "chief, budi manager:chief, siti manager:budi, agus manager:budi", func(h *rehearsal) {
-		hr := web.Principal{Actor: announcement.ByConsole, Role: web.Sender}
+		hr := web.Principal{Actor: announcement.ByConsole, Grant: web.As(web.Sender)}
 		desk := h.house.desk
 		stranger := h.Stranger("+628999000111")
 		fire := h.Announce("Fire in hall 3", to("siti", "budi"))
@@ -116,7 +116,7 @@ func TestTextOfAStrangerIsAssigned(t *testing.T) {
 		if _, _, err := desk.AssignText(h.t.Context(), hr, box[0].ID, "nobody"); asFieldErrors(err, "")[0].Field != "number" {
 			t.Errorf("assigned to an unknown number: %v", err)
 		}
-		if _, _, err := desk.AssignText(h.t.Context(), web.Principal{Role: web.Viewer}, box[0].ID, "siti"); !errors.Is(err, web.ErrForbidden) {
+		if _, _, err := desk.AssignText(h.t.Context(), web.Principal{Grant: web.As(web.Viewer)}, box[0].ID, "siti"); !errors.Is(err, web.ErrForbidden) {
 			t.Errorf("a viewer assigns: %v", err)
 		}
 		at, n, err := desk.AssignText(h.t.Context(), hr, box[0].ID, "siti")
@@ -196,7 +196,7 @@ func TestEmergencyIsReported(t *testing.T) {
 		if s, _ := d.EmergencyStatus(ctx, siti, id); s.SeenBy != "chief" || !s.SeenAt.After(s.At) {
 			t.Errorf("seen by %q at %s, want chief, later", s.SeenBy, s.SeenAt)
 		}
-		if err := d.HandleText(ctx, web.Principal{Actor: announcement.Actor("token:rina"), Name: "Rina", Role: web.Sender}, id); err != nil {
+		if err := d.HandleText(ctx, web.Principal{Actor: announcement.Actor("token:rina"), Name: "Rina", Grant: web.As(web.Sender)}, id); err != nil {
 			t.Fatal(err)
 		}
 		if s, _ := d.EmergencyStatus(ctx, siti, id); s.ClosedBy != "API token rina" || s.ClosedAt.IsZero() {

@@ -81,7 +81,7 @@ func (a *access) AccountOf(_ context.Context, p web.Principal) (web.Account, err
 }
 
 func (a *access) shown(c account) web.Account {
-	out := web.Account{ID: c.ID, Name: c.Name, Login: c.Login, Role: c.Role, Administers: c.Runs, Password: c.Password != "", Ended: c.Ended, SSO: c.SSO}
+	out := web.Account{ID: c.ID, Name: c.Name, Login: c.Login, Grant: c.Grant, Password: c.Password != "", Ended: c.Ended, SSO: c.SSO}
 	for _, k := range c.Passkeys {
 		out.Passkeys = append(out.Passkeys, web.Passkey{ID: passkeyID(k), Label: k.Label, At: k.At})
 	}
@@ -125,7 +125,7 @@ func (a *access) DropPasskey(ctx context.Context, id, key string) error {
 
 // Accounts lists the people who run the console, by name.
 func (a *access) Accounts(_ context.Context, p web.Principal) ([]web.Account, error) {
-	if !p.Administers {
+	if !p.May(web.Administer) {
 		return nil, web.ErrForbidden
 	}
 	var all []account
@@ -146,13 +146,13 @@ func (a *access) Accounts(_ context.Context, p web.Principal) ([]web.Account, er
 }
 
 // InviteAccount makes an account for somebody.
-func (a *access) InviteAccount(ctx context.Context, p web.Principal, name, login string, role web.Role, administers bool) (string, error) {
-	if !p.Administers {
+func (a *access) InviteAccount(ctx context.Context, p web.Principal, name, login string, g web.Grant) (string, error) {
+	if !p.May(web.Administer) {
 		return "", web.ErrForbidden
 	}
-	c := account{ID: string(announcement.NewID()), Name: oneName(name), Login: oneLogin(login), Role: role, Runs: administers}
+	c := account{ID: string(announcement.NewID()), Name: oneName(name), Login: oneLogin(login), Grant: g}
 	bad := a.named(c.ID, c.Name, c.Login)
-	bad = append(bad, a.granted(role)...)
+	bad = append(bad, granted(g)...)
 	if len(bad) > 0 {
 		return "", bad
 	}
@@ -162,16 +162,22 @@ func (a *access) InviteAccount(ctx context.Context, p web.Principal, name, login
 	return a.invite(ctx, c.ID, invitedFor)
 }
 
-func (a *access) granted(role web.Role) announcement.FieldErrors {
-	if role != web.Sender && role != web.Viewer {
-		return announcement.FieldErrors{{Field: "role", Value: string(role), Why: "must be sender or viewer"}}
+// granted returns what is wrong with what somebody is given.
+func granted(g web.Grant) (bad announcement.FieldErrors) {
+	if len(g.Roles) == 0 {
+		bad = append(bad, &announcement.FieldError{Field: "role", Why: "choose at least one"})
 	}
-	return nil
+	for i, r := range g.Roles {
+		if !slices.Contains(web.Roles, r) || slices.Contains(g.Roles[:i], r) {
+			bad = append(bad, &announcement.FieldError{Field: "role", Value: string(r), Why: "must be " + roleList})
+		}
+	}
+	return bad
 }
 
 // InviteAgain is for somebody who lost their device.
 func (a *access) InviteAgain(ctx context.Context, p web.Principal, id string) (string, error) {
-	if !p.Administers {
+	if !p.May(web.Administer) {
 		return "", web.ErrForbidden
 	}
 	c, err := a.change(ctx, id, func(c *account) error {
@@ -190,12 +196,12 @@ func (a *access) InviteAgain(ctx context.Context, p web.Principal, id string) (s
 	return a.invite(ctx, id, invitedFor)
 }
 
-// SetRole changes what somebody may do, and ends their sessions.
-func (a *access) SetRole(ctx context.Context, p web.Principal, id string, role web.Role, administers bool) error {
-	if bad := a.granted(role); len(bad) > 0 {
+// SetGrant changes what somebody may do, and ends their sessions.
+func (a *access) SetGrant(ctx context.Context, p web.Principal, id string, g web.Grant) error {
+	if bad := granted(g); len(bad) > 0 {
 		return bad
 	}
-	return a.alter(ctx, p, id, func(c *account) { c.Role, c.Runs = role, administers })
+	return a.alter(ctx, p, id, func(c *account) { c.Grant = g })
 }
 
 // EndAccount ends somebody's access.
@@ -205,13 +211,13 @@ func (a *access) EndAccount(ctx context.Context, p web.Principal, id string) err
 
 // alter changes an account as an administrator does. The last of them stays one.
 func (a *access) alter(ctx context.Context, p web.Principal, id string, edit func(*account)) error {
-	if !p.Administers {
+	if !p.May(web.Administer) {
 		return web.ErrForbidden
 	}
 	c, err := a.change(ctx, id, func(c *account) error {
-		ran := c.Runs && !c.Ended
+		ran := c.runs() && !c.Ended
 		edit(c)
-		if ran && (!c.Runs || c.Ended) && !a.another(c.ID) {
+		if ran && (!c.runs() || c.Ended) && !a.another(c.ID) {
 			return web.ErrLastWay
 		}
 		return nil
@@ -222,10 +228,13 @@ func (a *access) alter(ctx context.Context, p web.Principal, id string, edit fun
 	return a.sessions.endAllOf(ctx, c.actor())
 }
 
+// runs reports whether somebody may let others in.
+func (c account) runs() bool { return c.May(web.Administer) }
+
 // another reports whether there is an administrator besides this account.
 func (a *accounts) another(id string) bool {
 	for other, c := range a.all.walk() {
-		if other != id && c.Runs && c.canEnter() {
+		if other != id && c.runs() && c.canEnter() {
 			return true
 		}
 	}

@@ -388,7 +388,7 @@ func (d *desk) TeamRemind(ctx context.Context, token string, index int) error {
 
 // RemindAt is TeamRemind for the console.
 func (d *desk) RemindAt(ctx context.Context, p web.Principal, id announcement.ID, index int) error {
-	if p.Role != web.Sender {
+	if !p.May(web.Announce) {
 		return web.ErrForbidden
 	}
 	v, err := d.view(ctx, id)

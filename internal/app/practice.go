@@ -41,7 +41,7 @@ var whyHeldBack = announcement.FieldErrors{{Field: "practice", Why: "This house 
 // GoLive ends the practice. It needs the tasks without which a real alert would
 // not reach people.
 func (p *people) GoLive(ctx context.Context, who web.Principal) error {
-	if who.Role != web.Sender {
+	if !who.May(web.Announce) {
 		return web.ErrForbidden
 	}
 	tasks, err := p.Tasks(ctx)

@@ -15,7 +15,7 @@ import (
 func TestNewHousePractises(t *testing.T) {
 	rehearse(t, "chief, siti manager:chief push, agus manager:chief, wati manager:chief, dewi manager:chief, rudi manager:chief", func(h *rehearsal) {
 		ctx, desk, c := h.t.Context(), h.house.desk, h.house.config
-		hr := web.Principal{Actor: announcement.ByConsole, Role: web.Sender}
+		hr := web.Principal{Actor: announcement.ByConsole, Grant: web.As(web.Sender)}
 		staff := h.people()
 		if desk.practice() {
 			t.Fatal("the sandbox practises: nothing could be tried there")
@@ -44,7 +44,7 @@ func TestNewHousePractises(t *testing.T) {
 			t.Fatal("switched to live before the setup is done")
 		}
 		h.finishSetup(staff, hr)
-		if err := staff.GoLive(ctx, web.Principal{Role: web.Viewer}); err == nil {
+		if err := staff.GoLive(ctx, web.Principal{Grant: web.As(web.Viewer)}); err == nil {
 			t.Error("a viewer switched to live")
 		}
 		if err := staff.GoLive(ctx, hr); err != nil {

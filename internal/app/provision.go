@@ -312,7 +312,7 @@ func (p *people) Resource(_ context.Context, kind scim.Kind, id string) (scim.Do
 }
 
 func mayProvision(who web.Principal) error {
-	if who.Role != web.Sender && who.Role != web.Provisioner {
+	if !who.May(web.Provision) {
 		return web.ErrForbidden
 	}
 	return nil
@@ -425,7 +425,7 @@ func (p *people) HeldBack(context.Context) web.HeldBack {
 
 // LetLeave allows it.
 func (p *people) LetLeave(ctx context.Context, who web.Principal) error {
-	if who.Role != web.Sender {
+	if !who.May(web.Keep) {
 		return web.ErrForbidden
 	}
 	return saved(p.directory.LetLeave(ctx, string(who.Actor)))

@@ -17,7 +17,7 @@ import (
 func TestWhatFailedIsSentAgainThroughTheSecondProvider(t *testing.T) {
 	rehearse(t, "chief, siti manager:chief push, agus manager:chief, wati manager:chief", func(h *rehearsal) {
 		ctx, desk := h.t.Context(), h.house.desk
-		hr := web.Principal{Actor: announcement.ByConsole, Role: web.Sender}
+		hr := web.Principal{Actor: announcement.ByConsole, Grant: web.As(web.Sender)}
 		h.Phone("wati").Reply("STOP")
 		h.settle()
 		h.beyond(http.MethodPost, "/sandbox/behave", sandbox.Behaviour{Channel: "sms", Fail: "30007"}, nil)
@@ -30,7 +30,7 @@ func TestWhatFailedIsSentAgainThroughTheSecondProvider(t *testing.T) {
 		if err != nil || act.People != 1 || !act.Second {
 			t.Fatalf("got %+v, %v, want agus alone, through the second provider", act, err)
 		}
-		if _, err := desk.Resend(ctx, web.Principal{Role: web.Viewer}, fire); !errors.Is(err, web.ErrForbidden) {
+		if _, err := desk.Resend(ctx, web.Principal{Grant: web.As(web.Viewer)}, fire); !errors.Is(err, web.ErrForbidden) {
 			t.Errorf("a viewer sends again: %v", err)
 		}
 		if n, err := desk.Resend(ctx, hr, fire); n != 1 || err != nil {

@@ -187,7 +187,7 @@ func (p *people) Duty(context.Context) (numbers []string, called []web.Name) {
 
 // SetDuty sets the duty list.
 func (p *people) SetDuty(ctx context.Context, who web.Principal, numbers []string) error {
-	if who.Role != web.Sender {
+	if !who.May(web.Keep) {
 		return web.ErrForbidden
 	}
 	return saved(p.directory.SetDuty(ctx, numbers))

@@ -157,21 +157,17 @@ func valuesOf(claim any) []string {
 	return nil
 }
 
-// rights says what somebody of these groups may do: the most that one of them
+// roles says what somebody of these groups may do: everything that one of them
 // gives. Nothing that is not named gives any.
-func (s *sso) rights(groups []string) (role web.Role, runs, any bool) {
-	of := func(named []string) bool {
-		return slices.ContainsFunc(groups, func(g string) bool { return slices.Contains(named, g) })
+func (s *sso) roles(groups []string) (out []web.Role) {
+	for _, r := range web.Roles {
+		named := map[web.Role][]string{web.Administrator: s.config.OIDCAdministrators, web.Sender: s.config.OIDCSenders, web.Approver: s.config.OIDCApprovers,
+			web.Auditor: s.config.OIDCAuditors, web.Operator: s.config.OIDCOperators, web.Viewer: s.config.OIDCViewers}[r]
+		if slices.ContainsFunc(groups, func(g string) bool { return slices.Contains(named, g) }) {
+			out = append(out, r)
+		}
 	}
-	switch {
-	case of(s.config.OIDCAdministrators):
-		return web.Sender, true, true
-	case of(s.config.OIDCSenders):
-		return web.Sender, false, true
-	case of(s.config.OIDCViewers):
-		return web.Viewer, false, true
-	}
-	return "", false, false
+	return out
 }
 
 // SSO reports whether people sign in with the company's own sign-in.
@@ -195,13 +191,13 @@ func (a *access) FinishSSO(ctx context.Context, state []byte, back url.Values) (
 		return web.Principal{}, err
 	}
 	id := "sso" + mac(a.key, 22, "sso", who.subject)
-	role, runs, any := a.sso.rights(who.groups)
+	roles := a.sso.roles(who.groups)
 	before, err := a.get(id)
 	switch {
-	case errors.Is(err, web.ErrNotFound) && !any:
+	case errors.Is(err, web.ErrNotFound) && len(roles) == 0:
 		return web.Principal{}, web.ErrNoRole
 	case errors.Is(err, web.ErrNotFound):
-		c := account{ID: id, Name: oneName(who.name), Login: oneLogin(who.login), Role: role, Runs: runs, SSO: true}
+		c := account{ID: id, Name: oneName(who.name), Login: oneLogin(who.login), Grant: web.As(roles...), SSO: true}
 		if err := a.all.create(ctx, c.ID, c); err != nil && !errors.Is(err, ledger.ErrAlready) {
 			return web.Principal{}, err
 		}
@@ -212,18 +208,18 @@ func (a *access) FinishSSO(ctx context.Context, state []byte, back url.Values) (
 		return web.Principal{}, web.ErrForbidden
 	}
 	c, err := a.change(ctx, id, func(c *account) error {
-		c.Name, c.Login, c.Role, c.Runs, c.SSO = oneName(who.name), oneLogin(who.login), role, runs, any
+		c.Name, c.Login, c.Roles, c.SSO = oneName(who.name), oneLogin(who.login), roles, len(roles) > 0
 		return nil
 	})
 	if err != nil {
 		return web.Principal{}, err
 	}
-	if c.Role != before.Role || c.Runs != before.Runs || !any {
+	if !slices.Equal(c.Roles, before.Roles) {
 		if err := a.sessions.endAllOf(ctx, c.actor()); err != nil {
 			return web.Principal{}, err
 		}
 	}
-	if !any {
+	if len(roles) == 0 {
 		return web.Principal{}, web.ErrNoRole
 	}
 	return c.principal(), nil

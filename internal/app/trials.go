@@ -131,7 +131,7 @@ func (p *people) Trials(context.Context) web.Trials {
 // SendTest sends a message that says that it is a test to one person's own
 // contact points.
 func (p *people) SendTest(ctx context.Context, who web.Principal, number string, c announcement.Channel) error {
-	if who.Role != web.Sender {
+	if !who.May(web.Keep, web.Operate) {
 		return web.ErrForbidden
 	}
 	person, err := p.tester(number)
@@ -197,7 +197,7 @@ func (d *desk) pushOne(ctx context.Context, person announcement.PersonID) error 
 
 // StartReplyTest asks one person by SMS to reply.
 func (p *people) StartReplyTest(ctx context.Context, who web.Principal, number string) error {
-	if who.Role != web.Sender {
+	if !who.May(web.Keep, web.Operate) {
 		return web.ErrForbidden
 	}
 	person, err := p.tester(number)
@@ -217,7 +217,7 @@ func (p *people) StartReplyTest(ctx context.Context, who web.Principal, number s
 
 // LockOneWay takes back that replies come back.
 func (p *people) LockOneWay(ctx context.Context, who web.Principal) error {
-	if who.Role != web.Sender {
+	if !who.May(web.Keep, web.Operate) {
 		return web.ErrForbidden
 	}
 	return p.desk.trials.change(ctx, func(t *tried) { t.Proven, t.Asked = time.Time{}, time.Time{} })

@@ -466,7 +466,7 @@ func (c *Close) Run(ctx context.Context) error {
 type TokenCreate struct {
 	Connection
 	Name string `arg:"" help:"What it is for."`
-	Role string `help:"sender, viewer, or provisioner for an identity provider." enum:"sender,viewer,provisioner" default:"viewer"`
+	Role string `help:"sender, approver, administrator, auditor, operator, viewer, or provisioner for an identity provider." enum:"sender,approver,administrator,auditor,operator,viewer,provisioner" default:"viewer"`
 }
 
 // Run prints the token, alone on standard output so that a script can take it.

@@ -20,29 +20,10 @@ var ErrNoRole = errors.New("no role")
 
 // Principal is who is asking.
 type Principal struct {
-	Actor       announcement.Actor
-	Name        string // of the person, or of the token
-	Role        Role
-	Administers bool // may let others in
+	Actor announcement.Actor
+	Name  string // of the person, or of the token
+	Grant
 }
-
-// Role is what a principal may do.
-type Role string
-
-const (
-	Sender Role = "sender" // may announce, close, remind, import; and view
-	Viewer Role = "viewer" // may view
-	// Provisioner is an identity provider's token: it may say under /scim/v2 who
-	// works here, and nothing else.
-	Provisioner Role = "provisioner"
-)
-
-// entersConsole reports whether the pages and the API are for this role at all.
-func (r Role) entersConsole() bool { return r == Sender || r == Viewer }
-
-// provisions reports whether somebody may say by SCIM who works here. Whoever may
-// import people may do that too.
-func (r Role) provisions() bool { return r == Provisioner || r == Sender }
 
 // Access knows who may come in: by a bearer token, or with an account of the
 // console.
@@ -51,6 +32,8 @@ type Access interface {
 	// Principal returns what the holder of a token may do now, ErrForbidden when it
 	// is no more.
 	Principal(ctx context.Context, actor announcement.Actor) (Principal, error)
+	// Holders names the people who have one of the rights, at most five.
+	Holders(ctx context.Context, rights ...Right) []string
 	CreateToken(ctx context.Context, p Principal, name string, role Role) (bearer string, err error)
 	// OpenConsole reports whether the console needs no sign-in (the sandbox).
 	OpenConsole() bool
@@ -116,12 +99,12 @@ type Accounts interface {
 
 	Accounts(ctx context.Context, p Principal) ([]Account, error)
 	// InviteAccount makes an account for somebody and the code that lets them set it up.
-	InviteAccount(ctx context.Context, p Principal, name, login string, role Role, administers bool) (code string, err error)
+	InviteAccount(ctx context.Context, p Principal, name, login string, g Grant) (code string, err error)
 	// InviteAgain is for somebody who lost their device: all that let them in is
 	// forgotten, and every session of theirs ends.
 	InviteAgain(ctx context.Context, p Principal, id string) (code string, err error)
-	// SetRole changes what somebody may do, and ends their sessions. ErrLastWay.
-	SetRole(ctx context.Context, p Principal, id string, role Role, administers bool) error
+	// SetGrant changes what somebody may do, and ends their sessions. ErrLastWay.
+	SetGrant(ctx context.Context, p Principal, id string, g Grant) error
 	EndAccount(ctx context.Context, p Principal, id string) error // ErrLastWay
 }
 
@@ -129,14 +112,13 @@ type Accounts interface {
 type Account struct {
 	ID          string
 	Name, Login string
-	Role        Role
-	Administers bool
-	Passkeys    []Passkey
-	Password    bool // with a code from an app
-	SSO         bool // by the company's own sign-in, which says what they may do
-	Invited     time.Time
-	SignedIn    int // sessions
-	Ended       bool
+	Grant
+	Passkeys []Passkey
+	Password bool // with a code from an app
+	SSO      bool // by the company's own sign-in, which says what they may do
+	Invited  time.Time
+	SignedIn int // sessions
+	Ended    bool
 }
 
 // Enters reports whether there is a way to sign in.

@@ -9,22 +9,22 @@ import (
 
 // routeAccount: everybody who signs in looks after how they do so themselves.
 // Whoever has been invited does the same on the page of their invitation.
-func (s *Server) routeAccount(mux *http.ServeMux) {
-	mux.HandleFunc("GET /welcome/{code}", s.welcome)
-	mux.HandleFunc("POST /welcome/{code}", s.introduce)
-	mux.HandleFunc("GET /account", s.signedIn(s.account))
-	mux.HandleFunc("POST /account/sessions/end", s.myself(s.endSession))
-	mux.HandleFunc("POST /account/passkeys/{key}/drop", s.myself(s.dropPasskey))
-	for _, base := range []string{"/welcome/{code}", "/account"} {
-		mux.HandleFunc("GET "+base+"/how", s.own(s.howPage))
-		mux.HandleFunc("POST "+base+"/password", s.own(s.choosePassword))
-		mux.HandleFunc("POST "+base+"/code", s.own(s.prove))
-		mux.HandleFunc("POST "+base+"/passkey/ask", s.own(s.newPasskey))
-		mux.HandleFunc("POST "+base+"/passkey", s.own(s.keepPasskey))
+func (s *Server) routeAccount() {
+	s.on("GET /welcome/{code}", byLink, s.welcome)
+	s.on("POST /welcome/{code}", byLink, s.introduce)
+	s.on("GET /account", toSignedIn, s.account)
+	s.on("POST /account/sessions/end", toSignedIn, s.endSession)
+	s.on("POST /account/passkeys/{key}/drop", toSignedIn, s.dropPasskey)
+	for base, mine := range map[string]rule{"/welcome/{code}": byLink, "/account": toSignedIn} {
+		s.on("GET "+base+"/how", mine, s.own(s.howPage))
+		s.on("POST "+base+"/password", mine, s.own(s.choosePassword))
+		s.on("POST "+base+"/code", mine, s.own(s.prove))
+		s.on("POST "+base+"/passkey/ask", mine, s.own(s.newPasskey))
+		s.on("POST "+base+"/passkey", mine, s.own(s.keepPasskey))
 	}
-	mux.HandleFunc("GET /accounts", s.signedIn(s.accounts))
-	mux.HandleFunc("POST /accounts", s.signedIn(s.inviteAccount))
-	mux.HandleFunc("POST /accounts/{id}/{act}", s.signedIn(s.actOnAccount))
+	s.on("GET /accounts", to(Administer), s.accounts)
+	s.on("POST /accounts", to(Administer), s.inviteAccount)
+	s.on("POST /accounts/{id}/{act}", to(Administer), s.actOnAccount)
 }
 
 // accountView is somebody's own account, or that of an invitation.
@@ -58,36 +58,16 @@ func (s *Server) ownerOf(r *http.Request) (owner, error) {
 	return owner{a, "/account"}, err
 }
 
-// own lets in the holder of an invitation that is in the path, else whoever has
+// own is for the holder of an invitation that is in the path, else for whoever has
 // signed in with an account.
 func (s *Server) own(next func(http.ResponseWriter, *http.Request, owner)) http.HandlerFunc {
-	visit := func(w http.ResponseWriter, r *http.Request) {
+	return func(w http.ResponseWriter, r *http.Request) {
 		o, err := s.ownerOf(r)
 		if err != nil {
 			s.failAccount(w, r, err)
 			return
 		}
 		next(w, r, o)
-	}
-	return func(w http.ResponseWriter, r *http.Request) {
-		if r.PathValue("code") != "" {
-			visit(w, r)
-			return
-		}
-		s.myself(visit)(w, r)
-	}
-}
-
-// myself lets in whoever has signed in, whatever their role: their own account is
-// theirs to look after.
-func (s *Server) myself(next http.HandlerFunc) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		p, ok := s.visitor(r)
-		if !ok {
-			s.askToSignIn(w, r)
-			return
-		}
-		next(w, r.WithContext(withPrincipal(r.Context(), p)))
 	}
 }
 
@@ -273,13 +253,51 @@ type accountsView struct {
 	page
 	All         []Account
 	Name, Login string
-	Role        string
+	Give        Grant  // as chosen
 	Link        string // of an invitation that was made now; it is shown once
 	Invited     string // whom
 }
 
+// offer is what an account may be given, with what it has.
+type offer struct {
+	page
+	For     string // id of the account; empty: one to come
+	Why     string // what is wrong with the choice
+	Choices []struct {
+		Role       Role
+		Name, What string
+		Given      bool
+	}
+}
+
+// Offer is the choice of roles on a form.
+func (v accountsView) Offer(id string, g Grant) offer {
+	o := offer{page: v.page, For: id}
+	if id == "" {
+		o.Why = v.Fault("role")
+	}
+	for _, r := range Roles {
+		o.Choices = append(o.Choices, struct {
+			Role       Role
+			Name, What string
+			Given      bool
+		}{r, roleNames[r], roleWhat[r], g.Has(r)})
+	}
+	return o
+}
+
+// Given names the roles of an account.
+func (v accountsView) Given(a Account) (out []string) {
+	for _, r := range Roles {
+		if a.Has(r) {
+			out = append(out, roleNames[r])
+		}
+	}
+	return out
+}
+
 func (s *Server) accounts(w http.ResponseWriter, r *http.Request) {
-	s.showAccounts(w, r, accountsView{page: s.page(r, "Who runs the console"), Role: "sender"})
+	s.showAccounts(w, r, accountsView{page: s.page(r, "Who runs the console"), Give: As(Sender)})
 }
 
 func (s *Server) showAccounts(w http.ResponseWriter, r *http.Request, v accountsView) {
@@ -296,17 +314,17 @@ func (s *Server) showAccounts(w http.ResponseWriter, r *http.Request, v accounts
 }
 
 // granted reads what somebody may do from a form.
-func granted(r *http.Request) (role Role, administers bool) {
-	if r.PostFormValue("role") == "administrator" {
-		return Sender, true
+func granted(r *http.Request) (g Grant) {
+	_ = r.ParseForm() // what cannot be read is missing, and that is refused
+	for _, role := range r.PostForm["role"] {
+		g.Roles = append(g.Roles, Role(role))
 	}
-	return Role(r.PostFormValue("role")), false
+	return g
 }
 
 func (s *Server) inviteAccount(w http.ResponseWriter, r *http.Request) {
-	v := accountsView{page: s.page(r, "Who runs the console"), Name: r.PostFormValue("name"), Login: r.PostFormValue("login"), Role: r.PostFormValue("role")}
-	role, administers := granted(r)
-	code, err := s.Access.InviteAccount(r.Context(), principalOf(r.Context()), v.Name, v.Login, role, administers)
+	v := accountsView{page: s.page(r, "Who runs the console"), Name: r.PostFormValue("name"), Login: r.PostFormValue("login"), Give: granted(r)}
+	code, err := s.Access.InviteAccount(r.Context(), principalOf(r.Context()), v.Name, v.Login, v.Give)
 	if v.Errors = faults(err); err != nil && len(v.Errors) == 0 {
 		s.fail(w, r, "invite", err)
 		return
@@ -326,8 +344,7 @@ func (s *Server) actOnAccount(w http.ResponseWriter, r *http.Request) {
 	p, id := principalOf(r.Context()), r.PathValue("id")
 	switch r.PathValue("act") {
 	case "role":
-		role, administers := granted(r)
-		s.backTo(w, r, "/accounts", "saved", s.Access.SetRole(r.Context(), p, id, role, administers))
+		s.backTo(w, r, "/accounts", "saved", s.Access.SetGrant(r.Context(), p, id, granted(r)))
 	case "end":
 		s.backTo(w, r, "/accounts", "access-ended", s.Access.EndAccount(r.Context(), p, id))
 	case "invite":
@@ -336,7 +353,7 @@ func (s *Server) actOnAccount(w http.ResponseWriter, r *http.Request) {
 			s.backTo(w, r, "/accounts", "", err)
 			return
 		}
-		v := accountsView{page: s.page(r, "Who runs the console"), Role: "sender", Link: s.welcomeLink(code)}
+		v := accountsView{page: s.page(r, "Who runs the console"), Give: As(Sender), Link: s.welcomeLink(code)}
 		s.showAccounts(w, r, v)
 	default:
 		s.unknownPage(w, r)

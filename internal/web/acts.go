@@ -26,10 +26,10 @@ var acts = []act{
 	{"clear", announcement.SayAllClear, (*Server).allClear},
 }
 
-func (s *Server) routeActs(mux *http.ServeMux) {
+func (s *Server) routeActs() {
 	for _, a := range acts {
-		mux.HandleFunc("GET /alerts/{id}/"+a.path, s.signedIn(func(w http.ResponseWriter, r *http.Request) { s.actPage(w, r, a) }))
-		mux.HandleFunc("POST /alerts/{id}/"+a.path, s.signedIn(func(w http.ResponseWriter, r *http.Request) { s.act(w, r, a) }))
+		s.on("GET /alerts/{id}/"+a.path, to(Announce), func(w http.ResponseWriter, r *http.Request) { s.actPage(w, r, a) })
+		s.on("POST /alerts/{id}/"+a.path, to(Announce), func(w http.ResponseWriter, r *http.Request) { s.act(w, r, a) })
 	}
 }
 
@@ -50,10 +50,6 @@ func (s *Server) actPage(w http.ResponseWriter, r *http.Request, a act) {
 
 // showAct shows the page of an act, with what is wrong with the form.
 func (s *Server) showAct(w http.ResponseWriter, r *http.Request, a act, v *actView, errs announcement.FieldErrors) {
-	if principalOf(r.Context()).Role != Sender {
-		s.fail(w, r, a.path, ErrForbidden)
-		return
-	}
 	v.says = a.says
 	var err error
 	if v.boardView, err = s.boardView(r); err == nil && v.Live {

@@ -14,11 +14,11 @@ import (
 	"kentongan/internal/announcement"
 )
 
-func (s *Server) routeAnswer(mux *http.ServeMux) {
-	mux.HandleFunc("GET /r/{token}", s.answerPage) // also HEAD
-	mux.HandleFunc("POST /r/{token}", s.answer)
-	mux.HandleFunc("POST /r/{token}/tell", s.tell)
-	mux.HandleFunc("POST /r/{token}/seen", s.seen)
+func (s *Server) routeAnswer() {
+	s.on("GET /r/{token}", byLink, s.answerPage) // also HEAD
+	s.on("POST /r/{token}", byLink, s.answer)
+	s.on("POST /r/{token}/tell", byLink, s.tell)
+	s.on("POST /r/{token}/seen", byLink, s.seen)
 }
 
 // answerView is the personal page of one announcement.
@@ -381,7 +381,10 @@ func (s *Server) failUnknown(w http.ResponseWriter, r *http.Request, step string
 		w.Header().Set("Retry-After", "60")
 		t.Status, t.Message = http.StatusTooManyRequests, t.T("Too many links that are not known. Wait a minute, or use the link of the newest message.")
 	case status == http.StatusNotFound || status == http.StatusForbidden:
-		t.Status, t.Message, t.Join = http.StatusNotFound, t.T(unknown), unknown == notConnected
+		t.Status, t.Message = http.StatusNotFound, t.T(unknown)
+		if t.Join = unknown == notConnected; t.Join {
+			t.Status = http.StatusUnauthorized
+		}
 	case status == http.StatusUnprocessableEntity:
 		t.Message = t.T("Go back and choose one of the answers.")
 	case status == http.StatusConflict:

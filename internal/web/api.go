@@ -75,7 +75,7 @@ type remindReply struct {
 type tokenRequest struct {
 	Body struct {
 		Name string `json:"name" minLength:"1" maxLength:"80"`
-		Role Role   `json:"role" enum:"sender,viewer,provisioner"`
+		Role Role   `json:"role" enum:"sender,approver,administrator,auditor,operator,viewer,provisioner"`
 	}
 }
 
@@ -112,7 +112,7 @@ type timelineReply struct {
 	}
 }
 
-func (s *Server) routeAPI(mux *http.ServeMux) {
+func (s *Server) routeAPI() {
 	c := huma.DefaultConfig("Kentongan", s.Version)
 	c.Info.Description = "Announce to people, and know who has answered."
 	c.OpenAPIPath, c.DocsPath, c.SchemasPath = "/api/openapi", "", ""
@@ -122,41 +122,48 @@ func (s *Server) routeAPI(mux *http.ServeMux) {
 	c.Security = []map[string][]string{{"bearer": {}}}
 	// Durations travel as text ("90s").
 	c.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[announcement.Duration](), reflect.TypeFor[string]())
-	mux.HandleFunc("/api/", s.unknownCall(mux))
-	api := humago.New(mux, c)
+	s.list("/api/", toAnybody)
+	s.root.HandleFunc("/api/", s.unknownCall)
+	s.list("GET /api/openapi.json", toAnybody)
+	api := humago.New(s.root, c)
 	api.UseMiddleware(s.authorize(api))
 
-	op := func(method, path, id, what string) huma.Operation {
+	op := func(method, path, id, what string, rights ...Right) huma.Operation {
+		s.list(method+" /api/v1"+path, byToken(rights...))
 		return huma.Operation{
+			Metadata:    map[string]any{neededRights: rights},
 			OperationID: id, Method: method, Path: "/api/v1" + path, Summary: what,
 			MaxBodyBytes: maxBody, BodyReadTimeout: 10 * time.Second,
 			Errors: []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusUnprocessableEntity, http.StatusServiceUnavailable},
 		}
 	}
 
-	imports := op("POST", "/people:import", "import-people", "Import people from CSV")
+	imports := op("POST", "/people:import", "import-people", "Import people from CSV", Keep)
 	imports.MaxBodyBytes, imports.BodyReadTimeout = maxImportBody, time.Minute
 	huma.Register(api, imports, s.apiImport)
-	huma.Register(api, op("POST", "/people/{number}/enrol", "enrol-person", "Make a personal enrolment link"), s.apiEnrol)
-	create := op("POST", "/announcements", "announce", "Announce")
+	huma.Register(api, op("POST", "/people/{number}/enrol", "enrol-person", "Make a personal enrolment link", Keep), s.apiEnrol)
+	create := op("POST", "/announcements", "announce", "Announce", Announce)
 	create.DefaultStatus = http.StatusCreated
 	huma.Register(api, create, s.apiAnnounce)
-	huma.Register(api, op("GET", "/announcements", "list-announcements", "List announcements"), s.apiList)
-	huma.Register(api, op("GET", "/announcements/{id}", "get-announcement", "One announcement and where it stands"), s.apiSummary)
-	huma.Register(api, op("GET", "/announcements/{id}/recipients", "list-recipients", "Recipients, those who need us first"), s.apiRecipients)
-	huma.Register(api, op("GET", "/announcements/{id}/timeline", "get-timeline", "What happened, in order"), s.apiTimeline)
-	huma.Register(api, op("GET", "/announcements/{id}/events", "watch-announcement", "Where it stands, as it changes (text/event-stream)"), s.apiEvents)
-	huma.Register(api, op("POST", "/announcements/{id}/close", "close-announcement", "Close; nothing escalates after this"), s.apiClose)
-	huma.Register(api, op("POST", "/announcements/{id}/remind", "remind", "Call everybody again who has not answered"), s.apiRemind)
-	tokens := op("POST", "/tokens", "create-token", "Create an API token")
+	huma.Register(api, op("GET", "/announcements", "list-announcements", "List announcements", See), s.apiList)
+	huma.Register(api, op("GET", "/announcements/{id}", "get-announcement", "One announcement and where it stands", See), s.apiSummary)
+	huma.Register(api, op("GET", "/announcements/{id}/recipients", "list-recipients", "Recipients, those who need us first", See), s.apiRecipients)
+	huma.Register(api, op("GET", "/announcements/{id}/timeline", "get-timeline", "What happened, in order", See), s.apiTimeline)
+	huma.Register(api, op("GET", "/announcements/{id}/events", "watch-announcement", "Where it stands, as it changes (text/event-stream)", See), s.apiEvents)
+	huma.Register(api, op("POST", "/announcements/{id}/close", "close-announcement", "Close; nothing escalates after this", Announce), s.apiClose)
+	huma.Register(api, op("POST", "/announcements/{id}/remind", "remind", "Call everybody again who has not answered", Announce), s.apiRemind)
+	tokens := op("POST", "/tokens", "create-token", "Create an API token", Administer)
 	tokens.DefaultStatus = http.StatusCreated
 	huma.Register(api, tokens, s.apiToken)
 	if s.Verify != nil {
-		huma.Register(api, op("POST", "/ledger:verify", "verify-ledger", "Read the whole ledger and say whether it is whole"), s.apiVerify)
+		huma.Register(api, op("POST", "/ledger:verify", "verify-ledger", "Read the whole ledger and say whether it is whole", Operate, Audit), s.apiVerify)
 	}
 }
 
-// authorize lets known tokens in, and viewers look but not touch.
+// neededRights is where an operation keeps what its caller needs, one of them.
+const neededRights = "rights"
+
+// authorize lets in known tokens that may do what the call asks for.
 func (s *Server) authorize(api huma.API) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		p, refusal := s.bearer(ctx.Context(), ctx.Header("Authorization"))
@@ -167,12 +174,13 @@ func (s *Server) authorize(api huma.API) func(huma.Context, func(huma.Context)) 
 			_ = huma.WriteErr(api, ctx, refusal.status, refusal.detail)
 			return
 		}
-		if !p.Role.entersConsole() {
+		needed, _ := ctx.Operation().Metadata[neededRights].([]Right)
+		switch {
+		case !p.Enters():
 			_ = huma.WriteErr(api, ctx, http.StatusForbidden, "This token is for /scim/v2 only.")
 			return
-		}
-		if ctx.Method() != http.MethodGet && p.Role != Sender {
-			_ = huma.WriteErr(api, ctx, http.StatusForbidden, "This token may only look.")
+		case !p.May(needed...):
+			_ = huma.WriteErr(api, ctx, http.StatusForbidden, "The role of this token does not allow this call.")
 			return
 		}
 		next(huma.WithValue(ctx, principalKey, p))

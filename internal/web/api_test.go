@@ -26,7 +26,7 @@ func TestAPI(t *testing.T) {
 		{"no token", "GET", "/api/v1/announcements", "", "", 401, "bearer token"},
 		{"wrong token", "GET", "/api/v1/announcements", "x", "", 401, "not known"},
 		{"viewer looks", "GET", "/api/v1/announcements", "v", "", 200, `"id":"a1"`},
-		{"viewer writes", "POST", "/api/v1/announcements", "v", draftJSON, 403, "only look"},
+		{"viewer writes", "POST", "/api/v1/announcements", "v", draftJSON, 403, "does not allow this call"},
 		{"announce", "POST", "/api/v1/announcements", "s", draftJSON, 201, `"counts":{"recipients":1248`},
 		{"unknown field", "POST", "/api/v1/announcements", "s", `{"mode":"live","audience":{"all":true},"urgent":true}`, 422, "urgent"},
 		{"unknown nested field", "POST", "/api/v1/announcements", "s", `{"mode":"live","audience":{"al":true}}`, 422, "audience"},
@@ -46,8 +46,9 @@ func TestAPI(t *testing.T) {
 		{"close needs a reason", "POST", "/api/v1/announcements/a1/close", "s", `{}`, 422, "reason"},
 		{"close", "POST", "/api/v1/announcements/a1/close", "s", `{"reason":"searched"}`, 200, `"id":"a1"`},
 		{"remind", "POST", "/api/v1/announcements/a1/remind", "s", `{"reason":"again"}`, 200, `"called":12`},
-		{"token", "POST", "/api/v1/tokens", "s", `{"name":"n","role":"viewer"}`, 201, "secret"},
+		{"token", "POST", "/api/v1/tokens", "a", `{"name":"n","role":"viewer"}`, 201, "secret"},
 		{"token by viewer", "POST", "/api/v1/tokens", "v", `{"name":"n","role":"sender"}`, 403, ""},
+		{"token by sender", "POST", "/api/v1/tokens", "s", `{"name":"n","role":"sender"}`, 403, ""},
 		{"enrol", "POST", "/api/v1/people/17/enrol", "s", "", 200, `"path":"/e/code1"`},
 		{"enrol nobody", "POST", "/api/v1/people/0/enrol", "s", "", 404, ""},
 		{"description", "GET", "/api/openapi.json", "", "", 200, `"openapi":"3.1`},
@@ -119,7 +120,7 @@ func TestHooksAndHealth(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			h := newHouse()
 			h.hookErr, h.ready = c.hookErr, c.ready
-			if w := call(t, newServer(t, h), c.method, c.path, "Body=1"); w.Code != c.status {
+			if w := call(t, newServer(t, h), c.method, c.path, "Body=1", "X-Twilio-Signature", "signed"); w.Code != c.status {
 				t.Errorf("got %d, want %d", w.Code, c.status)
 			}
 		})

@@ -15,19 +15,19 @@ import (
 
 const rowsPerPage = 50
 
-func (s *Server) routeBoard(mux *http.ServeMux) {
-	mux.HandleFunc("GET /alerts/{id}", s.signedIn(s.counting(s.board)))
-	mux.HandleFunc("GET /alerts/{id}/events", s.signedIn(s.streamBoard))
-	mux.HandleFunc("GET /alerts/{id}/now", s.signedIn(s.pulseNow))
-	mux.HandleFunc("GET /alerts/{id}/part/{part}", s.signedIn(s.boardPart))
-	mux.HandleFunc("GET /alerts/{id}/teams", s.signedIn(s.boardTeams))
-	mux.HandleFunc("GET /alerts/{id}/sites", s.signedIn(s.boardSites))
-	mux.HandleFunc("GET /alerts/{id}/timeline", s.signedIn(s.boardTimeline))
-	mux.HandleFunc("GET /alerts/{id}/people", s.signedIn(s.boardPeople))
-	mux.HandleFunc("GET /alerts/{id}/people/{n}", s.signedIn(s.boardPerson))
-	mux.HandleFunc("POST /alerts/{id}/people/{n}/mark", s.signedIn(s.boardMark))
-	mux.HandleFunc("POST /alerts/{id}/people/{n}/remind", s.signedIn(s.boardRemind))
-	mux.HandleFunc("POST /alerts/{id}/people/{n}/claim", s.signedIn(s.boardClaim))
+func (s *Server) routeBoard() {
+	s.on("GET /alerts/{id}", to(See), s.counting(s.board))
+	s.on("GET /alerts/{id}/events", to(See), s.streamBoard)
+	s.on("GET /alerts/{id}/now", to(See), s.pulseNow)
+	s.on("GET /alerts/{id}/part/{part}", to(See), s.boardPart)
+	s.on("GET /alerts/{id}/teams", to(See), s.boardTeams)
+	s.on("GET /alerts/{id}/sites", to(See), s.boardSites)
+	s.on("GET /alerts/{id}/timeline", to(See), s.boardTimeline)
+	s.on("GET /alerts/{id}/people", to(See), s.boardPeople)
+	s.on("GET /alerts/{id}/people/{n}", to(See), s.boardPerson)
+	s.on("POST /alerts/{id}/people/{n}/mark", to(Announce), s.boardMark)
+	s.on("POST /alerts/{id}/people/{n}/remind", to(Announce), s.boardRemind)
+	s.on("POST /alerts/{id}/people/{n}/claim", to(Announce), s.boardClaim)
 }
 
 // tile is one of the six states, with a mark so that colour is never alone.

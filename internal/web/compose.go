@@ -20,12 +20,12 @@ const formLife = 24 * time.Hour
 // smallDrill is the largest drill that is sent without typing its size.
 const smallDrill = 50
 
-func (s *Server) routeCompose(mux *http.ServeMux) {
-	mux.HandleFunc("GET /new", s.signedIn(s.composePage))
-	mux.HandleFunc("POST /new", s.signedIn(s.compose))
-	mux.HandleFunc("POST /drafts/{id}/delete", s.signedIn(s.deleteDraft))
-	mux.HandleFunc("POST /new/count", s.signedIn(s.countSMS))
-	mux.HandleFunc("POST /new/people", s.signedIn(s.countPeople))
+func (s *Server) routeCompose() {
+	s.on("GET /new", to(Announce), s.composePage)
+	s.on("POST /new", to(Announce), s.compose)
+	s.on("POST /drafts/{id}/delete", to(Announce), s.deleteDraft)
+	s.on("POST /new/count", to(Announce), s.countSMS)
+	s.on("POST /new/people", to(Announce), s.countPeople)
 }
 
 // composing is a draft on its way through the steps. The browser carries it,

@@ -8,50 +8,22 @@ import (
 	"kentongan/internal/announcement"
 )
 
-func (s *Server) routeConsole(mux *http.ServeMux) {
-	mux.HandleFunc("GET /{$}", s.signedIn(s.home))
-	mux.HandleFunc("GET /now", s.signedIn(s.homeNow))
-	s.routeSignin(mux)
-}
-
-// signedIn lets people in who have signed in, or everybody where the
-// installation is open. Viewers may look and not send.
-func (s *Server) signedIn(next http.HandlerFunc) http.HandlerFunc {
-	return s.entered(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodGet && r.Method != http.MethodHead && principalOf(r.Context()).Role != Sender {
-			s.fail(w, r, "authorize", ErrForbidden)
-			return
-		}
-		next(w, r)
-	})
-}
-
-// entered is signedIn for what whoever only looks may do too.
-func (s *Server) entered(next http.HandlerFunc) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		p, ok := s.visitor(r)
-		if !ok {
-			s.askToSignIn(w, r)
-			return
-		}
-		if !p.Role.entersConsole() {
-			s.fail(w, r, "authorize", ErrForbidden)
-			return
-		}
-		next(w, r.WithContext(withPrincipal(r.Context(), p)))
-	}
+func (s *Server) routeConsole() {
+	s.on("GET /{$}", to(See, Operate), s.home)
+	s.on("GET /now", to(See, Operate), s.homeNow)
+	s.routeSignin()
 }
 
 func (s *Server) visitor(r *http.Request) (Principal, bool) {
 	if s.Access.OpenConsole() {
-		return Principal{Actor: announcement.ByConsole, Name: "console", Role: Sender, Administers: true}, true
+		return Principal{Actor: announcement.ByConsole, Name: "console", Grant: As(Roles...)}, true
 	}
 	c, err := r.Cookie("session")
 	if err != nil {
 		return Principal{}, false
 	}
 	p, err := s.Access.Visitor(r.Context(), c.Value)
-	return p, err == nil
+	return p, err == nil && p.Enters()
 }
 
 type homeView struct {

@@ -8,8 +8,8 @@ import (
 	"kentongan/internal/announcement"
 )
 
-func (s *Server) routeCountdown(mux *http.ServeMux) {
-	mux.HandleFunc("POST /alerts/{id}/cancel", s.signedIn(s.cancelNow))
+func (s *Server) routeCountdown() {
+	s.on("POST /alerts/{id}/cancel", to(Announce), s.cancelNow)
 }
 
 // startsWithin is how long after its countdown an announcement may need until

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-func (s *Server) routeCrew(mux *http.ServeMux) { mux.HandleFunc("GET /me/team", s.crew) }
+func (s *Server) routeCrew() { s.on("GET /me/team", byDevice, s.crew) }
 
 type crewView struct {
 	page

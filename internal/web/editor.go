@@ -10,10 +10,10 @@ import (
 	"kentongan/internal/announcement"
 )
 
-func (s *Server) routeEditor(mux *http.ServeMux) {
-	mux.HandleFunc("GET /templates", s.signedIn(s.editionsPage))
-	mux.HandleFunc("GET /templates/{key}", s.signedIn(s.editorPage))
-	mux.HandleFunc("POST /templates/{key}", s.signedIn(s.edit))
+func (s *Server) routeEditor() {
+	s.on("GET /templates", to(See), s.editionsPage)
+	s.on("GET /templates/{key}", to(See), s.editorPage)
+	s.on("POST /templates/{key}", to(Keep), s.edit)
 }
 
 type editorView struct {

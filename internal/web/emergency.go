@@ -13,11 +13,11 @@ import (
 	"kentongan/internal/announcement"
 )
 
-func (s *Server) routeEmergency(mux *http.ServeMux) {
-	mux.HandleFunc("GET /me/emergency", s.emergencyForm)
-	mux.HandleFunc("POST /me/emergency", s.reportEmergency)
-	mux.HandleFunc("GET /me/emergency/{id}", s.emergencyStatus)
-	mux.HandleFunc("GET /inbox/{id}/photo", s.signedIn(s.emergencyPhoto))
+func (s *Server) routeEmergency() {
+	s.on("GET /me/emergency", byDevice, s.emergencyForm)
+	s.on("POST /me/emergency", byDevice, s.reportEmergency)
+	s.on("GET /me/emergency/{id}", byDevice, s.emergencyStatus)
+	s.on("GET /inbox/{id}/photo", to(Call), s.emergencyPhoto)
 }
 
 // Emergency is what an employee reports to the duty list.

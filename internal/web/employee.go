@@ -23,6 +23,8 @@ func (*WaitError) Error() string { return "too many codes were tried" }
 // Employee is what an employee's own phone asks besides its alerts: to be
 // connected, tried out and set up. A device is the credential of its cookie.
 type Employee interface {
+	// Connected is ErrNotFound for a device that is not, or no longer, somebody's.
+	Connected(ctx context.Context, device string) error
 	// Enrolee says whom a personal enrolment code belongs to; ErrOldCode when it is
 	// over, unless device is theirs already. It changes nothing.
 	Enrolee(ctx context.Context, code, device string) (Enrolee, error)

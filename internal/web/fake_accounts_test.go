@@ -10,12 +10,12 @@ import (
 )
 
 // rina is the administrator of the house.
-var rina = Principal{Actor: "account:rina", Name: "Rina", Role: Sender, Administers: true}
+var rina = Principal{Actor: "account:rina", Name: "Rina", Grant: As(Administrator, Sender)}
 
 const goodInvitation = "QWERTYQWERTYQWERTYQWERTYQW"
 
 func rinasAccount() Account {
-	return Account{ID: "rina", Name: "Rina", Login: "rina@contoh.example", Role: Sender, Administers: true, Password: true, SignedIn: 2,
+	return Account{ID: "rina", Name: "Rina", Login: "rina@contoh.example", Grant: As(Administrator, Sender), Password: true, SignedIn: 2,
 		Passkeys: []Passkey{{ID: "k1", Label: "Chrome, Windows", At: noon.AddDate(0, -1, 0)}}}
 }
 
@@ -138,47 +138,47 @@ func (h *house) DropPasskey(_ context.Context, _, key string) error {
 }
 
 func (h *house) Accounts(_ context.Context, p Principal) ([]Account, error) {
-	if !p.Administers {
+	if !p.May(Administer) {
 		return nil, ErrForbidden
 	}
 	return []Account{
-		{ID: "andi", Name: "Andi", Login: "andi", Role: Viewer, Invited: noon.Add(48 * time.Hour)},
-		{ID: "dewi", Name: "Dewi", Login: "dewi", Role: Sender, Passkeys: []Passkey{{ID: "k2"}}},
-		{ID: "joko", Name: "Joko", Login: "joko", Role: Sender},
-		{ID: "made", Name: "Made", Login: "made@contoh.example", Role: Sender, SSO: true},
+		{ID: "andi", Name: "Andi", Login: "andi", Grant: As(Viewer), Invited: noon.Add(48 * time.Hour)},
+		{ID: "dewi", Name: "Dewi", Login: "dewi", Grant: As(Sender), Passkeys: []Passkey{{ID: "k2"}}},
+		{ID: "joko", Name: "Joko", Login: "joko", Grant: As(Sender)},
+		{ID: "made", Name: "Made", Login: "made@contoh.example", Grant: As(Sender), SSO: true},
 		rinasAccount(),
-		{ID: "sri", Name: "Sri", Login: "sri", Role: Viewer, Ended: true},
+		{ID: "sri", Name: "Sri", Login: "sri", Grant: As(Viewer), Ended: true},
 	}, nil
 }
 
-func (h *house) InviteAccount(_ context.Context, p Principal, name, login string, role Role, _ bool) (string, error) {
+func (h *house) InviteAccount(_ context.Context, p Principal, name, login string, g Grant) (string, error) {
 	switch {
-	case !p.Administers:
+	case !p.May(Administer):
 		return "", ErrForbidden
 	case name == "":
 		return "", fault("name", "needs 1 to 60 characters")
 	case login == "dewi":
 		return "", fault("login", "is taken")
-	case role == "":
-		return "", fault("role", "must be sender or viewer")
+	case len(g.Roles) == 0:
+		return "", fault("role", "choose at least one")
 	}
 	h.changed++
 	return goodInvitation, nil
 }
 
 func (h *house) InviteAgain(_ context.Context, p Principal, _ string) (string, error) {
-	if !p.Administers {
+	if !p.May(Administer) {
 		return "", ErrForbidden
 	}
 	h.changed++
 	return goodInvitation, nil
 }
 
-func (h *house) SetRole(_ context.Context, p Principal, id string, _ Role, administers bool) error {
-	if !p.Administers {
+func (h *house) SetGrant(_ context.Context, p Principal, id string, g Grant) error {
+	if !p.May(Administer) {
 		return ErrForbidden
 	}
-	if id == "rina" && !administers {
+	if id == "rina" && !g.Has(Administrator) {
 		return ErrLastWay
 	}
 	h.changed++
@@ -189,5 +189,7 @@ func (h *house) EndAccount(_ context.Context, p Principal, id string) error {
 	if id == "nobody" {
 		return errors.Join(ErrNotFound)
 	}
-	return h.SetRole(context.Background(), p, id, Viewer, false)
+	return h.SetGrant(context.Background(), p, id, As(Viewer))
 }
+
+func (h *house) Holders(context.Context, ...Right) []string { return []string{"Dewi", "Rina"} }

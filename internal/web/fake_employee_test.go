@@ -145,3 +145,8 @@ func (h *house) EmergencyPhoto(_ context.Context, id string) ([]byte, error) {
 	}
 	return []byte("jpeg"), nil
 }
+
+func (h *house) Connected(ctx context.Context, device string) error {
+	_, err := h.Me(ctx, device)
+	return err
+}

@@ -104,7 +104,10 @@ func (h *house) Tell(_ context.Context, token string, p Press) (AnswerPage, erro
 	return h.page, h.err
 }
 
-func (h *house) Seen(_ context.Context, _ string, c announcement.Channel) error {
+func (h *house) Seen(_ context.Context, token string, c announcement.Channel) error {
+	if token != goodToken {
+		return ErrNotFound
+	}
 	h.seen = append(h.seen, c)
 	return nil
 }
@@ -126,12 +129,18 @@ func (h *house) TeamMark(_ context.Context, _ string, m []Mark) error {
 	h.marks = append(h.marks, m...)
 	return nil
 }
-func (h *house) TeamClaim(context.Context, string, int, announcement.Resolution) error {
+func (h *house) TeamClaim(ctx context.Context, token string, _ int, _ announcement.Resolution) error {
 	h.claims++
-	return nil
+	return h.TeamRemind(ctx, token, 0)
 }
-func (h *house) TeamRemind(context.Context, string, int) error { return nil }
-func (h *house) TeamChanges(context.Context, string) (<-chan struct{}, error) {
+func (h *house) TeamRemind(ctx context.Context, token string, _ int) error {
+	_, err := h.TeamPage(ctx, token)
+	return err
+}
+func (h *house) TeamChanges(ctx context.Context, token string) (<-chan struct{}, error) {
+	if _, err := h.TeamPage(ctx, token); err != nil {
+		return nil, err
+	}
 	return h.changes, nil
 }
 func (h *house) Me(_ context.Context, device string) (MePage, error) {
@@ -331,10 +340,15 @@ func (h *house) EnrolCode(_ context.Context, n string) (string, time.Time, error
 	}
 	return "code1", time.Date(2026, 11, 28, 7, 0, 0, 0, time.UTC), nil
 }
-func (h *house) Message(context.Context, HookRequest) ([]byte, error) {
-	return []byte("<Response/>"), h.hookErr
+func (h *house) Message(ctx context.Context, r HookRequest) ([]byte, error) {
+	return []byte("<Response/>"), h.Status(ctx, r)
 }
-func (h *house) Status(context.Context, HookRequest) error { return h.hookErr }
+func (h *house) Status(_ context.Context, r HookRequest) error {
+	if r.Signature == "" {
+		return ErrSignature
+	}
+	return h.hookErr
+}
 func (h *house) Prepare(ctx context.Context, p Principal, d Draft, key string) (announcement.ID, error) {
 	s, _, err := h.Announce(ctx, p, d, key)
 	return s.ID, err
@@ -375,7 +389,9 @@ func (h *house) AllClear(_ context.Context, _ Principal, _ announcement.ID, keep
 	}
 	return nil
 }
-func (h *house) TeamUndo(context.Context, string, int) error { return nil }
+func (h *house) TeamUndo(ctx context.Context, token string, n int) error {
+	return h.TeamRemind(ctx, token, n)
+}
 func (h *house) Inbox(context.Context) []Text {
 	return []Text{{ID: "t1", At: noon, From: "+628111", Body: "tolong, terjebak di lift", Help: true}, {ID: "t2", At: noon, From: "+628112", Names: []Name{{Name: "Siti"}}, Body: "halo"}}
 }
@@ -407,13 +423,16 @@ func (h *house) Principal(ctx context.Context, actor announcement.Actor) (Princi
 func (h *house) Authenticate(_ context.Context, bearer string) (Principal, error) {
 	switch bearer {
 	case "s":
-		return Principal{Actor: "token:s", Name: "s", Role: Sender}, nil
+		return Principal{Actor: "token:s", Name: "s", Grant: As(Sender)}, nil
 	case "v":
-		return Principal{Actor: "token:v", Name: "v", Role: Viewer}, nil
+		return Principal{Actor: "token:v", Name: "v", Grant: As(Viewer)}, nil
 	case "p":
-		return Principal{Actor: "token:p", Name: "p", Role: Provisioner}, nil
+		return Principal{Actor: "token:p", Name: "p", Grant: As(Provisioner)}, nil
 	case "a":
 		return rina, nil
+	}
+	if g := As(Role(bearer)); g.Enters() || g.Has(Provisioner) { // somebody of one role alone
+		return Principal{Actor: announcement.Actor("token:" + bearer), Name: bearer, Grant: g}, nil
 	}
 	return Principal{}, ErrForbidden
 }
@@ -431,22 +450,29 @@ func newServer(t testing.TB, h *house) http.Handler {
 	return newServerOf(t, h)
 }
 
-// newServerOf is newServer for a house that differs in what it does.
-func newServerOf(t testing.TB, h interface {
+// anyHouse is the house, or one that differs in what it does.
+type anyHouse interface {
 	Desk
 	Phone
 	People
 	Hooks
 	Access
 	Health
-}) http.Handler {
+}
+
+func newServerOf(t testing.TB, h anyHouse) http.Handler {
+	t.Helper()
+	return serverOf(t, h).Handler()
+}
+
+func serverOf(t testing.TB, h anyHouse) *Server {
 	t.Helper()
 	s, err := New(Options{Desk: h, Phone: h, People: h, Hooks: h, Access: h, Health: h, PublicURL: "http://siaga.example", Org: "PT SinarAbc",
 		Secret: []byte(strings.Repeat("k", 32)), Now: func() time.Time { return noon.Add(2 * time.Minute) }})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s.Handler()
+	return s
 }
 
 // call sends one request; header holds pairs.

@@ -259,6 +259,11 @@ func (c *company) Me(ctx context.Context, device string) (MePage, error) {
 	return c.me, nil
 }
 
+func (c *company) Connected(ctx context.Context, device string) error {
+	_, err := c.Me(ctx, device)
+	return err
+}
+
 func (c *company) List(context.Context) ([]Summary, error) {
 	return append(append([]Summary{}, c.open...), c.closed...), c.deskErr
 }

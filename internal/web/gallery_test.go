@@ -170,7 +170,7 @@ var exhibits = []exhibit{
 	}},
 	{name: "me-calm", path: "/me", set: func(_ testing.TB, c *company) { c.me.Open = nil }},
 	{name: "me-no-number", path: "/me", set: func(_ testing.TB, c *company) { c.me.Open, c.me.SMS, c.me.Devices = nil, false, 0 }},
-	{name: "me-unknown-phone", path: "/me", set: func(_ testing.TB, c *company) { c.unknown = true }, want: http.StatusNotFound},
+	{name: "me-unknown-phone", path: "/me", set: func(_ testing.TB, c *company) { c.unknown = true }, want: http.StatusUnauthorized},
 
 	{name: "home", path: "/"},
 	{name: "home-drill", path: "/", set: alert("fire", announcement.Drill)},
@@ -337,6 +337,8 @@ var exhibits = []exhibit{
 	{name: "act-clear-again", path: "/alerts/a1/clear", set: func(_ testing.TB, c *company) { c.end(announcement.AsAllClear) }},
 	{name: "act-correct-again", path: "/alerts/a1/correct", set: func(_ testing.TB, c *company) { c.end(announcement.AsAllClear) }},
 
+	{name: "trouble-role", path: "/new", as: "v", set: shut, want: http.StatusForbidden},
+	{name: "trouble-role-operator", path: "/people", as: "operator", set: shut, want: http.StatusForbidden},
 	{name: "trouble-not-found", path: "/nowhere", want: http.StatusNotFound},
 	{name: "trouble-not-now", path: "/alerts/a1", set: func(_ testing.TB, c *company) { c.deskErr = ErrNotYet }, want: http.StatusServiceUnavailable},
 	{name: "trouble-internal", path: "/alerts/a1", set: func(_ testing.TB, c *company) { c.deskErr = fs.ErrClosed }, want: http.StatusInternalServerError},

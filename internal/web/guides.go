@@ -6,10 +6,10 @@ import (
 
 // The guides are read before there is an emergency and during one, with or
 // without a signal, connected or not.
-func (s *Server) routeGuides(mux *http.ServeMux) {
-	mux.HandleFunc("GET /guides", s.guides)
-	mux.HandleFunc("GET /guides/{key}", s.guide)
-	mux.HandleFunc("GET /offline", s.offline)
+func (s *Server) routeGuides() {
+	s.on("GET /guides", toAnybody, s.guides)
+	s.on("GET /guides/{key}", toAnybody, s.guide)
+	s.on("GET /offline", toAnybody, s.offline)
 }
 
 type guideView struct {

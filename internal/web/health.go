@@ -5,15 +5,15 @@ import (
 	"net/http"
 )
 
-func (s *Server) routeHealth(mux *http.ServeMux) {
-	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
+func (s *Server) routeHealth() {
+	s.on("GET /livez", toAnybody, func(w http.ResponseWriter, _ *http.Request) {
 		if !s.Health.Live() {
 			http.Error(w, "not alive", http.StatusServiceUnavailable)
 			return
 		}
 		_, _ = w.Write([]byte("ok\n"))
 	})
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+	s.on("GET /readyz", toAnybody, func(w http.ResponseWriter, r *http.Request) {
 		answer := struct {
 			Ready  bool    `json:"ready"`
 			Checks []Check `json:"checks"`
@@ -28,6 +28,6 @@ func (s *Server) routeHealth(mux *http.ServeMux) {
 		_ = json.NewEncoder(w).Encode(answer)
 	})
 	if s.Metrics != nil {
-		mux.Handle("GET /metrics", s.Metrics)
+		s.on("GET /metrics", toAnybody, s.Metrics.ServeHTTP)
 	}
 }

@@ -132,8 +132,8 @@ func TestInvitationThatIsOverSaysWhoHelps(t *testing.T) {
 func TestPhoneThatIsNotConnectedIsShownTheOtherWay(t *testing.T) {
 	t.Parallel()
 	w := call(t, newServerOf(t, newHouse()), "GET", "/me?lang=en", "")
-	if w.Code != 404 || !strings.Contains(w.Body.String(), `href="/j"`) {
-		t.Errorf("got %d %s, want 404 and a way on", w.Code, w.Body)
+	if w.Code != 401 || !strings.Contains(w.Body.String(), `href="/j"`) {
+		t.Errorf("got %d %s, want 401 and a way on", w.Code, w.Body)
 	}
 	if w := call(t, newServerOf(t, newHouse()), "GET", "/r/nosuchtoken?lang=en", ""); strings.Contains(w.Body.String(), `href="/j"`) {
 		t.Errorf("got %s, want nothing of connecting where a link is not known", w.Body)

@@ -6,14 +6,14 @@ import (
 	"net/http"
 )
 
-func (s *Server) routeHooks(mux *http.ServeMux) {
+func (s *Server) routeHooks() {
 	// Without this the catch-all page would answer, and nobody would see that a
 	// webhook was set up with the wrong method.
-	mux.HandleFunc("/hooks/twilio/{what}", func(w http.ResponseWriter, _ *http.Request) {
+	s.on("/hooks/twilio/{what}", byNetwork, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Allow", http.MethodPost)
 		http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
 	})
-	mux.HandleFunc("POST /hooks/twilio/message", func(w http.ResponseWriter, r *http.Request) {
+	s.on("POST /hooks/twilio/message", byNetwork, func(w http.ResponseWriter, r *http.Request) {
 		req, ok := readHook(w, r)
 		if !ok {
 			return
@@ -26,7 +26,7 @@ func (s *Server) routeHooks(mux *http.ServeMux) {
 		w.Header().Set("Content-Type", "text/xml; charset=utf-8")
 		_, _ = w.Write(twiml)
 	})
-	mux.HandleFunc("POST /hooks/twilio/status", func(w http.ResponseWriter, r *http.Request) {
+	s.on("POST /hooks/twilio/status", byNetwork, func(w http.ResponseWriter, r *http.Request) {
 		req, ok := readHook(w, r)
 		if !ok {
 			return

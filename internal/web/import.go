@@ -14,19 +14,19 @@ import (
 	"kentongan/internal/announcement"
 )
 
-func (s *Server) routeImport(mux *http.ServeMux) {
-	mux.HandleFunc("GET /people/import", s.signedIn(s.uploadPage))
-	mux.HandleFunc("POST /people/import", s.signedIn(s.upload))
-	mux.HandleFunc("GET /people/import/{id}/columns", s.signedIn(s.columnsPage))
-	mux.HandleFunc("POST /people/import/{id}/columns", s.signedIn(s.match))
-	mux.HandleFunc("GET /people/import/{id}/check", s.signedIn(s.checkPage))
-	mux.HandleFunc("GET /people/import/{id}/faults.csv", s.signedIn(s.faultsFile))
-	mux.HandleFunc("GET /people/import/{id}/review", s.signedIn(s.reviewPage))
-	mux.HandleFunc("POST /people/import/{id}/review", s.signedIn(s.applyImport))
-	mux.HandleFunc("GET /people/import/{id}/going", s.signedIn(s.importGoing))
-	mux.HandleFunc("GET /people/imports/{done}", s.signedIn(s.importedPage))
-	mux.HandleFunc("POST /people/imports/{done}/undo", s.signedIn(s.undoImport))
-	mux.HandleFunc("GET /people/example.csv", s.signedIn(s.exampleFile))
+func (s *Server) routeImport() {
+	s.on("GET /people/import", to(Keep), s.uploadPage)
+	s.on("POST /people/import", to(Keep), s.upload)
+	s.on("GET /people/import/{id}/columns", to(Keep), s.columnsPage)
+	s.on("POST /people/import/{id}/columns", to(Keep), s.match)
+	s.on("GET /people/import/{id}/check", to(Keep), s.checkPage)
+	s.on("GET /people/import/{id}/faults.csv", to(Keep), s.faultsFile)
+	s.on("GET /people/import/{id}/review", to(Keep), s.reviewPage)
+	s.on("POST /people/import/{id}/review", to(Keep), s.applyImport)
+	s.on("GET /people/import/{id}/going", to(Keep), s.importGoing)
+	s.on("GET /people/imports/{done}", to(Keep), s.importedPage)
+	s.on("POST /people/imports/{done}/undo", to(Keep), s.undoImport)
+	s.on("GET /people/example.csv", to(Keep), s.exampleFile)
 }
 
 // importView is one of the steps of an import.

@@ -8,11 +8,11 @@ import (
 	"kentongan/internal/announcement"
 )
 
-func (s *Server) routeInbox(mux *http.ServeMux) {
-	mux.HandleFunc("GET /inbox", s.signedIn(s.inboxPage))
-	mux.HandleFunc("GET /inbox/{id}", s.signedIn(s.textPage))
-	mux.HandleFunc("POST /inbox/{id}", s.signedIn(s.handleText))
-	mux.HandleFunc("POST /inbox/{id}/person", s.signedIn(s.assignText))
+func (s *Server) routeInbox() {
+	s.on("GET /inbox", to(Call), s.inboxPage)
+	s.on("GET /inbox/{id}", to(Call), s.textPage)
+	s.on("POST /inbox/{id}", to(Call), s.handleText)
+	s.on("POST /inbox/{id}/person", to(Call), s.assignText)
 }
 
 // waiting is the texts that wait for a person.

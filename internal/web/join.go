@@ -15,14 +15,14 @@ import (
 	"kentongan/internal/announcement"
 )
 
-func (s *Server) routeJoin(mux *http.ServeMux) {
-	mux.HandleFunc("GET /e/{code}", s.enrolPage) // a preview may fetch it: changes nothing
-	mux.HandleFunc("POST /e/{code}", s.enrol)
-	mux.HandleFunc("GET /j", s.joinPage)
-	mux.HandleFunc("POST /j", s.askCode)
-	mux.HandleFunc("GET /j/code", s.codePage)
-	mux.HandleFunc("POST /j/code", s.enterCode)
-	mux.HandleFunc("GET /people/posters", s.signedIn(s.posters))
+func (s *Server) routeJoin() {
+	s.on("GET /e/{code}", byLink, s.enrolPage) // a preview may fetch it: changes nothing
+	s.on("POST /e/{code}", byLink, s.enrol)
+	s.on("GET /j", toAnybody, s.joinPage)
+	s.on("POST /j", toAnybody, s.askCode)
+	s.on("GET /j/code", toAnybody, s.codePage)
+	s.on("POST /j/code", toAnybody, s.enterCode)
+	s.on("GET /people/posters", to(Keep), s.posters)
 }
 
 type enrolView struct {

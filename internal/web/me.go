@@ -16,25 +16,25 @@ import (
 
 const deviceLife = 365 * 24 * time.Hour
 
-func (s *Server) routeMe(mux *http.ServeMux) {
-	mux.HandleFunc("GET /me", s.me)
-	mux.HandleFunc("GET /me/events", s.meEvents)
-	mux.HandleFunc("POST /me/subscribe", s.subscribe)
-	mux.HandleFunc("POST /me/unsubscribe", s.unsubscribe)
-	mux.HandleFunc("GET /me/allow", s.allow)
-	mux.HandleFunc("GET /me/install", s.install)
-	mux.HandleFunc("POST /me/test", s.test)
-	mux.HandleFunc("GET /me/test", s.testPage)
-	mux.HandleFunc("GET /me/test/state", s.testState)
-	mux.HandleFunc("POST /me/test/came", s.testCame)
-	mux.HandleFunc("GET /me/settings", s.settings)
-	mux.HandleFunc("POST /me/language", s.setLanguage)
-	mux.HandleFunc("POST /me/number", s.askNumber)
-	mux.HandleFunc("POST /me/number/code", s.enterNumber)
-	mux.HandleFunc("POST /me/devices", s.removeDevice)
-	mux.HandleFunc("POST /me/signout", s.disconnect)
-	mux.HandleFunc("GET /sw.js", s.rooted("sw.js"))
-	mux.HandleFunc("GET /app.webmanifest", s.manifest)
+func (s *Server) routeMe() {
+	s.on("GET /me", byDevice, s.me)
+	s.on("GET /me/events", byDevice, s.meEvents)
+	s.on("POST /me/subscribe", byDevice, s.subscribe)
+	s.on("POST /me/unsubscribe", byDevice, s.unsubscribe)
+	s.on("GET /me/allow", byDevice, s.allow)
+	s.on("GET /me/install", byDevice, s.install)
+	s.on("POST /me/test", byDevice, s.test)
+	s.on("GET /me/test", byDevice, s.testPage)
+	s.on("GET /me/test/state", byDevice, s.testState)
+	s.on("POST /me/test/came", byDevice, s.testCame)
+	s.on("GET /me/settings", byDevice, s.settings)
+	s.on("POST /me/language", byDevice, s.setLanguage)
+	s.on("POST /me/number", byDevice, s.askNumber)
+	s.on("POST /me/number/code", byDevice, s.enterNumber)
+	s.on("POST /me/devices", byDevice, s.removeDevice)
+	s.on("POST /me/signout", byDevice, s.disconnect)
+	s.on("GET /sw.js", toAnybody, s.rooted("sw.js"))
+	s.on("GET /app.webmanifest", toAnybody, s.manifest)
 }
 
 func device(r *http.Request) string {

@@ -11,15 +11,15 @@ import (
 	"kentongan/internal/announcement"
 )
 
-func (s *Server) routePeople(mux *http.ServeMux) {
-	mux.HandleFunc("GET /people", s.signedIn(s.peoplePage))
-	mux.HandleFunc("POST /people/leave", s.signedIn(s.letLeave))
-	mux.HandleFunc("GET /people/new", s.signedIn(s.newPersonPage))
-	mux.HandleFunc("POST /people/new", s.signedIn(s.savePerson))
-	mux.HandleFunc("GET /person/{number}", s.signedIn(s.personPage))
-	mux.HandleFunc("POST /person/{number}", s.signedIn(s.savePerson))
-	mux.HandleFunc("POST /person/{number}/invite", s.signedIn(s.invite))
-	mux.HandleFunc("POST /person/{number}/number", s.signedIn(s.clearNumber))
+func (s *Server) routePeople() {
+	s.on("GET /people", to(See), s.peoplePage)
+	s.on("POST /people/leave", to(Keep), s.letLeave)
+	s.on("GET /people/new", to(Keep), s.newPersonPage)
+	s.on("POST /people/new", to(Keep), s.savePerson)
+	s.on("GET /person/{number}", to(See), s.personPage)
+	s.on("POST /person/{number}", to(Keep), s.savePerson)
+	s.on("POST /person/{number}/invite", to(Keep), s.invite)
+	s.on("POST /person/{number}/number", to(Keep), s.clearNumber)
 }
 
 // peopleShown is how many people a page lists.

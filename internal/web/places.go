@@ -9,15 +9,15 @@ import (
 	"kentongan/internal/announcement"
 )
 
-func (s *Server) routePlaces(mux *http.ServeMux) {
-	mux.HandleFunc("GET /sites", s.signedIn(s.sitesPage))
-	mux.HandleFunc("GET /sites/edit", s.signedIn(s.sitePage))
-	mux.HandleFunc("POST /sites/edit", s.signedIn(s.saveSite))
-	mux.HandleFunc("POST /sites/delete", s.signedIn(s.deleteSite))
-	mux.HandleFunc("GET /groups", s.signedIn(s.groupsPage))
-	mux.HandleFunc("GET /groups/edit", s.signedIn(s.groupPage))
-	mux.HandleFunc("POST /groups/edit", s.signedIn(s.saveGroup))
-	mux.HandleFunc("POST /groups/delete", s.signedIn(s.deleteGroup))
+func (s *Server) routePlaces() {
+	s.on("GET /sites", to(See), s.sitesPage)
+	s.on("GET /sites/edit", to(Keep), s.sitePage)
+	s.on("POST /sites/edit", to(Keep), s.saveSite)
+	s.on("POST /sites/delete", to(Keep), s.deleteSite)
+	s.on("GET /groups", to(See), s.groupsPage)
+	s.on("GET /groups/edit", to(See), s.groupPage)
+	s.on("POST /groups/edit", to(Keep), s.saveGroup)
+	s.on("POST /groups/delete", to(Keep), s.deleteGroup)
 }
 
 type placesView struct {

@@ -7,14 +7,14 @@ import (
 	"kentongan/internal/announcement"
 )
 
-func (s *Server) routePrepare(mux *http.ServeMux) {
-	mux.HandleFunc("GET /readiness", s.signedIn(s.readinessPage))
-	mux.HandleFunc("GET /setup", s.signedIn(s.tasksPage))
-	mux.HandleFunc("POST /setup/live", s.signedIn(s.goLive))
-	mux.HandleFunc("GET /setup/channels", s.signedIn(s.channelsPage))
-	mux.HandleFunc("POST /setup/channels", s.signedIn(s.tryChannel))
-	mux.HandleFunc("GET /setup/duty", s.signedIn(s.dutyPage))
-	mux.HandleFunc("POST /setup/duty", s.signedIn(s.setDuty))
+func (s *Server) routePrepare() {
+	s.on("GET /readiness", to(See, Operate), s.readinessPage)
+	s.on("GET /setup", to(See, Operate), s.tasksPage)
+	s.on("POST /setup/live", to(Announce), s.goLive)
+	s.on("GET /setup/channels", to(See, Operate), s.channelsPage)
+	s.on("POST /setup/channels", to(Keep, Operate), s.tryChannel)
+	s.on("GET /setup/duty", to(See, Operate), s.dutyPage)
+	s.on("POST /setup/duty", to(Keep), s.setDuty)
 }
 
 type prepareView struct {

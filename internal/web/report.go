@@ -15,13 +15,13 @@ import (
 	paper "kentongan/internal/report"
 )
 
-func (s *Server) routeReport(mux *http.ServeMux) {
-	mux.HandleFunc("GET /alerts/{id}/report", s.signedIn(s.reportPage))
-	mux.HandleFunc("GET /alerts/{id}/report/{file}", s.signedIn(s.reportFile))
-	mux.HandleFunc("POST /alerts/{id}/report/{file}", s.entered(s.orderReport))
-	mux.HandleFunc("GET /alerts/{id}/report/made/{made}", s.signedIn(s.madePage))
-	mux.HandleFunc("GET /alerts/{id}/report/made/{made}/{name}", s.signedIn(s.madeFile))
-	mux.HandleFunc("GET /history", s.signedIn(s.history))
+func (s *Server) routeReport() {
+	s.on("GET /alerts/{id}/report", to(See), s.reportPage)
+	s.on("GET /alerts/{id}/report/{file}", to(See), s.reportFile)
+	s.on("POST /alerts/{id}/report/{file}", to(See), s.orderReport)
+	s.on("GET /alerts/{id}/report/made/{made}", to(See), s.madePage)
+	s.on("GET /alerts/{id}/report/made/{made}/{name}", to(See), s.madeFile)
+	s.on("GET /history", to(See), s.history)
 }
 
 // reportView is how an alert went, or goes so far.

@@ -41,40 +41,41 @@ type HeldBack struct {
 // scimPath is where identity providers call.
 const scimPath = "/scim/v2/"
 
-func (s *Server) routeSCIM(mux *http.ServeMux) {
+func (s *Server) routeSCIM() {
+	provisions := byToken(Provision)
 	for _, kind := range []scim.Kind{scim.User, scim.Group} {
 		all := scimPath + string(kind) + "s"
-		mux.HandleFunc("GET "+all, s.provisioner(s.scimList(kind)))
-		mux.HandleFunc("POST "+all, s.provisioner(s.scimAdd(kind)))
-		mux.HandleFunc("POST "+all+"/.search", s.provisioner(s.scimSearch(kind)))
-		mux.HandleFunc("GET "+all+"/{id}", s.provisioner(s.scimGet(kind)))
-		mux.HandleFunc("PUT "+all+"/{id}", s.provisioner(s.scimChange(kind, replacing)))
-		mux.HandleFunc("PATCH "+all+"/{id}", s.provisioner(s.scimChange(kind, patching)))
-		mux.HandleFunc("DELETE "+all+"/{id}", s.provisioner(s.scimRemove(kind)))
+		s.on("GET "+all, provisions, s.scimList(kind))
+		s.on("POST "+all, provisions, s.scimAdd(kind))
+		s.on("POST "+all+"/.search", provisions, s.scimSearch(kind))
+		s.on("GET "+all+"/{id}", provisions, s.scimGet(kind))
+		s.on("PUT "+all+"/{id}", provisions, s.scimChange(kind, replacing))
+		s.on("PATCH "+all+"/{id}", provisions, s.scimChange(kind, patching))
+		s.on("DELETE "+all+"/{id}", provisions, s.scimRemove(kind))
 	}
 	base := strings.TrimSuffix(s.PublicURL+scimPath, "/")
-	mux.HandleFunc("GET "+scimPath+"ServiceProviderConfig", s.provisioner(func(w http.ResponseWriter, _ *http.Request) { s.scimSay(w, http.StatusOK, scim.Config(base)) }))
+	s.on("GET "+scimPath+"ServiceProviderConfig", provisions, func(w http.ResponseWriter, _ *http.Request) { s.scimSay(w, http.StatusOK, scim.Config(base)) })
 	for path, about := range map[string][]scim.Document{"ResourceTypes": scim.Types(base), "Schemas": scim.Schemas(base)} {
-		mux.HandleFunc("GET "+scimPath+path, s.provisioner(s.scimAbout(about)))
-		mux.HandleFunc("GET "+scimPath+path+"/{id}", s.provisioner(s.scimAboutOne(about)))
+		s.on("GET "+scimPath+path, provisions, s.scimAbout(about))
+		s.on("GET "+scimPath+path+"/{id}", provisions, s.scimAboutOne(about))
 	}
 	for _, path := range []string{"Me", "Bulk"} { // RFC 7644 §3.7 and §3.11
-		mux.HandleFunc(scimPath+path, s.provisioner(func(w http.ResponseWriter, r *http.Request) {
+		s.on(scimPath+path, provisions, func(w http.ResponseWriter, r *http.Request) {
 			s.scimFail(w, r, &scim.Error{Status: http.StatusNotImplemented, Detail: "This server does not offer it. /ServiceProviderConfig says what it does."})
-		}))
+		})
 	}
-	mux.HandleFunc(scimPath, s.provisioner(func(w http.ResponseWriter, r *http.Request) {
-		if allowed := s.allowed(mux, r, scimPath); len(allowed) > 0 {
+	s.on(scimPath, provisions, func(w http.ResponseWriter, r *http.Request) {
+		if allowed := s.allowed(r, scimPath); len(allowed) > 0 {
 			w.Header().Set("Allow", strings.Join(allowed, ", "))
 			s.scimFail(w, r, &scim.Error{Status: http.StatusMethodNotAllowed, Detail: "This address does not take the method."})
 			return
 		}
 		s.scimFail(w, r, &scim.Error{Status: http.StatusNotFound, Detail: "There is no such address."})
-	}))
+	})
 }
 
-// provisioner lets an identity provider in, and whoever may import people.
-func (s *Server) provisioner(next http.HandlerFunc) http.HandlerFunc {
+// holding lets in the holder of a bearer token who may do what the rule asks for.
+func (s *Server) holding(rl rule, next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		p, refusal := s.bearer(r.Context(), r.Header.Get("Authorization"))
 		if refusal != nil {
@@ -84,7 +85,7 @@ func (s *Server) provisioner(next http.HandlerFunc) http.HandlerFunc {
 			s.scimFail(w, r, &scim.Error{Status: refusal.status, Detail: refusal.detail})
 			return
 		}
-		if !p.Role.provisions() {
+		if !p.May(rl.rights...) {
 			s.scimFail(w, r, &scim.Error{Status: http.StatusForbidden, Detail: "This token may not provision people. Make one of the role provisioner."})
 			return
 		}

@@ -58,6 +58,9 @@ type Server struct {
 	asks    asks
 	views   *views
 	secure  bool
+	table   []route        // every route, and whom it is for
+	pages   *http.ServeMux // for browsers: what another site makes one send is refused
+	root    *http.ServeMux // for programs, and everything else
 	handler http.Handler
 }
 
@@ -93,39 +96,38 @@ func New(o Options) (*Server, error) {
 func (s *Server) Handler() http.Handler { return s.handler }
 
 func (s *Server) routes() http.Handler {
-	pages := http.NewServeMux()
-	s.routeAnswer(pages)
-	s.routeTeam(pages)
-	s.routeJoin(pages)
-	s.routeMe(pages)
-	s.routeEmergency(pages)
-	s.routeCrew(pages)
-	s.routeGuides(pages)
-	s.routeConsole(pages)
-	s.routeAccount(pages)
-	s.routeCompose(pages)
-	s.routeCountdown(pages)
-	s.routeActs(pages)
-	s.routeBoard(pages)
-	s.routeReport(pages)
-	s.routePeople(pages)
-	s.routeImport(pages)
-	s.routePlaces(pages)
-	s.routePrepare(pages)
-	s.routeEditor(pages)
-	s.routeInbox(pages)
-	pages.HandleFunc("GET /static/{name...}", s.static)
-	pages.HandleFunc("/", s.unknownPage)
+	s.pages, s.root = http.NewServeMux(), http.NewServeMux()
+	s.routeAnswer()
+	s.routeTeam()
+	s.routeJoin()
+	s.routeMe()
+	s.routeEmergency()
+	s.routeCrew()
+	s.routeGuides()
+	s.routeConsole()
+	s.routeAccount()
+	s.routeCompose()
+	s.routeCountdown()
+	s.routeActs()
+	s.routeBoard()
+	s.routeReport()
+	s.routePeople()
+	s.routeImport()
+	s.routePlaces()
+	s.routePrepare()
+	s.routeEditor()
+	s.routeInbox()
+	s.routeAPI()
+	s.routeSCIM()
+	s.routeHooks()
+	s.routeHealth()
+	s.on("GET /static/{name...}", toAnybody, s.static)
+	s.on("/", toAnybody, s.unknownPage)
 
-	root := http.NewServeMux()
-	s.routeAPI(root)
-	s.routeSCIM(root)
-	s.routeHooks(root)
-	s.routeHealth(root)
 	// A browser says where a form comes from; foreign forms are refused. The API
 	// needs a bearer token that no browser sends by itself.
-	root.Handle("/", http.NewCrossOriginProtection().Handler(pages))
-	return s.guard(root)
+	s.root.Handle("/", http.NewCrossOriginProtection().Handler(s.pages))
+	return s.guard(s.root)
 }
 
 // guard sets the headers every answer has, and bounds the body and what a

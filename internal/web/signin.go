@@ -18,14 +18,14 @@ const sessionLife = 12 * time.Hour
 // ceremonyLife is how long somebody may look for their passkey.
 const ceremonyLife = 5 * time.Minute
 
-func (s *Server) routeSignin(mux *http.ServeMux) {
-	mux.HandleFunc("GET /signin", s.signinPage)
-	mux.HandleFunc("POST /signin", s.signin)
-	mux.HandleFunc("POST /signin/passkey/ask", s.askForPasskey)
-	mux.HandleFunc("POST /signin/passkey", s.passkey)
-	mux.HandleFunc("GET /signin/sso", s.toSSO)
-	mux.HandleFunc("GET /signin/sso/back", s.fromSSO)
-	mux.HandleFunc("POST /signout", s.signout)
+func (s *Server) routeSignin() {
+	s.on("GET /signin", toAnybody, s.signinPage)
+	s.on("POST /signin", toAnybody, s.signin)
+	s.on("POST /signin/passkey/ask", toAnybody, s.askForPasskey)
+	s.on("POST /signin/passkey", toAnybody, s.passkey)
+	s.on("GET /signin/sso", toAnybody, s.toSSO)
+	s.on("GET /signin/sso/back", toAnybody, s.fromSSO)
+	s.on("POST /signout", toAnybody, s.signout)
 }
 
 // signinView asks who somebody is. Whoever was in the middle of something comes
@@ -118,7 +118,7 @@ func (s *Server) signin(w http.ResponseWriter, r *http.Request) {
 	var err error
 	if token := r.PostFormValue("token"); token != "" {
 		field, wrong = "token", "This token is not known."
-		if p, err = s.Access.Authenticate(r.Context(), token); err == nil && !p.Role.entersConsole() {
+		if p, err = s.Access.Authenticate(r.Context(), token); err == nil && !p.Enters() {
 			err = ErrForbidden
 		}
 	} else {

@@ -117,7 +117,7 @@ func (v boardView) Delivered() []delivery {
 		if len(d.Failures) == 0 {
 			add(d.Failed, "%s failed")
 		}
-		if c == announcement.SMS && v.Live && v.Sends && mends(d) {
+		if c == announcement.SMS && v.Live && v.Sends() && mends(d) {
 			said.Again = "/alerts/" + string(v.ID) + "/resend"
 		}
 		if len(said.Said) == 0 {

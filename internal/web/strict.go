@@ -81,29 +81,27 @@ func checkJSON(data []byte) error {
 
 // unknownCall answers under /api/ what no call is made for, as a problem and not
 // as a page: its readers are programs.
-func (s *Server) unknownCall(mux *http.ServeMux) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		p := &huma.ErrorModel{Status: http.StatusNotFound, Title: http.StatusText(http.StatusNotFound), Detail: "There is no such call. All of them are in /api/openapi.json."}
-		if allowed := s.allowed(mux, r, "/api/"); len(allowed) > 0 {
-			w.Header().Set("Allow", strings.Join(allowed, ", "))
-			p.Status, p.Title, p.Detail = http.StatusMethodNotAllowed, http.StatusText(http.StatusMethodNotAllowed), "This call is made with "+strings.Join(allowed, " or ")+"."
-		}
-		w.Header().Set("Content-Type", "application/problem+json")
-		w.WriteHeader(p.Status)
-		if err := json.NewEncoder(w).Encode(p); err != nil && !errors.Is(err, r.Context().Err()) {
-			s.Log.Warn("problem not sent", "step", "api", "reason", err)
-		}
+func (s *Server) unknownCall(w http.ResponseWriter, r *http.Request) {
+	p := &huma.ErrorModel{Status: http.StatusNotFound, Title: http.StatusText(http.StatusNotFound), Detail: "There is no such call. All of them are in /api/openapi.json."}
+	if allowed := s.allowed(r, "/api/"); len(allowed) > 0 {
+		w.Header().Set("Allow", strings.Join(allowed, ", "))
+		p.Status, p.Title, p.Detail = http.StatusMethodNotAllowed, http.StatusText(http.StatusMethodNotAllowed), "This call is made with "+strings.Join(allowed, " or ")+"."
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(p.Status)
+	if err := json.NewEncoder(w).Encode(p); err != nil && !errors.Is(err, r.Context().Err()) {
+		s.Log.Warn("problem not sent", "step", "api", "reason", err)
 	}
 }
 
 // allowed lists the methods that an address takes, if it is known by another than
 // the one that was used. rest is the pattern of everything that is not known.
-func (s *Server) allowed(mux *http.ServeMux, r *http.Request, rest string) []string {
+func (s *Server) allowed(r *http.Request, rest string) []string {
 	var out []string
 	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
 		other := r.Clone(r.Context())
 		other.Method = method
-		if _, pattern := mux.Handler(other); method != r.Method && pattern != rest {
+		if _, pattern := s.root.Handler(other); method != r.Method && pattern != rest {
 			out = append(out, method)
 		}
 	}

@@ -9,20 +9,20 @@ import (
 	"kentongan/internal/announcement"
 )
 
-func (s *Server) routeTeam(mux *http.ServeMux) {
-	mux.HandleFunc("GET /t/{token}", s.teamPage)
-	mux.HandleFunc("GET /t/{token}/roll", s.rollCall)
-	mux.HandleFunc("GET /t/{token}/events", s.teamEvents)
-	mux.HandleFunc("POST /t/{token}/mark", s.teamMark)
-	mux.HandleFunc("POST /t/{token}/undo", s.teamAct(func(ctx context.Context, r *http.Request, n int) (string, error) {
+func (s *Server) routeTeam() {
+	s.on("GET /t/{token}", byLink, s.teamPage)
+	s.on("GET /t/{token}/roll", byLink, s.rollCall)
+	s.on("GET /t/{token}/events", byLink, s.teamEvents)
+	s.on("POST /t/{token}/mark", byLink, s.teamMark)
+	s.on("POST /t/{token}/undo", byLink, s.teamAct(func(ctx context.Context, r *http.Request, n int) (string, error) {
 		err := s.Phone.TeamUndo(ctx, r.PathValue("token"), n)
 		if errors.Is(err, ErrConflict) {
 			return "too-late", nil
 		}
 		return "undone", err
 	}))
-	mux.HandleFunc("POST /t/{token}/claim", s.teamClaim)
-	mux.HandleFunc("POST /t/{token}/remind", s.teamAct(func(ctx context.Context, r *http.Request, n int) (string, error) {
+	s.on("POST /t/{token}/claim", byLink, s.teamClaim)
+	s.on("POST /t/{token}/remind", byLink, s.teamAct(func(ctx context.Context, r *http.Request, n int) (string, error) {
 		err := s.Phone.TeamRemind(ctx, r.PathValue("token"), n)
 		if errors.Is(err, ErrConflict) {
 			return "too-soon", nil

@@ -134,11 +134,10 @@ type page struct {
 	Notice  string // what has just been done
 	Sandbox string
 	Who     string // who has signed in to the console; empty on all other pages
-	Sends   bool   // they may send and change, not only look
-	Runs    bool   // they may let others in
 	Leaves  bool   // they signed in, so they can sign out
-	Keys    bool   // passkeys work here
-	SSO     bool   // the company has a sign-in of its own
+	grant   Grant
+	Keys    bool // passkeys work here
+	SSO     bool // the company has a sign-in of its own
 	query   url.Values
 	words   *vocabulary
 	icons   map[string]template.HTML
@@ -152,12 +151,20 @@ func (s *Server) page(r *http.Request, title string) page {
 		Sandbox: s.SandboxURL, query: r.URL.Query(), words: s.views.words, icons: s.views.icons, assets: s.views.assets,
 	}
 	who := principalOf(r.Context())
-	p.Who, p.Sends, p.Runs, p.Leaves = who.Name, who.Role == Sender, who.Administers, !s.Access.OpenConsole()
+	p.Who, p.grant, p.Leaves = who.Name, who.Grant, !s.Access.OpenConsole()
 	p.Keys, p.SSO = s.Access.Passkeys(), s.Access.SSO()
 	p.Title = p.T(title)
 	p.Notice = p.T(notices[p.query.Get("done")])
 	return p
 }
+
+// What the reader may do, for the templates.
+func (p page) Sends() bool    { return p.grant.May(Announce) }
+func (p page) Calls() bool    { return p.grant.May(Call) }
+func (p page) Keeps() bool    { return p.grant.May(Keep) }
+func (p page) Sees() bool     { return p.grant.May(See) }
+func (p page) Operates() bool { return p.grant.May(Operate) }
+func (p page) Runs() bool     { return p.grant.May(Administer) }
 
 // Within says which page of the bar is the present one: "page" itself, or "true"
 // for a page below it.
@@ -196,7 +203,7 @@ func (p page) Company() []corner {
 		{Path: "/people", Label: "People", Icon: "users"}, {Path: "/sites", Label: "Sites", Icon: "building-2"}, {Path: "/groups", Label: "Groups", Icon: "user-check"},
 		{Path: "/templates", Label: "Templates", Icon: "layout-template"}, {Path: "/readiness", Label: "Readiness", Icon: "gauge"}, {Path: "/setup", Label: "Setup", Icon: "list-checks"},
 	}
-	if p.Runs {
+	if p.Runs() {
 		all = append(all, corner{Path: "/accounts", Label: "Access", Icon: "lock"})
 	}
 	for i, c := range all {

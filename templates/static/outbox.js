@@ -20,7 +20,7 @@
     fetch("/me/emergency", {method: "POST", credentials: "same-origin", body: store.getItem(key) + "&sent=" + Date.now(),
       headers: {"Content-Type": "application/x-www-form-urlencoded"}
     }).then(function (r) {
-      var refused = r.status === 422 || r.status === 404 || r.status === 403;
+      var refused = r.status === 422 || r.status === 401 || r.status === 404 || r.status === 403;
       if (!r.ok && !refused) throw r.status;
       busy = false;
       store.removeItem(key);

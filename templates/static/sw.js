@@ -60,7 +60,7 @@ function send(p, first) {
   const body = new URLSearchParams({a: p.a, k: p.k, said: p.said, sent: Date.now(), via: "push"});
   return fetch("/r/" + p.token, {method: "POST", headers: {"X-Fragment": "1"}, body: body}).then(function (r) {
     if (r.ok) return forget(p).then(function () { return tell(p, say(p.lang).recorded + ": " + answerWord(p)); });
-    if ([403, 404, 422].indexOf(r.status) >= 0) return forget(p).then(function () { return tell(p, say(p.lang).refused); });
+    if ([401, 403, 404, 422].indexOf(r.status) >= 0) return forget(p).then(function () { return tell(p, say(p.lang).refused); });
     throw new Error("not recorded");
   }).catch(function () {
     const later = self.registration.sync ? self.registration.sync.register("answers").catch(function () {}) : Promise.resolve();
@@ -184,7 +184,7 @@ function note(name, path, copy, status) {
       if (name === "answers") return trim(c);
       if (path === "/guides" || path === "/me") return refresh();
     });
-    if (status === 404) return c.delete(path);
+    if (status === 401 || status === 404) return c.delete(path);
   }).catch(function () {});
 }
 
