@@ -142,6 +142,8 @@ type Announcement struct {
 	ID       ID                `json:"id"`
 	Mode     Mode              `json:"mode"`
 	Severity Severity          `json:"severity"`
+	Class    Class             `json:"class,omitempty"` // whether it may wake people; empty, before there were classes, is an emergency
+	Quiet    QuietHours        `json:"quiet,omitzero"`  // of a notice, as they were when it was sent
 	Answers  Answers           `json:"answers"`
 	Template string            `json:"template,omitempty"`
 	Fields   map[string]string `json:"fields,omitempty"`
@@ -161,6 +163,9 @@ func (a *Announcement) Lane() Lane {
 	}
 	return Routine
 }
+
+// Waits reports whether nobody is called in their quiet hours.
+func (a *Announcement) Waits() bool { return a.Class == ClassNotice && !a.Quiet.IsZero() }
 
 // In returns the text for a reader of lang: that language, else English for a
 // reader who is not Indonesian, else Indonesian, else whichever there is. ok
@@ -290,6 +295,9 @@ func (a *Announcement) Validate() error {
 	if !slices.Contains([]Severity{Extreme, Severe, Moderate, Info}, a.Severity) {
 		add("severity", string(a.Severity), "must be extreme, severe, moderate or info")
 	}
+	if a.Class != ClassEmergency && a.Class != ClassNotice {
+		add("class", string(a.Class), "must be emergency or notice")
+	}
 	if a.Answers != Safety && a.Answers != Read {
 		add("answers", string(a.Answers), "must be safety or read")
 	}
@@ -376,6 +384,9 @@ func checkChannels(add func(field, value, why string), field string, cs []Channe
 func (a *Announcement) Complete() {
 	if a.Answers == "" {
 		a.Answers = Safety
+	}
+	if a.Class == "" {
+		a.Class = ClassOf(a.Severity)
 	}
 	channels, policy := Defaults(a.Severity)
 	if a.Channels == nil {

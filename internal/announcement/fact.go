@@ -81,6 +81,7 @@ type Recipient struct {
 	Language    Language  `json:"g,omitempty"` // of the person, not of the text they get
 	Site        string    `json:"s,omitempty"`
 	Department  string    `json:"d,omitempty"`
+	Zone        string    `json:"z,omitempty"` // of a notice: their IANA time zone, where it is not the announcement's
 	Reach       []Channel `json:"c,omitempty"` // channels with a usable contact point when the audience was frozen
 	Unreachable string    `json:"u,omitempty"` // why nothing reaches them: no_contact_point, sms_stopped, wrong_number, …
 }
@@ -118,6 +119,7 @@ type Roster struct {
 type Committed struct {
 	Recipients int `json:"recipients"`
 	Chunks     int `json:"chunks"`
+	Woken      int `json:"woken,omitempty"` // recipients whose quiet hours an emergency broke
 }
 
 // Target says whom a call of a round was for: a recipient, or somebody on a
@@ -317,6 +319,7 @@ type Decided struct {
 	Message  MessageKind `json:"message"`
 	Channels []Channel   `json:"channels"`
 	Only     Only        `json:"only,omitempty"`
+	Zones    []string    `json:"zones,omitempty"` // only recipients who live by one of these time zones; empty: all
 	To       []Call      `json:"to,omitempty"`
 	About    int         `json:"about,omitempty"` // SayHelp: the number of the recipient who needs help
 

@@ -36,6 +36,11 @@ func FormatDay(t time.Time, lang Language, zone string) string {
 	return strconv.Itoa(t.Day()) + " " + monthNames[wordsIn(lang)][t.Month()-1]
 }
 
+// FormatMonth shows a month without its year.
+func FormatMonth(t time.Time, lang Language) string {
+	return monthNames[wordsIn(lang)][t.Month()-1]
+}
+
 var monthNames = map[Language][12]string{
 	English:    {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"},
 	Indonesian: {"Jan", "Feb", "Mar", "Apr", "Mei", "Jun", "Jul", "Agu", "Sep", "Okt", "Nov", "Des"},

@@ -62,9 +62,7 @@ func (d *desk) Preview(_ context.Context, draft web.Draft) (web.Preview, error) 
 	d.compare(&p, draft, resolved)
 	d.judgeProviders(&p, resolved)
 	d.reckonCost(&p, resolved)
-	if a.Severity == announcement.Moderate || a.Severity == announcement.Info {
-		p.Quiet = quietUntil(a.At, a.Zone)
-	}
+	p.Mornings = d.mornings(a, &resolved.Roster)
 	return p, nil
 }
 
@@ -156,7 +154,7 @@ func (d *desk) Pulse(ctx context.Context, id announcement.ID, after int, rows []
 func (d *desk) summary(ctx context.Context, v tracker.View, unreachable int) (web.Summary, error) {
 	a := v.Announcement
 	s := web.Summary{
-		ID: a.ID, Status: v.Status, ClosedAs: v.ClosedAs, Mode: a.Mode, Severity: a.Severity, Answers: a.Answers, Template: a.Template,
+		ID: a.ID, Status: v.Status, ClosedAs: v.ClosedAs, Mode: a.Mode, Severity: a.Severity, Class: cmp.Or(a.Class, announcement.ClassEmergency), Answers: a.Answers, Template: a.Template,
 		Text: a.Text, Channels: a.Channels, Zone: a.Zone, OpenedAt: v.OpenedAt, Reason: d.words(ctx, a.ID, v.Reason), By: d.senderName(v.By),
 		Deliveries: map[announcement.Channel]web.DeliveryCounts{}, Unreachable: []web.Name{},
 	}
@@ -168,6 +166,16 @@ func (d *desk) summary(ctx context.Context, v tracker.View, unreachable int) (we
 		return web.Summary{}, fmt.Errorf("read standing of %s: %w", a.ID, err)
 	}
 	s.Counts, s.AsOf, s.Rebuilding = standing.Counts(), standing.AsOf, standing.Rebuilding
+	mornings, err := d.tracker.Mornings(ctx, a.ID)
+	if err != nil {
+		return web.Summary{}, fmt.Errorf("read mornings of %s: %w", a.ID, err)
+	}
+	for _, m := range mornings {
+		s.Asleep += m.People
+		if s.Morning == nil {
+			s.Morning = &m.At
+		}
+	}
 	deliveries, err := d.tracker.Deliveries(ctx, a.ID)
 	if err != nil {
 		return web.Summary{}, fmt.Errorf("read deliveries of %s: %w", a.ID, err)

@@ -4,6 +4,7 @@
 package app
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -65,6 +66,8 @@ type Config struct {
 
 	Duty         string        `name:"duty" env:"KENTONGAN_DUTY" help:"Employee numbers of the duty list, comma separated. Empty: whoever has no manager."`
 	Zone         string        `name:"zone" env:"KENTONGAN_ZONE" default:"Asia/Jakarta" help:"Time zone in which times are shown."`
+	QuietHours   string        `name:"quiet-hours" env:"KENTONGAN_QUIET_HOURS" default:"21:00-06:00" help:"Hours in which a notice calls nobody, by the clock of each person; none: there are none."`
+	QuietBudget  int           `name:"quiet-budget" env:"KENTONGAN_QUIET_BUDGET" default:"3" help:"How many announcements a month may break quiet hours before the sender is told that it was often; nothing is ever blocked. 0: nobody is told."`
 	Countdown    time.Duration `name:"countdown" env:"KENTONGAN_COUNTDOWN" default:"10s" help:"How long a confirmed alert of the console can still be cancelled before it goes out: 0s to 30s. The API sends at once."`
 	SMSPrice     int           `name:"sms-price" env:"KENTONGAN_SMS_PRICE" default:"0" help:"Price of one SMS segment in whole units of the currency, for the cost shown before sending. 0: not shown."`
 	Currency     string        `name:"currency" env:"KENTONGAN_CURRENCY" default:"Rp" help:"Currency that stands before a price."`
@@ -74,6 +77,7 @@ type Config struct {
 	Sandbox       bool   `name:"sandbox" help:"Run with sample people, a stand-in for the SMS provider and the push services, and a page of phones."`
 	SandboxListen string `name:"sandbox-listen" env:"KENTONGAN_SANDBOX_LISTEN" default:"127.0.0.1:8081" help:"Address of the stand-ins and the page of phones."`
 
+	quiet             announcement.QuietHours               // QuietHours
 	vapidKey          string                                // public key for browsers
 	checkSubscription func(announcement.Subscription) error // what web push accepts; nil without it
 }
@@ -177,6 +181,10 @@ func (c *Config) Complete() error {
 	if _, err := time.LoadLocation(c.Zone); err != nil {
 		refuse("KENTONGAN_ZONE", "%q is not a time zone such as Asia/Jakarta", c.Zone)
 	}
+	var err error
+	if c.quiet, err = announcement.ParseQuietHours(cmp.Or(c.QuietHours, announcement.DefaultQuietHours.String())); err != nil {
+		refuse("KENTONGAN_QUIET_HOURS", "%w", err)
+	}
 	c.checkServers(refuse)
 	c.checkSMS(refuse)
 	c.checkPush(refuse)
@@ -186,6 +194,9 @@ func (c *Config) Complete() error {
 	}
 	if c.Countdown < 0 || c.Countdown > 30*time.Second {
 		refuse("KENTONGAN_COUNTDOWN", "must be 0s to 30s")
+	}
+	if c.QuietBudget < 0 {
+		refuse("KENTONGAN_QUIET_BUDGET", "must be 0 or more")
 	}
 	if c.SMSPrice < 0 {
 		refuse("KENTONGAN_SMS_PRICE", "must be 0 or more")

@@ -76,7 +76,7 @@ func (d *desk) record(ctx context.Context, facts ...announcement.Fact) (uint64, 
 func (d *desk) complete(draft web.Draft) (*announcement.Announcement, *directory.Resolution, error) {
 	var bad announcement.FieldErrors
 	a := &announcement.Announcement{
-		Mode: draft.Mode, Severity: draft.Severity, Answers: draft.Answers, Text: draft.Text,
+		Mode: draft.Mode, Severity: draft.Severity, Class: draft.Class, Answers: draft.Answers, Text: draft.Text,
 		Template: draft.Template, Fields: draft.Fields, Audience: draft.Audience, Channels: slices.Clone(draft.Channels),
 		Zone: d.config.Zone, At: d.now().UTC().Truncate(time.Millisecond),
 	}
@@ -105,6 +105,9 @@ func (d *desk) complete(draft web.Draft) (*announcement.Announcement, *directory
 		}
 	}
 	a.Complete()
+	if a.Class == announcement.ClassNotice {
+		a.Quiet = d.config.quiet
+	}
 	if err := a.Validate(); err != nil {
 		bad = append(bad, asFieldErrors(err, "announcement")...)
 	}
@@ -118,6 +121,7 @@ func (d *desk) complete(draft web.Draft) (*announcement.Announcement, *directory
 	if len(bad) > 0 {
 		return nil, nil, bad
 	}
+	d.freezeZones(a, &resolved.Roster)
 	return a, resolved, nil
 }
 
@@ -160,14 +164,14 @@ func (d *desk) Announce(ctx context.Context, p web.Principal, draft web.Draft, k
 	}
 	a.ID = id
 	a.Audience = resolved.Audience
-	if _, err := d.ledger.Accept(ctx, acceptance(a, &resolved.Roster, p.Actor, print)); err != nil {
+	if _, err := d.ledger.Accept(ctx, acceptance(a, &resolved.Roster, p.Actor, print, d.woken(a, &resolved.Roster))); err != nil {
 		d.log.Error("announcement not accepted", "announcement", id, "reason", err)
 		return web.Summary{}, false, fmt.Errorf("%w: %w", web.ErrNotYet, err)
 	}
 	if err := d.tracker.CatchUp(ctx); err != nil {
 		// It is accepted and durable; only the figures are missing.
 		d.log.Warn("announcement accepted, figures not there yet", "announcement", id, "reason", err)
-		return web.Summary{ID: id, Status: announcement.StatusOpen, Mode: a.Mode, Severity: a.Severity, Answers: a.Answers,
+		return web.Summary{ID: id, Status: announcement.StatusOpen, Mode: a.Mode, Severity: a.Severity, Class: a.Class, Answers: a.Answers,
 			Text: a.Text, Channels: a.Channels, Zone: a.Zone, OpenedAt: a.At, Rebuilding: true,
 			Counts: announcement.Counts{Recipients: len(resolved.Roster.Recipients), NoAnswer: len(resolved.Roster.Recipients)}}, false, nil
 	}
@@ -220,7 +224,8 @@ func idForKey(secret []byte, p web.Principal, key string) announcement.ID {
 const chunkSize = 1000
 
 // acceptance writes an announcement out as facts: announced, recipients, committed.
-func acceptance(a *announcement.Announcement, roster *announcement.Roster, by announcement.Actor, print string) []announcement.Fact {
+// woken is how many people's quiet hours it breaks.
+func acceptance(a *announcement.Announcement, roster *announcement.Roster, by announcement.Actor, print string, woken int) []announcement.Fact {
 	fact := func(k announcement.Kind) announcement.Fact {
 		return announcement.Fact{Announcement: a.ID, Kind: k, At: a.At, Actor: by}
 	}
@@ -245,7 +250,7 @@ func acceptance(a *announcement.Announcement, roster *announcement.Roster, by an
 		chunks++
 	}
 	committed := fact(announcement.KindCommitted)
-	committed.Committed = &announcement.Committed{Recipients: len(roster.Recipients), Chunks: chunks}
+	committed.Committed = &announcement.Committed{Recipients: len(roster.Recipients), Chunks: chunks, Woken: woken}
 	return append(facts, committed)
 }
 

@@ -12,15 +12,13 @@ import (
 )
 
 // What makes a person look twice before they send: an audience far larger than
-// usual, the same alert a moment ago, the middle of the night, a provider that
+// usual, the same alert a moment ago, the middle of somebody's night, a provider that
 // is down, and what it costs.
 
 const (
 	repeatWithin = 15 * time.Minute
 	repeatShare  = 80 // percent of the people
 	usualOf      = 5  // announcements
-
-	nightFrom, nightTo = 21, 6 // o'clock, at the place
 )
 
 // compare looks at the announcements before this one.
@@ -103,21 +101,4 @@ func money(currency string, amount int) string {
 	groups = append(groups, digits)
 	slices.Reverse(groups)
 	return currency + " " + strings.Join(groups, ".")
-}
-
-// quietUntil returns when the morning begins if it is night at the place.
-func quietUntil(at time.Time, zone string) *time.Time {
-	place, err := time.LoadLocation(zone)
-	if err != nil {
-		return nil
-	}
-	there := at.In(place)
-	if there.Hour() >= nightTo && there.Hour() < nightFrom {
-		return nil
-	}
-	morning := time.Date(there.Year(), there.Month(), there.Day(), nightTo, 0, 0, 0, place)
-	if there.Hour() >= nightFrom {
-		morning = morning.AddDate(0, 0, 1)
-	}
-	return &morning
 }

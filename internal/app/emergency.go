@@ -108,7 +108,7 @@ func (d *desk) callDuty(ctx context.Context, kind, from string, words map[announ
 	window := fmt.Sprint(now.Truncate(reportEvery).Unix())
 	a := &announcement.Announcement{
 		ID:   idForKey(d.links.key, web.Principal{Actor: announcement.ByNetwork}, "help-"+mac(d.links.key, 22, kind, from, window)),
-		Mode: announcement.Live, Severity: announcement.Extreme, Answers: announcement.Read, Text: words,
+		Mode: announcement.Live, Severity: announcement.Extreme, Class: announcement.ClassEmergency, Answers: announcement.Read, Text: words,
 		Channels: announcement.Channels, Zone: d.config.Zone, At: now,
 		Policy: announcement.Policy{Steps: repeatedCalls(), ExpireAfter: announcement.Duration(24 * time.Hour)},
 	}
@@ -126,7 +126,7 @@ func (d *desk) callDuty(ctx context.Context, kind, from string, words map[announ
 		return "", nil // it is in the inbox; trying again would not help
 	}
 	a.Audience = resolved.Audience
-	if _, err := d.ledger.Accept(ctx, acceptance(a, &resolved.Roster, announcement.ByNetwork, "help_report")); err != nil {
+	if _, err := d.ledger.Accept(ctx, acceptance(a, &resolved.Roster, announcement.ByNetwork, "help_report", 0)); err != nil {
 		return "", fmt.Errorf("%w: %w", web.ErrNotYet, err)
 	}
 	return a.ID, nil

@@ -129,6 +129,7 @@ func (h *House) furnish(ctx context.Context, secret *keys, store tracker.Store, 
 			to, _, ok := h.directory.ContactPoints(p)
 			return ok && (to.Mobile != "" || len(to.Subscriptions) > 0)
 		},
+		Zone: func(p announcement.PersonID) string { return cmp.Or(h.directory.Zone(p), h.config.Zone) },
 	})
 	h.links = newLinks(secret.Links, h.tracker)
 	box, err := openInbox(ctx, h.vault)

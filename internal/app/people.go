@@ -64,6 +64,9 @@ func (c composer) Compose(r announcement.Round, n int, lang announcement.Languag
 	a := r.Announcement
 	s := announcement.Saying{Round: r.Decided.Round, Kind: r.Decided.Message, Language: lang, Org: c.config.OrgName,
 		TwoWay: c.twoWay() && !r.Decided.Second, Now: c.now(), Expires: a.At.Add(orDefault(a))}
+	if a.Waits() { // somebody hears of it long after others
+		s.Expires = r.At.Add(orDefault(a))
+	}
 	s.Words = r.Decided.Say(lang)
 	person := r.Target(n)
 	number, asked := c.numberOf(r, n, person)

@@ -57,7 +57,7 @@ type rehearsal struct {
 // employee is somebody of a rehearsal.
 type employee struct {
 	name, mobile, manager string
-	language              string
+	language, zone        string
 	push                  bool
 }
 
@@ -191,6 +191,8 @@ func (h *rehearsal) employ(staff string) {
 				e.mobile = h.employee(value).mobile
 			case "lang":
 				e.language = value
+			case "zone":
+				e.zone = value
 			case "push":
 				e.push = true
 			default:
@@ -251,9 +253,9 @@ func (h *rehearsal) importStaff(stays func(employee) bool) {
 func (h *rehearsal) staffFile(stays func(employee) bool) *bytes.Buffer {
 	var file bytes.Buffer
 	w := csv.NewWriter(&file)
-	_ = w.Write([]string{"employee_id", "given_name", "display_name", "mobile_phone", "manager_id", "site", "locale", "active"})
+	_ = w.Write([]string{"employee_id", "given_name", "display_name", "mobile_phone", "manager_id", "site", "locale", "timezone", "active"})
 	for _, e := range h.staff {
-		_ = w.Write([]string{e.name, e.name, e.name, e.mobile, e.manager, "Harbour", e.language, fmt.Sprint(stays(e))})
+		_ = w.Write([]string{e.name, e.name, e.name, e.mobile, e.manager, "Harbour", e.language, e.zone, fmt.Sprint(stays(e))})
 	}
 	w.Flush()
 	return &file

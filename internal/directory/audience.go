@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 
@@ -39,7 +40,7 @@ func (d *Directory) Resolve(a announcement.Audience) (*Resolution, error) {
 func (d *Directory) resolver() *resolver {
 	active := d.active()
 	return &resolver{
-		d: d, active: active,
+		d: d, active: active, zones: map[string]string{},
 		sites:       newSpellings(active, func(p *Person) string { return p.Site }),
 		departments: newSpellings(active, func(p *Person) string { return p.Department }),
 	}
@@ -52,6 +53,7 @@ type resolver struct {
 	active      []record
 	sites       spellings
 	departments spellings
+	zones       map[string]string   // of sites, by their name
 	below       map[string][]record // reports by their manager's folded number, made when first needed
 	bad         announcement.FieldErrors
 }
@@ -170,9 +172,31 @@ func (r *resolver) describe(p record) announcement.Recipient {
 		Language:    p.Language,
 		Site:        site,
 		Department:  department,
+		Zone:        cmp.Or(p.Zone, r.zoneOf(p.Site)),
 		Reach:       channels,
 		Unreachable: why,
 	}
+}
+
+// zoneOf returns the time zone of a site, "" where none is set.
+func (r *resolver) zoneOf(site string) string {
+	zone, known := r.zones[site]
+	if !known {
+		place, _ := r.d.place(site)
+		zone = place.Zone
+		r.zones[site] = zone
+	}
+	return zone
+}
+
+// Zone returns the time zone by which somebody lives: their own, else that of their
+// site, else "".
+func (d *Directory) Zone(id announcement.PersonID) string {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	p := d.people[id]
+	place, _ := d.place(p.Site)
+	return cmp.Or(p.Zone, place.Zone)
 }
 
 func unknownNumber(field, number string) *announcement.FieldError {

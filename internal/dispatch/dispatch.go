@@ -82,6 +82,9 @@ type Tracker interface {
 	// OnlyOutstanding round is still outstanding, one of an OnlyCalled round was
 	// called. why names the reason when not.
 	MayCall(ctx context.Context, r announcement.Round, n int) (ok bool, why string, err error)
+	// Quiet returns for how long target n of the round must not be called because it
+	// is night where they are; 0: not at all.
+	Quiet(r announcement.Round, n int) time.Duration
 }
 
 // People looks up contact points right before a call.

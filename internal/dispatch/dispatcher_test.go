@@ -36,6 +36,7 @@ type world struct {
 	unknown  int           // how often Round does not know the round yet
 	lost     bool          // the ledger takes nothing
 	latency  time.Duration // of the provider
+	morning  time.Time     // of everybody
 	channel  announcement.Channel
 	pushes   int // that may be on their way apart from the rest
 	provider func(n, try int) (channel.Handed, error)
@@ -109,6 +110,8 @@ func (w *world) Settled(_ context.Context, _ announcement.ID, _ int64, _ announc
 	}
 	return settled, nil
 }
+
+func (w *world) Quiet(announcement.Round, int) time.Duration { return max(0, time.Until(w.morning)) }
 
 func (w *world) MayCall(_ context.Context, _ announcement.Round, n int) (bool, string, error) {
 	w.mu.Lock()
@@ -226,6 +229,25 @@ func TestSomebodyWhoAnsweredIsNotCalled(t *testing.T) {
 		}
 		if len(w.called[1]) != 0 {
 			t.Errorf("receipts: got %v, want none", w.called[1])
+		}
+	})
+}
+
+// A night is waited for, over a job's passes and a restart, and then everybody is
+// called once.
+func TestNightIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(3)
+		w.morning = time.Now().Add(50 * time.Minute)
+		w.run(t, 30*time.Minute)
+		w.run(t, 20*time.Minute-time.Second)
+		if got := w.totalSends(); got != 0 {
+			t.Fatalf("sends in the night: got %d", got)
+		}
+		w.run(t, time.Minute)
+		w.settledOnce(t, announcement.Accepted)
+		if got := w.totalSends(); got != 3 {
+			t.Errorf("sends: got %d, want 3", got)
 		}
 	})
 }

@@ -124,6 +124,10 @@ func (p *pass) call(ctx context.Context, n int) (gone []string) {
 		p.count(why)
 		return nil
 	}
+	if wait := p.Tracker.Quiet(p.round, n); wait > 0 {
+		p.leave(wait, "quiet_hours")
+		return nil
+	}
 	before := p.tries.of(p.job.ID(), n)
 	handed, err := p.send(ctx, n)
 	if err == nil {

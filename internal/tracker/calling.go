@@ -3,6 +3,7 @@ package tracker
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"kentongan/internal/announcement"
 )
@@ -17,7 +18,7 @@ func (t *Tracker) Round(_ context.Context, id announcement.ID, round int64) (ann
 	}
 	out := announcement.Round{Announcement: e.Announcement, Roster: e.Roster, At: e.OpenedAt}
 	if round == 0 {
-		out.Decided = announcement.Decided{Message: announcement.SayAlert, Channels: e.Announcement.Channels, Only: announcement.OnlyOutstanding}
+		out.Decided = e.first()
 		return out, nil
 	}
 	for i, d := range e.Rounds {
@@ -102,6 +103,9 @@ func (t *Tracker) MayCall(ctx context.Context, r announcement.Round, n int) (boo
 	if p.Applied < seq {
 		return false, "", fmt.Errorf("look before a call for %s: %w", id, ErrLost)
 	}
+	if d.Only != "" && len(d.Zones) > 0 && !slices.Contains(d.Zones, v.ZoneOf(n)) {
+		return false, "other_time_zone", nil
+	}
 	switch {
 	case !closing && (p.Closed || v.Status == announcement.StatusClosed):
 		return false, "closed", nil
@@ -109,6 +113,17 @@ func (t *Tracker) MayCall(ctx context.Context, r announcement.Round, n int) (boo
 		return false, "excused", nil
 	case (d.Only == announcement.OnlyOutstanding || d.Only == announcement.OnlyFailed) && p.Answered:
 		return false, "answered", nil
+	case (d.Only == announcement.OnlyOutstanding || d.Only == announcement.OnlyFailed) && v.asleep(n, t.o.Now()):
+		return false, "asleep", nil // a reminder by hand: they hear of it in their morning
+	case d.Message == announcement.SayDigest && r.Announcement.Waits():
+		standing, err := t.Recent(ctx, id)
+		if err != nil {
+			return false, "", err
+		}
+		// It may have waited for the manager's own morning.
+		if _, outstanding := standing.WaitingIn(d.To[n].Lo, d.To[n].Hi); outstanding == 0 {
+			return false, "answered", nil
+		}
 	case d.Only == announcement.OnlyFailed:
 		details, err := t.Details(ctx, id, []int{n})
 		if err == nil && details[0].Rebuilding {

@@ -203,7 +203,8 @@ func (t *Tracker) evaluate(ctx context.Context, id announcement.ID) error {
 		t.mu.RUnlock()
 		return t.o.Store.Disarm(ctx, id)
 	}
-	at, step, left := e.due()
+	at, next, left := e.due()
+	zoneOf := e.View.ZoneOf
 	t.mu.RUnlock()
 	if err := t.excuse(ctx, id, e, 0); err != nil {
 		return err
@@ -224,10 +225,12 @@ func (t *Tracker) evaluate(ctx context.Context, id announcement.ID) error {
 	if err != nil {
 		return err
 	}
-	d := Decide(s, step)
-	t.o.Log.Info("step taken", "announcement", id, "step", step, "reason", string(s.Announcement.Policy.Steps[step-1].Whom))
-	return t.once(ctx, strconv.FormatInt(d.Round, 10), announcement.Fact{Announcement: id, Kind: announcement.KindDecided,
-		Reason: "step_" + string(s.Announcement.Policy.Steps[step-1].Whom), Decided: &d})
+	d, reason := decide(s, zoneOf, []run{next.run}, next.step), whyMorning
+	if next.step > 0 {
+		reason = "step_" + string(s.Announcement.Policy.Steps[next.step-1].Whom)
+	}
+	t.o.Log.Info("step taken", "announcement", id, "step", next.step, "reason", reason)
+	return t.once(ctx, strconv.FormatInt(d.Round, 10), announcement.Fact{Announcement: id, Kind: announcement.KindDecided, Reason: reason, Decided: &d})
 }
 
 // ErrNoStep says that every step which calls somebody else was taken.
@@ -241,19 +244,38 @@ func (t *Tracker) Next(ctx context.Context, id announcement.ID) (announcement.De
 		return announcement.Decided{}, err
 	}
 	for i := range s.Announcement.Policy.Steps {
-		if t.callsOthersAt(id, s, i+1) {
-			return Decide(s, i+1), nil
+		if runs := t.callsOthersAt(id, s, i+1); len(runs) > 0 {
+			return decide(s, t.zonesOf(id), runs, i+1), nil
 		}
 	}
 	return announcement.Decided{}, ErrNoStep
 }
 
-// callsOthersAt reports whether a step (1-based) calls somebody else than the
-// recipients and was not taken yet.
-func (t *Tracker) callsOthersAt(id announcement.ID, s Situation, step int) bool {
+// callsOthersAt returns the runs that have begun and in which a step (1-based) was not
+// taken yet, if it calls somebody else than the recipients.
+func (t *Tracker) callsOthersAt(id announcement.ID, s Situation, step int) []run {
+	if s.Announcement.Policy.Steps[step-1].Whom == announcement.CallRecipient {
+		return nil
+	}
+	now := t.o.Now()
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	return t.entries[id].firedAt(step).IsZero() && s.Announcement.Policy.Steps[step-1].Whom != announcement.CallRecipient
+	e := t.entries[id]
+	var out []run
+	for _, r := range e.course() {
+		if !r.start.After(now) && e.firedAt(r, step).IsZero() {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// zonesOf returns by which time zone each recipient lives.
+func (t *Tracker) zonesOf(id announcement.ID) func(n int) string {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	v := t.entries[id].View
+	return v.ZoneOf
 }
 
 // Escalate takes a step that calls managers or the duty list now, because actor
@@ -268,10 +290,11 @@ func (t *Tracker) Escalate(ctx context.Context, id announcement.ID, step int, ac
 		return 0, err
 	}
 	for i := range s.Announcement.Policy.Steps {
-		if step != 0 && step != i+1 || !t.callsOthersAt(id, s, i+1) {
+		runs := t.callsOthersAt(id, s, i+1)
+		if step != 0 && step != i+1 || len(runs) == 0 {
 			continue
 		}
-		d := Decide(s, i+1)
+		d := decide(s, t.zonesOf(id), runs, i+1)
 		_, err := t.o.Ledger.Once(ctx, strconv.FormatInt(d.Round, 10), announcement.Fact{Announcement: id, Kind: announcement.KindDecided,
 			At: t.o.Now().UTC(), Actor: actor, Reason: "escalated_by_hand", Decided: &d})
 		if errors.Is(err, ledger.ErrAlready) {

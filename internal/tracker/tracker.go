@@ -45,12 +45,13 @@ type Options struct {
 	Store     Store
 	Now       func() time.Time
 	Log       *slog.Logger
-	Active    func(announcement.PersonID) bool // still employed; nil: everybody
-	Left      func(announcement.PersonID) bool // known to have left; nil: nobody. Somebody unknown has not left
-	Reachable func(announcement.PersonID) bool // has a contact point; nil: everybody
-	OnRecord  func(ledger.Record)              // after it was applied
-	Node      string                           // in logs
-	Tick      time.Duration                    // how often timers are looked at; default 500 ms
+	Active    func(announcement.PersonID) bool   // still employed; nil: everybody
+	Left      func(announcement.PersonID) bool   // known to have left; nil: nobody. Somebody unknown has not left
+	Reachable func(announcement.PersonID) bool   // has a contact point; nil: everybody
+	Zone      func(announcement.PersonID) string // by which somebody lives; nil or "": the announcement's
+	OnRecord  func(ledger.Record)                // after it was applied
+	Node      string                             // in logs
+	Tick      time.Duration                      // how often timers are looked at; default 500 ms
 }
 
 // lease is how long a node has for a step before another takes over.
@@ -92,6 +93,9 @@ func New(o Options) *Tracker {
 	}
 	if o.Reachable == nil {
 		o.Reachable = everybody
+	}
+	if o.Zone == nil {
+		o.Zone = func(announcement.PersonID) string { return "" }
 	}
 	return &Tracker{o: o, entries: map[announcement.ID]*entry{}, places: map[announcement.PersonID][]Place{}, moved: make(chan struct{})}
 }

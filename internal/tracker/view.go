@@ -19,6 +19,7 @@ type View struct {
 	By           announcement.Actor
 	Roster       *announcement.Roster
 	OpenedAt     time.Time
+	Woken        int // recipients whose quiet hours it broke
 	Status       announcement.Status
 	ClosedAs     announcement.ClosedAs
 	ClosedAt     time.Time
@@ -40,6 +41,8 @@ type entry struct {
 	applied uint64              // last record of it that the store took
 	dirty   bool                // changed since it was last evaluated
 	looked  time.Time           // when it was last asked who has left
+	runs    []run               // of the escalation, for this many recipients
+	planned int
 	index   index
 	recent  *Standing // the last that was read
 }
@@ -66,6 +69,9 @@ func (e *entry) fold(r ledger.Record) {
 			if !e.committed() && e.Announcement != nil {
 				roster := e.pending
 				e.Roster, e.OpenedAt, e.Status, e.opened = &roster, f.At, announcement.StatusOpen, r.Seq
+				if f.Committed != nil {
+					e.Woken = f.Committed.Woken
+				}
 			}
 		case announcement.KindDecided:
 			if f.Decided != nil && !slices.ContainsFunc(e.Rounds, func(d announcement.Decided) bool { return d.Round == f.Decided.Round }) {
@@ -77,6 +83,9 @@ func (e *entry) fold(r ledger.Record) {
 				e.Status, e.ClosedAs, e.ClosedAt, e.Reason, e.closed = announcement.StatusClosed, f.Closed.As, f.At, f.Reason, r.Seq
 			}
 		}
+	}
+	if e.committed() && (e.runs == nil || e.planned != len(e.Roster.Recipients)) {
+		e.runs, e.planned = plan(&e.View), len(e.Roster.Recipients)
 	}
 	e.note(r)
 	e.seq, e.dirty = r.Seq, true
@@ -179,44 +188,17 @@ func ref(given, cause string) string {
 // cause names the i-th fact of the record at seq.
 func cause(seq uint64, i int) string { return fmt.Sprintf("%d.%d", seq, i) }
 
-// due returns when the next step must be taken, and its number (1-based); ok is
-// false when no step is left. Steps keep their distances: after a step that
-// came more than slack late the following ones count from when it was taken, so
-// that a clock that jumps or a night without power does not fire a whole
-// ladder at once. Never early.
-func (e *entry) due() (at time.Time, step int, ok bool) {
-	const slack = 5 * time.Second
-	steps := e.Announcement.Policy.Steps
-	at = e.OpenedAt
-	var before time.Duration
-	for i, s := range steps {
-		at = at.Add(time.Duration(s.After) - before)
-		before = time.Duration(s.After)
-		fired := e.firedAt(i + 1)
-		if fired.IsZero() {
-			return at, i + 1, true
-		}
-		if fired.Sub(at) > slack {
-			at = fired
-		}
-	}
-	return time.Time{}, 0, false
-}
-
-func (e *entry) firedAt(step int) time.Time {
-	for i, d := range e.Rounds {
-		if d.Step == step {
-			return e.RoundsAt[i]
-		}
-	}
-	return time.Time{}
-}
-
 // expires returns when the announcement closes by itself.
 func (e *entry) expires() time.Time {
 	life := time.Duration(e.Announcement.Policy.ExpireAfter)
 	if life <= 0 {
 		life = announcement.DefaultLife
 	}
-	return e.OpenedAt.Add(life)
+	last := e.OpenedAt // or when the last of those who slept hears of it
+	for _, r := range e.course() {
+		if r.start.After(last) {
+			last = r.start
+		}
+	}
+	return last.Add(life)
 }

@@ -152,6 +152,7 @@ func (s *Server) routeAPI() {
 	huma.Register(api, op("GET", "/announcements/{id}/events", "watch-announcement", "Where it stands, as it changes (text/event-stream)", See), s.apiEvents)
 	huma.Register(api, op("POST", "/announcements/{id}/close", "close-announcement", "Close; nothing escalates after this", Announce), s.apiClose)
 	huma.Register(api, op("POST", "/announcements/{id}/remind", "remind", "Call everybody again who has not answered", Announce), s.apiRemind)
+	huma.Register(api, op("GET", "/reports/quiet-hours", "broken-quiet-hours", "Who broke quiet hours, by month", See), s.apiQuiet)
 	tokens := op("POST", "/tokens", "create-token", "Create an API token", Administer)
 	tokens.DefaultStatus = http.StatusCreated
 	huma.Register(api, tokens, s.apiToken)

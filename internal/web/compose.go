@@ -58,6 +58,7 @@ type composeView struct {
 	Everyone    int
 	Preview     Preview
 	Counted     bool
+	Budget      QuietBudget
 	SMS         []smsCount
 	Unchanged   []announcement.Language // texts that stayed as they were while another changed
 	Typed       string                  // as somebody typed it, when it was wrong
@@ -100,6 +101,8 @@ func (s *Server) showStep(w http.ResponseWriter, r *http.Request, step string, c
 			v.Assembly = append(v.Assembly, site.Assembly...)
 		}
 		v.SMS = s.smsCounts(r.Context(), c.Draft)
+	case "confirm":
+		v.Budget = s.Desk.QuietBudget(r.Context(), principalOf(r.Context()))
 	case "preview":
 		v.Unchanged = unchanged(c.Shown, c.Draft.Text)
 		c.Shown = c.Draft.Text
@@ -179,6 +182,12 @@ func (s *Server) compose(w http.ResponseWriter, r *http.Request) {
 		c.Draft.Audience = readAudience(r)
 		s.preview(w, r, c, "preview")
 	case "preview":
+		if class := announcement.Class(r.PostFormValue("class")); class == announcement.ClassEmergency || class == announcement.ClassNotice {
+			c.Draft.Class = class
+		}
+		s.preview(w, r, c, "confirm")
+	case "wait":
+		c.Draft.Class = announcement.ClassNotice
 		s.preview(w, r, c, "confirm")
 	case "doubt":
 		s.preview(w, r, c, "sure")

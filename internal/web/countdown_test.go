@@ -52,7 +52,10 @@ func (s *steps) write(mode string) {
 
 func TestOnlyDoubtsInterrupt(t *testing.T) {
 	t.Parallel()
-	morning := noon.Add(5 * time.Hour)
+	asleep := []Morning{{At: noon.Add(5 * time.Hour), Zone: "Asia/Jakarta", People: 12}, {At: noon.Add(9 * time.Hour), Zone: "Europe/Berlin", People: 3}}
+	info := announcement.Announcement{Severity: announcement.Info, Class: announcement.ClassEmergency}
+	notice := announcement.Announcement{Severity: announcement.Info, Class: announcement.ClassNotice}
+	fire := announcement.Announcement{Severity: announcement.Extreme, Class: announcement.ClassEmergency}
 	for name, tt := range map[string]struct {
 		doubts Preview
 		want   string // on the page in between; empty: there is none
@@ -61,8 +64,10 @@ func TestOnlyDoubtsInterrupt(t *testing.T) {
 		"nine times":        {Preview{Usual: [2]int{2, 7}}, ""},
 		"ten times":         {Preview{Usual: [2]int{4, 6}}, "This is 60 people. The last alerts of this kind went to 4-6."},
 		"a moment ago":      {Preview{Repeats: &Repeat{ID: "a1", At: noon.Add(-time.Minute), Share: 95}}, "You sent this 3 minutes ago. Did you mean an update?"},
-		"night, no danger":  {Preview{Quiet: &morning}, "It is night there"},
-		"night and unusual": {Preview{Quiet: &morning, Usual: [2]int{1, 1}}, "This is 60 people. The last alerts of this kind went to 1."},
+		"night, no danger":  {Preview{Mornings: asleep, Announcement: info}, "It is night for 15 people"},
+		"night, and waits":  {Preview{Mornings: asleep, Announcement: notice}, ""},
+		"night and danger":  {Preview{Mornings: asleep, Announcement: fire}, ""},
+		"night and unusual": {Preview{Mornings: asleep, Announcement: info, Usual: [2]int{1, 1}}, "This is 60 people. The last alerts of this kind went to 1."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

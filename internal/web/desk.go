@@ -25,6 +25,7 @@ var (
 type Draft struct {
 	Mode     announcement.Mode                           `json:"mode"`
 	Severity announcement.Severity                       `json:"severity,omitempty"`
+	Class    announcement.Class                          `json:"class,omitempty"` // empty: as the severity says
 	Answers  announcement.Answers                        `json:"answers,omitempty"`
 	Text     map[announcement.Language]announcement.Text `json:"text,omitempty"`
 	Template string                                      `json:"template,omitempty"`
@@ -51,12 +52,45 @@ type Preview struct {
 	TwoWay       bool                            // a reply by SMS arrives
 	Usual        [2]int                          // smallest and largest of the last five audiences with this template, zero if none
 	Repeats      *Repeat                         // the same template went to nearly the same people a moment ago
-	Quiet        *time.Time                      // it is night there and nobody is in danger: when the morning begins
+	Mornings     []Morning                       // of those for whom it is night now, the first first
 	Segments     int                             // of the first round's SMS, all together, where a price is set
 	Cost         string                          // of the first round's SMS, "Rp 416.500"; empty when no price is set
 	Failing      map[announcement.Channel]string // channels whose provider fails now, and why
 	OnlyFailing  int                             // people whom nothing else reaches
 	Practice     bool                            // the house practises, and this is more than a small drill
+}
+
+// Morning is when the quiet hours of some people end, by the clock of one of them.
+type Morning struct {
+	At     time.Time
+	Zone   string
+	People int
+}
+
+// Asleep is for how many people it is night now.
+func (p Preview) Asleep() (n int) {
+	for _, m := range p.Mornings {
+		n += m.People
+	}
+	return n
+}
+
+// Wakes reports whether it calls people in their night.
+func (p Preview) Wakes() bool {
+	return p.Announcement.Class != announcement.ClassNotice && len(p.Mornings) > 0
+}
+
+// QuietBudget is how often somebody has broken quiet hours this month, and how often
+// the company thinks that right; 0: it does not say.
+type QuietBudget struct{ Used, Allowed int }
+
+// BrokenQuiet is how one sender broke quiet hours in one month.
+type BrokenQuiet struct {
+	Month         string `json:"month"` // "2026-11"
+	By            string `json:"by"`
+	Announcements int    `json:"announcements"` // that called people in their quiet hours
+	People        int    `json:"people"`        // whom they woke, added up
+	Over          bool   `json:"over_budget"`
 }
 
 // Repeat is an announcement that looks like the one about to be sent.
@@ -104,6 +138,7 @@ type Summary struct {
 	ClosedAs    announcement.ClosedAs                       `json:"closed_as,omitempty"`
 	Mode        announcement.Mode                           `json:"mode"`
 	Severity    announcement.Severity                       `json:"severity"`
+	Class       announcement.Class                          `json:"class"`
 	Answers     announcement.Answers                        `json:"answers"`
 	Template    string                                      `json:"template,omitempty"`
 	Text        map[announcement.Language]announcement.Text `json:"text"`
@@ -115,6 +150,8 @@ type Summary struct {
 	By          string                                      `json:"by"` // as a person may read it
 	Counts      announcement.Counts                         `json:"counts"`
 	Deliveries  map[announcement.Channel]DeliveryCounts     `json:"channel_counts"`
+	Asleep      int                                         `json:"asleep,omitempty"`     // of a notice: who hears of it in their own morning
+	Morning     *time.Time                                  `json:"morning,omitempty"`    // when the first of them do
 	Unreachable []Name                                      `json:"unreachable"`          // capped at 500 in lists
 	AsOf        uint64                                      `json:"as_of"`                // position of the ledger that this reflects
 	Rebuilding  bool                                        `json:"rebuilding,omitempty"` // counts may be low
@@ -390,6 +427,8 @@ type LedgerReport struct {
 // errors above, or announcement.FieldErrors.
 type Desk interface {
 	Preview(ctx context.Context, d Draft) (Preview, error)
+	QuietBudget(ctx context.Context, p Principal) QuietBudget
+	BrokenQuiet(ctx context.Context) []BrokenQuiet // newest month first
 	// CountSMS measures the SMS of a draft that may still have empty blanks.
 	CountSMS(ctx context.Context, d Draft) (map[announcement.Language]SMSCount, error)
 	// Announce is idempotent by key (empty: no key). It returns once the

@@ -47,7 +47,7 @@ type house struct {
 	lastDevice  bool // only one of the devices reaches the person, and no SMS
 
 	countdown    Countdown // of what was sent from the console, if its ID is set
-	doubts       Preview   // Usual, Repeats and Quiet of every preview
+	doubts       Preview   // Usual, Repeats, Mornings, severity and class of every preview
 	saved        []SavedDraft
 	enrolled     int
 	asked, codes []string
@@ -185,10 +185,31 @@ func (h *house) Preview(_ context.Context, d Draft) (Preview, error) {
 	}
 	a := *h.page.Announcement
 	a.Mode = d.Mode
-	return Preview{Usual: h.doubts.Usual, Repeats: h.doubts.Repeats, Quiet: h.doubts.Quiet, Announcement: a, Recipients: h.people, Reach: map[announcement.Channel]int{announcement.SMS: 59}, TwoOrMore: 40, One: 19,
+	if over := h.doubts.Announcement; over.Severity != "" {
+		a.Severity, a.Class = over.Severity, over.Class
+	}
+	if d.Class != "" {
+		a.Class = d.Class
+	}
+	return Preview{Usual: h.doubts.Usual, Repeats: h.doubts.Repeats, Mornings: h.doubts.Mornings, Announcement: a, Recipients: h.people, Reach: map[announcement.Channel]int{announcement.SMS: 59}, TwoOrMore: 40, One: 19,
 		Unreachable: []Name{{Number: "9", Name: "Joko", Manager: "Rina"}},
 		SMS:         map[announcement.Language]SMSPreview{announcement.Indonesian: {Text: "PT SinarAbc: GEMPA", Encoding: "GSM-7", Segments: 1, Units: 18, Limit: 160}},
 		Push:        map[announcement.Language][2]string{announcement.Indonesian: {"GEMPA", "Lindungi kepala."}}}, nil
+}
+
+func (h *house) QuietBudget(context.Context, Principal) QuietBudget {
+	return QuietBudget{Used: 4, Allowed: 3}
+}
+
+func (h *house) BrokenQuiet(context.Context) []BrokenQuiet {
+	if h.nobody {
+		return nil
+	}
+	return []BrokenQuiet{
+		{Month: "2026-11", By: "Rina Kartika", Announcements: 4, People: 4_812, Over: true},
+		{Month: "2026-11", By: "an employee", Announcements: 1, People: 3},
+		{Month: "2026-10", By: "Dewi Lestari", Announcements: 1, People: 1_240},
+	}
 }
 
 func (h *house) CountSMS(_ context.Context, d Draft) (map[announcement.Language]SMSCount, error) {

@@ -391,6 +391,9 @@ func (c *company) Preview(_ context.Context, d Draft) (Preview, error) {
 	}
 	p := c.preview
 	p.Announcement.Mode = d.Mode
+	if d.Class != "" {
+		p.Announcement.Class = d.Class
+	}
 	return p, nil
 }
 

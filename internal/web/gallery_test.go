@@ -247,6 +247,11 @@ var exhibits = []exhibit{
 	}},
 	{name: "new-preview-doubts", path: "/new", form: append(written("live"), "step=who&all=1"), set: doubts},
 	{name: "new-confirm", path: "/new", form: append(written("live"), "step=who&all=1", "step=preview"), set: alert("fire", announcement.Live)},
+	{name: "new-preview-notice", path: "/new", form: append(written("live"), "step=who&all=1"), set: notice},
+	{name: "new-confirm-notice", path: "/new", form: append(written("live"), "step=who&all=1", "step=preview"), set: notice},
+	{name: "new-confirm-at-night", path: "/new", form: append(written("live"), "step=who&all=1", "step=preview"), set: atNight},
+	{name: "quiet-hours", path: "/history/quiet-hours"},
+	{name: "quiet-hours-nobody-woken", path: "/history/quiet-hours", set: func(_ testing.TB, c *company) { c.nobody = true }},
 	{name: "new-doubts", path: "/new", form: append(written("live"), "step=who&all=1", "step=preview"), set: doubts},
 	{name: "new-confirm-doubts", path: "/new", form: append(written("live"), "step=who&all=1", "step=preview", "step=doubt"), set: doubts},
 	{name: "new-confirm-drill", path: "/new", form: append(written("drill"), "step=who&all=1", "step=preview"), set: alert("fire", announcement.Drill)},
@@ -312,6 +317,11 @@ var exhibits = []exhibit{
 	{name: "board-person-faults", path: "/alerts/a1/people/1/mark", asked: "2210", form: []string{"a=1"}, want: http.StatusUnprocessableEntity},
 	{name: "board-person-late", path: "/alerts/a1/people/11"},
 	{name: "board-person-vouched", path: "/alerts/a1/people/10?done=marked"},
+	{name: "board-notice-at-night", path: "/alerts/a1", set: func(t testing.TB, c *company) {
+		c.setAlert(t, "closure", announcement.Live)
+		morning := noon.Add(16 * time.Hour)
+		c.sum.Asleep, c.sum.Morning = 212, &morning
+	}},
 	{name: "act-remind", path: "/alerts/a1/remind"},
 	{name: "act-remind-nobody", path: "/alerts/a1/remind", set: func(_ testing.TB, c *company) { c.actOver = true }},
 	{name: "act-remind-too-soon", path: "/alerts/a1/remind", set: func(_ testing.TB, c *company) { c.actNext = true }},
@@ -396,13 +406,29 @@ func resolved(_ testing.TB, c *company) {
 	c.rows[0].Claimed, c.rows[0].ClaimedAt, c.rows[0].Resolved = "Budi Santoso", &at, announcement.FirstAid
 }
 
+// asleep are people in two time zones, for whom it is night.
+var asleep = []Morning{{At: noon.Add(16 * time.Hour), Zone: "Asia/Jakarta", People: 1188}, {At: noon.Add(15 * time.Hour), Zone: "Asia/Makassar", People: 60}}
+
+// notice is an alert that waits for their morning.
+func notice(t testing.TB, c *company) {
+	alert("closure", announcement.Live)(t, c)
+	c.preview.Mornings = asleep
+	c.preview.Announcement.Class = announcement.ClassNotice
+}
+
+// atNight is an alert that wakes people.
+func atNight(t testing.TB, c *company) {
+	alert("fire", announcement.Live)(t, c)
+	c.preview.Mornings = asleep
+}
+
 // doubts are all reasons to look twice before sending.
 func doubts(t testing.TB, c *company) {
 	alert("fire", announcement.Live)(t, c)
-	night := noon.Add(9 * time.Hour)
 	c.preview.Usual = [2]int{40, 120}
 	c.preview.Repeats = &Repeat{ID: "a0", At: noon.Add(time.Minute), Share: 92}
-	c.preview.Quiet = &night
+	c.preview.Mornings = asleep
+	c.preview.Announcement.Severity = announcement.Moderate
 	c.preview.Failing, c.preview.OnlyFailing = map[announcement.Channel]string{announcement.SMS: "temporary"}, 488
 }
 

@@ -107,6 +107,7 @@ func (s *Server) routes() http.Handler {
 	s.routeConsole()
 	s.routeAccount()
 	s.routeCompose()
+	s.routeQuiet()
 	s.routeCountdown()
 	s.routeActs()
 	s.routeBoard()
