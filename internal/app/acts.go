@@ -16,12 +16,22 @@ import (
 	"kentongan/internal/web"
 )
 
-// opened returns an announcement on which a sender may act.
-func (d *desk) opened(ctx context.Context, p web.Principal, id announcement.ID) (tracker.View, error) {
+// mine returns an announcement on which a sender may act: one that concerns nobody
+// else than whom they may alarm.
+func (d *desk) mine(ctx context.Context, p web.Principal, id announcement.ID) (tracker.View, error) {
 	if !p.May(web.Announce) {
 		return tracker.View{}, web.ErrForbidden
 	}
-	v, err := d.view(ctx, id)
+	v, err := d.boards(p.Grant).view(ctx, id)
+	if err == nil && d.outOfReach(p.Grant, *v.Roster) != nil {
+		err = web.ErrForbidden
+	}
+	return v, err
+}
+
+// opened is mine for an announcement that is open.
+func (d *desk) opened(ctx context.Context, p web.Principal, id announcement.ID) (tracker.View, error) {
+	v, err := d.mine(ctx, p, id)
 	if err == nil && v.Status != announcement.StatusOpen {
 		err = web.ErrClosed
 	}

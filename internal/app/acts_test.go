@@ -227,14 +227,14 @@ func TestPreviewRaisesDoubts(t *testing.T) {
 		}
 		h.house.config.SMSPrice, h.house.config.Currency = 350, "Rp"
 		first := h.Announce("", fire("siti"))
-		p, err := h.house.desk.Preview(h.t.Context(), h.draft("", fire("siti")))
+		p, err := h.house.desk.Preview(h.t.Context(), hr, h.draft("", fire("siti")))
 		if err != nil || p.Repeats == nil || p.Repeats.ID != first || p.Repeats.Share != 100 || p.Usual != [2]int{1, 1} || p.Cost != "Rp 350" {
 			t.Errorf("got %+v, %v, want a repetition to the same person for Rp 350", p, err)
 		}
 		for range failingAfter {
 			h.house.desk.providers.note(announcement.SMS, announcement.Queued, "unauthorized")
 		}
-		p, err = h.house.desk.Preview(h.t.Context(), h.draft("", fire("siti", "agus")))
+		p, err = h.house.desk.Preview(h.t.Context(), hr, h.draft("", fire("siti", "agus")))
 		if err != nil || p.OnlyFailing != 2 || p.Failing[announcement.SMS] != "unauthorized" || p.Repeats != nil {
 			t.Errorf("got %+v, %v, want two people whom only a failing SMS reaches", p, err)
 		}

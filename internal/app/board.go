@@ -17,8 +17,11 @@ import (
 )
 
 // Preview says what would happen, before anything does.
-func (d *desk) Preview(_ context.Context, draft web.Draft) (web.Preview, error) {
+func (d *desk) Preview(_ context.Context, who web.Principal, draft web.Draft) (web.Preview, error) {
 	a, resolved, err := d.complete(draft)
+	if err == nil {
+		err = d.outOfReach(who.Grant, resolved.Roster)
+	}
 	if err != nil {
 		return web.Preview{}, err
 	}
@@ -80,14 +83,14 @@ func (d *desk) name(p announcement.PersonID) web.Name {
 }
 
 // List returns the newest announcements, open before closed.
-func (d *desk) List(ctx context.Context) ([]web.Summary, error) {
+func (b boards) List(ctx context.Context) ([]web.Summary, error) {
 	var out []web.Summary
-	for _, id := range d.tracker.IDs() {
-		v, ok := d.tracker.View(id)
-		if !ok {
+	for _, id := range b.tracker.IDs() {
+		v, ok := b.tracker.View(id)
+		if !ok || !b.concerned(v) {
 			continue
 		}
-		s, err := d.summary(ctx, v, 0)
+		s, err := b.summary(ctx, v, 0)
 		if err != nil {
 			return nil, err
 		}
@@ -109,31 +112,35 @@ func (d *desk) List(ctx context.Context) ([]web.Summary, error) {
 }
 
 // Summary says where an announcement stands.
-func (d *desk) Summary(ctx context.Context, id announcement.ID) (web.Summary, error) {
-	v, err := d.view(ctx, id)
+func (b boards) Summary(ctx context.Context, id announcement.ID) (web.Summary, error) {
+	v, err := b.view(ctx, id)
 	if err != nil {
 		return web.Summary{}, err
 	}
-	return d.summary(ctx, v, 500)
+	return b.summary(ctx, v, 500)
 }
 
 // Glance is Summary without the names of those who cannot be reached.
-func (d *desk) Glance(ctx context.Context, id announcement.ID) (web.Summary, error) {
-	v, err := d.view(ctx, id)
+func (b boards) Glance(ctx context.Context, id announcement.ID) (web.Summary, error) {
+	v, err := b.view(ctx, id)
 	if err != nil {
 		return web.Summary{}, err
 	}
-	return d.summary(ctx, v, 0)
+	return b.summary(ctx, v, 0)
 }
 
 // Pulse says what has changed on a board.
-func (d *desk) Pulse(ctx context.Context, id announcement.ID, after int, rows []int) (web.Pulse, error) {
-	touched, now := d.tracker.Touched(id, after) // before the standing, so that nothing falls between
-	sum, err := d.Glance(ctx, id)
+func (b boards) Pulse(ctx context.Context, id announcement.ID, after int, rows []int) (web.Pulse, error) {
+	touched, now := b.tracker.Touched(id, after) // before the standing, so that nothing falls between
+	v, err := b.view(ctx, id)
 	if err != nil {
 		return web.Pulse{}, err
 	}
-	standing, err := d.tracker.Recent(ctx, id)
+	sum, err := b.summary(ctx, v, 0)
+	if err != nil {
+		return web.Pulse{}, err
+	}
+	standing, err := b.standing(ctx, v)
 	if err != nil {
 		return web.Pulse{}, err
 	}
@@ -151,22 +158,22 @@ func (d *desk) Pulse(ctx context.Context, id announcement.ID, after int, rows []
 	return p, nil
 }
 
-func (d *desk) summary(ctx context.Context, v tracker.View, unreachable int) (web.Summary, error) {
+func (b boards) summary(ctx context.Context, v tracker.View, unreachable int) (web.Summary, error) {
 	a := v.Announcement
 	s := web.Summary{
 		ID: a.ID, Status: v.Status, ClosedAs: v.ClosedAs, Mode: a.Mode, Severity: a.Severity, Class: cmp.Or(a.Class, announcement.ClassEmergency), Answers: a.Answers, Template: a.Template,
-		Text: a.Text, Channels: a.Channels, Zone: a.Zone, OpenedAt: v.OpenedAt, Reason: d.words(ctx, a.ID, v.Reason), By: d.senderName(v.By),
+		Text: a.Text, Channels: a.Channels, Zone: a.Zone, OpenedAt: v.OpenedAt, Reason: b.words(ctx, a.ID, v.Reason), By: b.senderName(v.By),
 		Deliveries: map[announcement.Channel]web.DeliveryCounts{}, Unreachable: []web.Name{},
 	}
 	if !v.ClosedAt.IsZero() {
 		s.ClosedAt = &v.ClosedAt
 	}
-	standing, err := d.tracker.Recent(ctx, a.ID)
+	standing, err := b.standing(ctx, v)
 	if err != nil {
 		return web.Summary{}, fmt.Errorf("read standing of %s: %w", a.ID, err)
 	}
 	s.Counts, s.AsOf, s.Rebuilding = standing.Counts(), standing.AsOf, standing.Rebuilding
-	mornings, err := d.tracker.Mornings(ctx, a.ID)
+	mornings, err := b.tracker.Mornings(ctx, a.ID)
 	if err != nil {
 		return web.Summary{}, fmt.Errorf("read mornings of %s: %w", a.ID, err)
 	}
@@ -176,9 +183,11 @@ func (d *desk) summary(ctx context.Context, v tracker.View, unreachable int) (we
 			s.Morning = &m.At
 		}
 	}
-	deliveries, err := d.tracker.Deliveries(ctx, a.ID)
-	if err != nil {
-		return web.Summary{}, fmt.Errorf("read deliveries of %s: %w", a.ID, err)
+	deliveries := map[announcement.Channel]tracker.Deliveries{}
+	if b.within == nil { // they are counted for everybody together
+		if deliveries, err = b.tracker.Deliveries(ctx, a.ID); err != nil {
+			return web.Summary{}, fmt.Errorf("read deliveries of %s: %w", a.ID, err)
+		}
 	}
 	for c, n := range deliveries {
 		s.Deliveries[c] = web.DeliveryCounts{Recipients: n.Recipients, Queued: n.Ranks[announcement.Queued], Accepted: n.Ranks[announcement.Accepted],
@@ -190,7 +199,7 @@ func (d *desk) summary(ctx context.Context, v tracker.View, unreachable int) (we
 			break
 		}
 		r := v.Roster.Recipients[n]
-		name := d.name(r.Person)
+		name := b.name(r.Person)
 		name.Reason = cmp.Or(r.Unreachable, "every_channel_failed")
 		s.Unreachable = append(s.Unreachable, name)
 	}
@@ -199,21 +208,21 @@ func (d *desk) summary(ctx context.Context, v tracker.View, unreachable int) (we
 
 // Recipients lists recipients in the order people need: help, no answer,
 // unreachable, opened, the rest.
-func (d *desk) Recipients(ctx context.Context, id announcement.ID, f web.RecipientFilter) (web.RecipientPage, error) {
-	v, err := d.view(ctx, id)
+func (b boards) Recipients(ctx context.Context, id announcement.ID, f web.RecipientFilter) (web.RecipientPage, error) {
+	v, err := b.view(ctx, id)
 	if err != nil {
 		return web.RecipientPage{}, err
 	}
 	if f.State != "" && !slices.Contains(announcement.States, f.State) {
 		return web.RecipientPage{}, announcement.FieldErrors{{Field: "state", Value: string(f.State), Why: "is not one of the six states"}}
 	}
-	standing, err := d.tracker.Recent(ctx, id)
+	standing, err := b.standing(ctx, v)
 	if err != nil {
 		return web.RecipientPage{}, err
 	}
 	lo, hi := 0, len(v.Roster.Recipients)
 	if f.Team != "" {
-		if lo, hi, err = d.rangeOf(v, f.Team); err != nil {
+		if lo, hi, err = b.rangeOf(v, f.Team); err != nil {
 			return web.RecipientPage{}, err
 		}
 	}
@@ -222,12 +231,12 @@ func (d *desk) Recipients(ctx context.Context, id announcement.ID, f web.Recipie
 		limit = 100
 	}
 	if f.Only != nil {
-		numbers := slices.DeleteFunc(slices.Clone(f.Only), func(n int) bool { return n < 0 || n >= len(v.Roster.Recipients) })
+		numbers := slices.DeleteFunc(slices.Clone(f.Only), func(n int) bool { return n < 0 || n >= len(v.Roster.Recipients) || !b.sees(v.Roster.Recipients[n]) })
 		page := web.RecipientPage{Total: len(numbers)}
-		page.Recipients, err = d.recipients(ctx, v, numbers[:min(len(numbers), limit)])
+		page.Recipients, err = b.recipients(ctx, v, numbers[:min(len(numbers), limit)])
 		return page, err
 	}
-	wanted := d.wanted(v, f)
+	wanted := b.wanted(v, f)
 	page := web.RecipientPage{Recipients: []web.Recipient{}}
 	from := max(f.Offset, 0)
 	var numbers []int
@@ -237,7 +246,7 @@ func (d *desk) Recipients(ctx context.Context, id announcement.ID, f web.Recipie
 		}
 		in := standing.In(state, lo, hi)
 		if state == announcement.NeedsHelp {
-			if in, err = d.mostUrgent(ctx, v, in); err != nil {
+			if in, err = b.mostUrgent(ctx, v, in); err != nil {
 				return web.RecipientPage{}, err
 			}
 		}
@@ -254,12 +263,12 @@ func (d *desk) Recipients(ctx context.Context, id announcement.ID, f web.Recipie
 	if to := from + len(numbers); len(numbers) > 0 && to < page.Total {
 		page.Next = &to
 	}
-	page.Recipients, err = d.recipients(ctx, v, numbers)
+	page.Recipients, err = b.recipients(ctx, v, numbers)
 	return page, err
 }
 
 // wanted returns which recipients a list shows, whatever their state.
-func (d *desk) wanted(v tracker.View, f web.RecipientFilter) func(int) bool {
+func (b boards) wanted(v tracker.View, f web.RecipientFilter) func(int) bool {
 	search := strings.ToLower(strings.TrimSpace(f.Search))
 	return func(n int) bool {
 		r := v.Roster.Recipients[n]
@@ -269,7 +278,7 @@ func (d *desk) wanted(v tracker.View, f web.RecipientFilter) func(int) bool {
 		if search == "" {
 			return true
 		}
-		who, ok := d.directory.Person(r.Person)
+		who, ok := b.directory.Person(r.Person)
 		return ok && (strings.Contains(strings.ToLower(who.Name), search) || strings.Contains(strings.ToLower(who.Number), search))
 	}
 }
@@ -277,12 +286,12 @@ func (d *desk) wanted(v tracker.View, f web.RecipientFilter) func(int) bool {
 // mostUrgent puts calls for help in the order in which somebody must look: those
 // that nobody handles, the newest first; then those that are handled; then those
 // that are resolved.
-func (d *desk) mostUrgent(ctx context.Context, v tracker.View, in iter.Seq[int]) (iter.Seq[int], error) {
+func (b boards) mostUrgent(ctx context.Context, v tracker.View, in iter.Seq[int]) (iter.Seq[int], error) {
 	numbers := slices.Collect(in)
 	if len(numbers) < 2 || len(numbers) > 500 { // so many at once are a list, not a queue
 		return slices.Values(numbers), nil
 	}
-	details, err := d.tracker.Details(ctx, v.Announcement.ID, numbers)
+	details, err := b.tracker.Details(ctx, v.Announcement.ID, numbers)
 	if err != nil {
 		return nil, fmt.Errorf("read calls for help of %s: %w", v.Announcement.ID, err)
 	}
@@ -317,43 +326,46 @@ func (d *desk) rangeOf(v tracker.View, number string) (lo, hi int, err error) {
 	return 0, 0, announcement.FieldErrors{{Field: "team", Value: number, Why: "nobody of this announcement reports to this employee number"}}
 }
 
-func (d *desk) recipients(ctx context.Context, v tracker.View, numbers []int) ([]web.Recipient, error) {
-	details, err := d.tracker.Details(ctx, v.Announcement.ID, numbers)
+func (b boards) recipients(ctx context.Context, v tracker.View, numbers []int) ([]web.Recipient, error) {
+	details, err := b.tracker.Details(ctx, v.Announcement.ID, numbers)
 	if err != nil {
 		return nil, fmt.Errorf("read recipients of %s: %w", v.Announcement.ID, err)
 	}
 	out := make([]web.Recipient, len(details))
 	for i, detail := range details {
-		out[i] = d.recipient(ctx, v, detail)
+		out[i] = b.recipient(ctx, v, detail)
 	}
 	return out, nil
 }
 
-func (d *desk) recipient(ctx context.Context, v tracker.View, t tracker.Detail) web.Recipient {
+func (b boards) recipient(ctx context.Context, v tracker.View, t tracker.Detail) web.Recipient {
 	who := v.Roster.Recipients[t.Number]
 	r := web.Recipient{
-		Name: d.name(who.Person), Index: t.Number, Site: who.Site, Department: who.Department, Language: who.Language,
+		Name: b.name(who.Person), Index: t.Number, Site: who.Site, Department: who.Department, Language: who.Language,
 		State: t.State, Since: moment(t.Since), AnsweredAt: moment(t.AnsweredAt), Via: t.Via, Late: t.Late, How: t.How,
-		ClaimedAt: moment(t.ClaimedAt), Resolved: t.Resolved, FromWords: t.FromWords, Words: d.words(ctx, v.Announcement.ID, t.Note),
+		ClaimedAt: moment(t.ClaimedAt), Resolved: t.Resolved, FromWords: t.FromWords,
 		Channels: map[announcement.Channel]web.Ladder{},
 	}
 	if r.State == announcement.Unreachable {
 		r.Reason = cmp.Or(who.Unreachable, "every_channel_failed")
 	}
-	if p, ok := d.directory.Person(who.Person); ok {
-		r.Mobile = p.Mobile
+	if b.grant.May(web.Call) {
+		r.Words = b.words(ctx, v.Announcement.ID, t.Note)
+		if p, ok := b.directory.Person(who.Person); ok {
+			r.Mobile = p.Mobile
+		}
 	}
 	if t.VouchedBy != "" || t.VouchActor != "" {
-		r.VouchedBy = cmp.Or(d.name(t.VouchedBy).Name, d.actorName(t.VouchActor))
+		r.VouchedBy = cmp.Or(b.name(t.VouchedBy).Name, b.actorName(t.VouchActor))
 		if t.VouchedBy == "" {
-			r.VouchedBy = d.actorName(t.VouchActor)
+			r.VouchedBy = b.actorName(t.VouchActor)
 		}
 	}
 	r.VouchedAt = moment(t.VouchedAt)
 	if !t.ClaimedAt.IsZero() {
-		r.Claimed = d.actorName(t.ClaimActor)
+		r.Claimed = b.actorName(t.ClaimActor)
 		if t.ClaimedBy != "" {
-			r.Claimed = d.name(t.ClaimedBy).Name
+			r.Claimed = b.name(t.ClaimedBy).Name
 		}
 	}
 	for c, rung := range t.Ladder {
@@ -370,27 +382,27 @@ func moment(t time.Time) *time.Time {
 }
 
 // Recipient returns one person in an announcement, with their history.
-func (d *desk) Recipient(ctx context.Context, id announcement.ID, index int) (web.Recipient, []web.Entry, error) {
-	v, err := d.view(ctx, id)
+func (b boards) Recipient(ctx context.Context, id announcement.ID, index int) (web.Recipient, []web.Entry, error) {
+	v, err := b.view(ctx, id)
 	if err != nil {
 		return web.Recipient{}, nil, err
 	}
-	if index < 0 || index >= len(v.Roster.Recipients) {
+	if index < 0 || index >= len(v.Roster.Recipients) || !b.sees(v.Roster.Recipients[index]) {
 		return web.Recipient{}, nil, web.ErrNotFound
 	}
-	rs, err := d.recipients(ctx, v, []int{index})
+	rs, err := b.recipients(ctx, v, []int{index})
 	if err != nil {
 		return web.Recipient{}, nil, err
 	}
 	var history []web.Entry
-	for _, seq := range d.tracker.Records(id, index) {
-		r, err := d.ledger.At(ctx, seq)
+	for _, seq := range b.tracker.Records(id, index) {
+		r, err := b.ledger.At(ctx, seq)
 		if err != nil {
 			return web.Recipient{}, nil, fmt.Errorf("read history of %s: %w", id, err)
 		}
 		for _, f := range r.Facts {
 			if n, ok := v.About(f); ok && n == index {
-				history = append(history, d.entry(ctx, v, r.Seq, f))
+				history = append(history, b.entry(ctx, v, r.Seq, f))
 			}
 		}
 	}
@@ -399,12 +411,12 @@ func (d *desk) Recipient(ctx context.Context, id announcement.ID, index int) (we
 
 // Teams lists managers' trees, those with calls for help and the largest
 // outstanding first, and how many there are.
-func (d *desk) Teams(ctx context.Context, id announcement.ID, f web.TeamFilter) ([]web.Team, int, error) {
-	v, err := d.view(ctx, id)
+func (b boards) Teams(ctx context.Context, id announcement.ID, f web.TeamFilter) ([]web.Team, int, error) {
+	v, err := b.view(ctx, id)
 	if err != nil {
 		return nil, 0, err
 	}
-	standing, err := d.tracker.Recent(ctx, id)
+	standing, err := b.standing(ctx, v)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -417,6 +429,9 @@ func (d *desk) Teams(ctx context.Context, id announcement.ID, f web.TeamFilter) 
 	type team struct{ line, help, outstanding int }
 	all := make([]team, 0, len(v.Roster.Lines))
 	for i, l := range v.Roster.Lines {
+		if b.within != nil && standing.CountsIn(l.Lo, l.Hi).Recipients == 0 {
+			continue
+		}
 		help, outstanding := standing.WaitingIn(l.Lo, l.Hi)
 		all = append(all, team{i, help, outstanding})
 	}
@@ -437,14 +452,14 @@ func (d *desk) Teams(ctx context.Context, id announcement.ID, f web.TeamFilter) 
 	out := make([]web.Team, 0, to-from)
 	for _, t := range all[from:to] { // only what is shown is named and counted
 		l := v.Roster.Lines[t.line]
-		out = append(out, web.Team{Name: d.name(l.Person), Lo: l.Lo, Hi: l.Hi, Leads: leads[t.line], Counts: standing.CountsIn(l.Lo, l.Hi)})
+		out = append(out, web.Team{Name: b.name(l.Person), Lo: l.Lo, Hi: l.Hi, Leads: leads[t.line], Counts: standing.CountsIn(l.Lo, l.Hi)})
 	}
 	return out, len(all), nil
 }
 
 // TeamName returns who has an employee number, for the heading of a list.
-func (d *desk) TeamName(_ context.Context, number string) (string, error) {
-	who, ok := d.directory.ByNumber(number)
+func (b boards) TeamName(_ context.Context, number string) (string, error) {
+	who, ok := b.directory.ByNumber(number)
 	if !ok {
 		return "", web.ErrNotFound
 	}
@@ -452,12 +467,12 @@ func (d *desk) TeamName(_ context.Context, number string) (string, error) {
 }
 
 // Sites counts the states per site.
-func (d *desk) Sites(ctx context.Context, id announcement.ID) (map[string]announcement.Counts, error) {
-	v, err := d.view(ctx, id)
+func (b boards) Sites(ctx context.Context, id announcement.ID) (map[string]announcement.Counts, error) {
+	v, err := b.view(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	standing, err := d.tracker.Recent(ctx, id)
+	standing, err := b.standing(ctx, v)
 	if err != nil {
 		return nil, err
 	}

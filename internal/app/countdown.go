@@ -138,6 +138,9 @@ func (d *desk) Prepare(ctx context.Context, p web.Principal, draft web.Draft, ke
 		return "", web.ErrForbidden
 	}
 	_, resolved, err := d.complete(draft)
+	if err == nil {
+		err = d.outOfReach(p.Grant, resolved.Roster)
+	}
 	if err != nil {
 		return "", err
 	}

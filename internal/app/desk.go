@@ -159,6 +159,9 @@ func (d *desk) Announce(ctx context.Context, p web.Principal, draft web.Draft, k
 		}
 	}
 	a, resolved, err := d.complete(draft)
+	if err == nil {
+		err = d.outOfReach(p.Grant, resolved.Roster)
+	}
 	if err != nil {
 		return web.Summary{}, false, err
 	}
@@ -175,7 +178,7 @@ func (d *desk) Announce(ctx context.Context, p web.Principal, draft web.Draft, k
 			Text: a.Text, Channels: a.Channels, Zone: a.Zone, OpenedAt: a.At, Rebuilding: true,
 			Counts: announcement.Counts{Recipients: len(resolved.Roster.Recipients), NoAnswer: len(resolved.Roster.Recipients)}}, false, nil
 	}
-	s, err := d.Summary(ctx, id)
+	s, err := d.whole().Summary(ctx, id)
 	return s, false, err
 }
 
@@ -195,7 +198,7 @@ func (d *desk) repeated(ctx context.Context, v tracker.View, print string) (web.
 	if recorded != print {
 		return web.Summary{}, web.ErrReused
 	}
-	return d.Summary(ctx, v.Announcement.ID)
+	return d.whole().Summary(ctx, v.Announcement.ID)
 }
 
 // fingerprint tells whether two drafts are the same request.
@@ -257,10 +260,7 @@ func acceptance(a *announcement.Announcement, roster *announcement.Roster, by an
 // Close ends an announcement. Closing as corrected or all clear is followed by
 // a word to exactly those who were called.
 func (d *desk) Close(ctx context.Context, p web.Principal, id announcement.ID, as announcement.ClosedAs, reason string) error {
-	if !p.May(web.Announce) {
-		return web.ErrForbidden
-	}
-	v, err := d.view(ctx, id)
+	v, err := d.mine(ctx, p, id)
 	if err != nil {
 		return err
 	}
@@ -297,10 +297,7 @@ func (d *desk) Close(ctx context.Context, p web.Principal, id announcement.ID, a
 // A second press, or two people at the same moment, call nobody twice: it is
 // ErrConflict within two minutes of the last.
 func (d *desk) Remind(ctx context.Context, p web.Principal, id announcement.ID, reason string) (int, error) {
-	if !p.May(web.Announce) {
-		return 0, web.ErrForbidden
-	}
-	v, err := d.view(ctx, id)
+	v, err := d.mine(ctx, p, id)
 	if err != nil {
 		return 0, err
 	}
@@ -350,6 +347,9 @@ func (d *desk) MarkAt(ctx context.Context, p web.Principal, id announcement.ID, 
 	if !p.May(web.Announce) {
 		return web.ErrForbidden
 	}
+	if err := d.boards(p.Grant).finds(ctx, id, m.Index); err != nil {
+		return err
+	}
 	return d.mark(ctx, id, "", p.Actor, m)
 }
 
@@ -392,6 +392,9 @@ func (d *desk) mark(ctx context.Context, id announcement.ID, by announcement.Per
 func (d *desk) ClaimAt(ctx context.Context, p web.Principal, id announcement.ID, index int, resolved announcement.Resolution) error {
 	if !p.May(web.Announce) {
 		return web.ErrForbidden
+	}
+	if err := d.boards(p.Grant).finds(ctx, id, index); err != nil {
+		return err
 	}
 	return d.claim(ctx, id, "", p.Actor, index, resolved)
 }

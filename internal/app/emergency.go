@@ -85,18 +85,18 @@ func (d *desk) EmergencyStatus(ctx context.Context, device, id string) (web.Emer
 }
 
 // EmergencyPhoto is the picture of a report that waits in the inbox.
-func (d *desk) EmergencyPhoto(ctx context.Context, id string) ([]byte, error) {
-	if _, err := d.inbox.waiting(id); err != nil {
+func (b boards) EmergencyPhoto(ctx context.Context, id string) ([]byte, error) {
+	if _, err := b.WaitingText(ctx, id); err != nil {
 		return nil, err
 	}
-	b, err := d.vault.Get(ctx, photoKey+id)
+	photo, err := b.vault.Get(ctx, photoKey+id)
 	if errors.Is(err, ledger.ErrNotFound) {
 		return nil, web.ErrNotFound
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", web.ErrNotYet, err)
 	}
-	return b, nil
+	return photo, nil
 }
 
 // callDuty calls the duty list about something that belongs to no announcement. It

@@ -221,7 +221,7 @@ func TestReportIsMadeForAWeek(t *testing.T) {
 		h.Phone("siti").Reply("1")
 		h.Close(id, announcement.AsAllClear)
 		ctx := t.Context()
-		made, err := h.house.desk.OrderReport(ctx, hr, web.ReportOrder{Announcement: id, File: "people.csv", Language: announcement.English})
+		made, err := h.house.desk.whole().OrderReport(ctx, hr, web.ReportOrder{Announcement: id, File: "people.csv", Language: announcement.English})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -229,18 +229,18 @@ func TestReportIsMadeForAWeek(t *testing.T) {
 		c := h.clerk()
 		page := "/alerts/" + string(id) + "/report/made/" + made
 		c.shows(c.get(page), "The CSV file is ready", "Download CSV")
-		_, file, err := h.house.desk.ReportBytes(ctx, id, made)
+		_, file, err := h.house.desk.whole().ReportBytes(ctx, id, made)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if want := c.get("/alerts/" + string(id) + "/report/people.csv"); string(file) != want || !strings.Contains(want, "siti") {
 			t.Errorf("got %q, want %q", file, want)
 		}
-		if _, _, err := h.house.desk.ReportBytes(ctx, "a"+id[1:len(id)-1]+"x", made); !errors.Is(err, web.ErrNotFound) {
+		if _, _, err := h.house.desk.whole().ReportBytes(ctx, "a"+id[1:len(id)-1]+"x", made); !errors.Is(err, web.ErrNotFound) {
 			t.Errorf("under another alert: got %v", err)
 		}
 		h.After(errandLife + time.Minute)
-		if _, _, err := h.house.desk.ReportBytes(ctx, id, made); !errors.Is(err, web.ErrNotFound) {
+		if _, _, err := h.house.desk.whole().ReportBytes(ctx, id, made); !errors.Is(err, web.ErrNotFound) {
 			t.Errorf("after a week: got %v", err)
 		}
 	})

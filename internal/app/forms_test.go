@@ -375,7 +375,7 @@ func (w *walker) deeds() string {
 	w.settle()
 	var sent []sandbox.Entry
 	w.beyond(http.MethodGet, "/sandbox/log", nil, &sent)
-	all, err := w.house.desk.List(w.t.Context())
+	all, err := w.house.desk.whole().List(w.t.Context())
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -385,7 +385,7 @@ func (w *walker) deeds() string {
 	}
 	rows := func(path string) int { return strings.Count(w.send(http.MethodGet, path, nil).Body.String(), "<li") }
 	return fmt.Sprintf("%d messages, %d alerts, %d lines of their stories, %d people, rows of sites %d, of groups %d, of the first page %d, of the inbox %d",
-		len(sent), len(all), told, len(w.house.directory.Everybody()), rows("/sites"), rows("/groups"), rows("/"), len(w.house.desk.Inbox(w.t.Context())))
+		len(sent), len(all), told, len(w.house.directory.Everybody()), rows("/sites"), rows("/groups"), rows("/"), len(w.house.desk.whole().Inbox(w.t.Context())))
 }
 
 // TestTheSameFormTwiceDoesOneThing sends every form twice, as a nervous finger or a

@@ -314,11 +314,11 @@ func (p *people) Undo(ctx context.Context, who web.Principal, done string) error
 }
 
 // People lists people.
-func (p *people) People(_ context.Context, f web.PeopleFilter) (web.PeoplePage, error) {
+func (p *people) People(_ context.Context, who web.Principal, f web.PeopleFilter) (web.PeoplePage, error) {
 	if f.Trouble != "" && !slices.Contains(directory.Troubles, directory.Trouble(f.Trouble)) {
 		return web.PeoplePage{}, web.ErrNotFound
 	}
-	total, list := p.directory.Find(directory.Filter{Search: f.Search, Site: f.Site, Trouble: directory.Trouble(f.Trouble), Offset: f.Offset, Limit: f.Limit})
+	total, list := p.directory.Find(directory.Filter{Search: f.Search, Site: f.Site, Trouble: directory.Trouble(f.Trouble), Offset: f.Offset, Limit: f.Limit, Only: p.only(who.Grant), Names: !who.May(web.Call, web.Keep)})
 	page := web.PeoplePage{Total: total, Troubles: map[string]int{}}
 	for _, l := range list {
 		page.People = append(page.People, p.person(l))
@@ -335,10 +335,19 @@ func (p *people) People(_ context.Context, f web.PeopleFilter) (web.PeoplePage, 
 	return page, nil
 }
 
+// only returns who is in the list for somebody, nil for everybody.
+func (p *people) only(g web.Grant) func(directory.Person) bool {
+	within := p.desk.within(g.Sees)
+	if within == nil {
+		return nil
+	}
+	return func(one directory.Person) bool { return within(one.ID, one.Site) }
+}
+
 // Person returns one person of the list.
-func (p *people) Person(_ context.Context, number string) (web.Person, error) {
+func (p *people) Person(_ context.Context, who web.Principal, number string) (web.Person, error) {
 	l, ok := p.directory.Listing(number)
-	if !ok {
+	if !ok || !p.desk.boards(who.Grant).seesPerson(l.ID) {
 		return web.Person{}, web.ErrNotFound
 	}
 	return p.person(l), nil

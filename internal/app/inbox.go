@@ -12,6 +12,7 @@ import (
 
 	"kentongan/internal/announcement"
 	"kentongan/internal/channel/sms"
+	"kentongan/internal/directory"
 	"kentongan/internal/ledger"
 	"kentongan/internal/tracker"
 	"kentongan/internal/web"
@@ -94,13 +95,13 @@ func (b *inbox) change(ctx context.Context, id string, edit func(*text)) error {
 
 // Inbox lists the texts that wait for a person: calls for help first, then the
 // oldest.
-func (d *desk) Inbox(context.Context) []web.Text {
+func (b boards) Inbox(context.Context) []web.Text {
 	out := []web.Text{}
-	for id, t := range d.inbox.walk() {
-		if t.Handled {
+	for id, t := range b.inbox.walk() {
+		if t.Handled || !b.mayRead(t) {
 			continue
 		}
-		out = append(out, d.textOf(id, t))
+		out = append(out, b.textOf(id, t))
 	}
 	slices.SortFunc(out, func(a, b web.Text) int {
 		if a.Help != b.Help {
@@ -133,18 +134,36 @@ func (d *desk) textOf(id string, t text) web.Text {
 }
 
 // WaitingText returns one text that waits for a person.
-func (d *desk) WaitingText(_ context.Context, id string) (web.Text, error) {
-	t, err := d.inbox.waiting(id)
+func (b boards) WaitingText(_ context.Context, id string) (web.Text, error) {
+	t, err := b.inbox.waiting(id)
+	if err == nil && !b.mayRead(t) {
+		err = web.ErrNotFound
+	}
 	if err != nil {
 		return web.Text{}, err
 	}
-	return d.textOf(id, t), nil
+	return b.textOf(id, t), nil
+}
+
+// mayRead reports whether a text is for the principal: who sees some people only
+// reads what comes from one of them.
+func (b boards) mayRead(t text) bool {
+	if b.within == nil {
+		return true
+	}
+	if t.Person != "" {
+		return b.seesPerson(t.Person)
+	}
+	return slices.ContainsFunc(b.directory.ByMobile(t.From), func(p directory.Person) bool { return b.seesPerson(p.ID) })
 }
 
 // HandleText takes a text out of the inbox.
 func (d *desk) HandleText(ctx context.Context, p web.Principal, id string) error {
 	if !p.May(web.Call) {
 		return web.ErrForbidden
+	}
+	if _, err := d.boards(p.Grant).WaitingText(ctx, id); err != nil {
+		return err
 	}
 	return d.inbox.change(ctx, id, func(t *text) { t.Handled, t.By, t.HandledAt = true, string(p.Actor), d.now().UTC() })
 }
@@ -158,6 +177,9 @@ func (d *desk) AssignText(ctx context.Context, p web.Principal, id, number strin
 		return "", 0, web.ErrForbidden
 	}
 	t, err := d.inbox.waiting(id)
+	if err == nil && !d.boards(p.Grant).mayRead(t) {
+		err = web.ErrNotFound
+	}
 	if err != nil {
 		return "", 0, err
 	}

@@ -24,7 +24,7 @@ func TestHelpOutsideOfAnAlertCallsTheDutyList(t *testing.T) {
 		siti.ExpectSMS("HELP request recorded")
 		h.Phone("chief").ExpectSMS("HELP asked for by SMS")
 		h.Phone("budi").ExpectNothing()
-		box := h.house.desk.Inbox(h.t.Context())
+		box := h.house.desk.whole().Inbox(h.t.Context())
 		if len(box) != 1 || !box[0].Help || len(box[0].Names) != 1 || box[0].Names[0].Name != "siti" || box[0].Body != "tolong, terjebak di lift" {
 			t.Fatalf("inbox: got %+v, want siti's call for help", box)
 		}
@@ -36,7 +36,7 @@ func TestHelpOutsideOfAnAlertCallsTheDutyList(t *testing.T) {
 		siti.Reply("masih terjebak, tolong") // the same ten minutes: filed, the duty list knows
 		h.After(30 * time.Minute)
 		h.Phone("chief").ExpectNothing()
-		if box := h.house.desk.Inbox(h.t.Context()); len(box) != 2 {
+		if box := h.house.desk.whole().Inbox(h.t.Context()); len(box) != 2 {
 			t.Errorf("inbox: got %d texts, want both", len(box))
 		}
 	})
@@ -54,7 +54,7 @@ func TestStrangersAreFiledAndAnsweredOnceADay(t *testing.T) {
 		stranger.Reply("tolong, kebakaran di gudang")
 		stranger.ExpectSMS("diteruskan ke petugas")
 		h.Phone("chief").ExpectSMS("HELP asked for by SMS")
-		if box := h.house.desk.Inbox(h.t.Context()); len(box) != 3 || !box[0].Help || len(box[0].Names) != 0 {
+		if box := h.house.desk.whole().Inbox(h.t.Context()); len(box) != 3 || !box[0].Help || len(box[0].Names) != 0 {
 			t.Errorf("inbox: got %+v, want three texts of a stranger, help first", box)
 		}
 	})
@@ -109,7 +109,7 @@ func TestTextOfAStrangerIsAssigned(t *testing.T) {
 		stranger.Reply("tolong, saya siti, kaki luka")
 		h.After(time.Minute)
 		h.ExpectState(fire, "siti", announcement.NoAnswer)
-		box := desk.Inbox(h.t.Context())
+		box := desk.whole().Inbox(h.t.Context())
 		if len(box) != 1 || len(box[0].Names) != 0 {
 			t.Fatalf("inbox: got %+v, want one text of a stranger", box)
 		}
@@ -126,11 +126,11 @@ func TestTextOfAStrangerIsAssigned(t *testing.T) {
 		h.settle()
 		h.ExpectState(fire, "siti", announcement.NeedsHelp)
 		h.Phone("budi").ExpectSMS("siti NEEDS HELP")
-		r, _, err := desk.Recipient(h.t.Context(), fire, n)
+		r, _, err := desk.whole().Recipient(h.t.Context(), fire, n)
 		if err != nil || r.Words != "tolong, saya siti, kaki luka" {
 			t.Errorf("the board says %q, %v, want her words", r.Words, err)
 		}
-		if box := desk.Inbox(h.t.Context()); len(box) != 0 {
+		if box := desk.whole().Inbox(h.t.Context()); len(box) != 0 {
 			t.Errorf("it still waits: %+v", box)
 		}
 		if _, _, err := desk.AssignText(h.t.Context(), hr, box[0].ID, "agus"); !errors.Is(err, web.ErrNotFound) {
@@ -139,7 +139,7 @@ func TestTextOfAStrangerIsAssigned(t *testing.T) {
 
 		stranger.Reply("kantor sudah buka?") // nobody becomes safe by words that say no such thing
 		h.After(time.Minute)
-		box = desk.Inbox(h.t.Context())
+		box = desk.whole().Inbox(h.t.Context())
 		if at, _, err := desk.AssignText(h.t.Context(), hr, box[0].ID, "budi"); err != nil || at != fire {
 			t.Fatalf("assigned to %q, %v, want the fire", at, err)
 		}
@@ -148,15 +148,15 @@ func TestTextOfAStrangerIsAssigned(t *testing.T) {
 		// No alert asks Agus: the text stays, under his name, with the number on file.
 		stranger.Reply("ini agus, motor saya mogok")
 		h.settle()
-		box = desk.Inbox(h.t.Context())
+		box = desk.whole().Inbox(h.t.Context())
 		if at, _, err := desk.AssignText(h.t.Context(), hr, box[0].ID, "agus"); err != nil || at != "" {
 			t.Fatalf("assigned to %q, %v, want it to wait on", at, err)
 		}
-		box = desk.Inbox(h.t.Context())
+		box = desk.whole().Inbox(h.t.Context())
 		if len(box) != 1 || !box[0].Assigned || box[0].Names[0].Name != "agus" || box[0].Mobile != h.employee("agus").mobile {
 			t.Errorf("inbox: got %+v, want it under the name of agus", box)
 		}
-		if err := desk.HandleText(h.t.Context(), hr, box[0].ID); err != nil || len(desk.Inbox(h.t.Context())) != 0 {
+		if err := desk.HandleText(h.t.Context(), hr, box[0].ID); err != nil || len(desk.whole().Inbox(h.t.Context())) != 0 {
 			t.Errorf("not handled: %v", err)
 		}
 	})
@@ -178,11 +178,11 @@ func TestEmergencyIsReported(t *testing.T) {
 		h.settle()
 		h.Phone("chief").ExpectSMS("EMERGENCY REPORTED by an employee")
 		h.NothingElse()
-		box := d.Inbox(ctx)
+		box := d.whole().Inbox(ctx)
 		if len(box) != 1 || !box[0].Help || box[0].Kind != "fire" || box[0].Where != "Gudang 2" || !box[0].Photo || box[0].Names[0].Name != "siti" {
 			t.Fatalf("inbox: got %+v, want the report of siti", box)
 		}
-		if photo, err := d.EmergencyPhoto(ctx, id); err != nil || string(photo) != "jpeg" {
+		if photo, err := d.whole().EmergencyPhoto(ctx, id); err != nil || string(photo) != "jpeg" {
 			t.Errorf("the photo: %q, %v", photo, err)
 		}
 		if _, err := d.EmergencyStatus(ctx, h.device("agus"), id); !errors.Is(err, web.ErrNotFound) {

@@ -15,32 +15,32 @@ import (
 
 // Outcome says how an announcement went, or goes so far. First answers come from
 // the index; only calls for help are read from the ledger, since they are few.
-func (d *desk) Outcome(ctx context.Context, id announcement.ID) (web.Outcome, error) {
-	v, err := d.view(ctx, id)
+func (b boards) Outcome(ctx context.Context, id announcement.ID) (web.Outcome, error) {
+	v, err := b.view(ctx, id)
 	if err != nil {
 		return web.Outcome{}, err
 	}
-	o := web.Outcome{Via: map[announcement.Via]int{}, Until: d.now().UTC()}
-	if o.Summary, err = d.summary(ctx, v, 0); err != nil {
+	o := web.Outcome{Via: map[announcement.Via]int{}, Until: b.now().UTC()}
+	if o.Summary, err = b.summary(ctx, v, 0); err != nil {
 		return web.Outcome{}, err
 	}
 	if !v.ClosedAt.IsZero() {
 		o.Until = v.ClosedAt
 	}
-	standing, err := d.tracker.Recent(ctx, id)
+	standing, err := b.standing(ctx, v)
 	if err != nil {
 		return web.Outcome{}, err
 	}
 	o.Called = standing.CalledCount()
-	for _, first := range d.tracker.Firsts(id) {
-		if first.At == 0 {
+	for n, first := range b.tracker.Firsts(id) {
+		if first.At == 0 || n >= len(v.Roster.Recipients) || !b.sees(v.Roster.Recipients[n]) {
 			continue
 		}
 		o.After = append(o.After, max(0, time.UnixMilli(first.At).Sub(v.OpenedAt)))
 		o.Via[first.Via]++
 	}
 	slices.Sort(o.After)
-	if err := d.helps(ctx, v, &o); err != nil {
+	if err := b.helps(ctx, v, &o); err != nil {
 		return web.Outcome{}, err
 	}
 	slices.Sort(o.Claimed)
@@ -48,23 +48,23 @@ func (d *desk) Outcome(ctx context.Context, id announcement.ID) (web.Outcome, er
 }
 
 // helps reads how long calls for help waited for somebody.
-func (d *desk) helps(ctx context.Context, v tracker.View, o *web.Outcome) error {
-	lines, total := d.tracker.Lines(v.Announcement.ID, func(l tracker.Line) bool { return l.Help || l.Kind == announcement.KindClaimed }, 0, 5000)
+func (b boards) helps(ctx context.Context, v tracker.View, o *web.Outcome) error {
+	lines, total := b.tracker.Lines(v.Announcement.ID, func(l tracker.Line) bool { return l.Help || l.Kind == announcement.KindClaimed }, 0, 5000)
 	if total > len(lines) {
-		d.log.Warn("a report leaves out calls for help", "announcement", v.Announcement.ID, "step", "report")
+		b.log.Warn("a report leaves out calls for help", "announcement", v.Announcement.ID, "step", "report")
 	}
 	asked, handled, resolved := map[int]time.Time{}, map[int]bool{}, map[int]bool{}
 	var r ledger.Record
 	for _, l := range slices.Backward(lines) { // oldest first
 		if r.Seq != l.Seq {
 			var err error
-			if r, err = d.ledger.At(ctx, l.Seq); err != nil {
+			if r, err = b.ledger.At(ctx, l.Seq); err != nil {
 				return fmt.Errorf("read calls for help of %s: %w", v.Announcement.ID, err)
 			}
 		}
 		f := r.Facts[l.Fact]
 		n, ok := v.About(f)
-		if !ok {
+		if !ok || n >= len(v.Roster.Recipients) || !b.sees(v.Roster.Recipients[n]) {
 			continue
 		}
 		if f.Claimed == nil {
@@ -89,19 +89,19 @@ func (d *desk) helps(ctx context.Context, v tracker.View, o *web.Outcome) error 
 }
 
 // Past lists announcements, newest first.
-func (d *desk) Past(ctx context.Context, f web.PastFilter) (web.PastPage, error) {
+func (b boards) Past(ctx context.Context, f web.PastFilter) (web.PastPage, error) {
 	page := web.PastPage{Summaries: []web.Summary{}}
 	limit := f.Limit
 	if limit <= 0 || limit > 100 {
 		limit = 25
 	}
-	for _, id := range d.tracker.IDs() {
-		v, ok := d.tracker.View(id)
-		if !ok || !chosen(v, f) {
+	for _, id := range b.tracker.IDs() {
+		v, ok := b.tracker.View(id)
+		if !ok || !chosen(v, f) || !b.concerned(v) {
 			continue
 		}
 		if page.Total >= f.Offset && len(page.Summaries) < limit {
-			s, err := d.summary(ctx, v, 0)
+			s, err := b.summary(ctx, v, 0)
 			if err != nil {
 				return web.PastPage{}, err
 			}

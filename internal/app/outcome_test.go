@@ -22,7 +22,7 @@ func TestOutcomeTellsHowItWent(t *testing.T) {
 			h.t.Fatal(err)
 		}
 		h.settle()
-		o, err := h.house.desk.Outcome(h.t.Context(), id)
+		o, err := h.house.desk.whole().Outcome(h.t.Context(), id)
 		if err != nil {
 			h.t.Fatal(err)
 		}
@@ -38,7 +38,7 @@ func TestOutcomeTellsHowItWent(t *testing.T) {
 		}
 		h.settle()
 		h.Close(id, announcement.AsAllClear)
-		o, err = h.house.desk.Outcome(h.t.Context(), id)
+		o, err = h.house.desk.whole().Outcome(h.t.Context(), id)
 		if err != nil || o.Resolved != 1 || o.Status != announcement.StatusClosed {
 			h.t.Errorf("got %d resolved, %s, %v", o.Resolved, o.Status, err)
 		}
@@ -49,7 +49,7 @@ func TestOutcomeTellsHowItWent(t *testing.T) {
 			"everything": {web.PastFilter{}, 1}, "real": {web.PastFilter{Mode: announcement.Live}, 1}, "drills": {web.PastFilter{Mode: announcement.Drill}, 0},
 			"another site": {web.PastFilter{Site: "Mars"}, 0}, "later": {web.PastFilter{From: time.Now().Add(time.Hour)}, 0}, "before now": {web.PastFilter{To: time.Now()}, 1},
 		} {
-			if page, err := h.house.desk.Past(h.t.Context(), tc.f); err != nil || page.Total != tc.want || len(page.Summaries) != tc.want {
+			if page, err := h.house.desk.whole().Past(h.t.Context(), tc.f); err != nil || page.Total != tc.want || len(page.Summaries) != tc.want {
 				h.t.Errorf("%s: got %d, %v, want %d", name, page.Total, err, tc.want)
 			}
 		}

@@ -295,7 +295,7 @@ func (d *desk) TeamPage(ctx context.Context, token string) (web.TeamPage, error)
 		return web.TeamPage{}, err
 	}
 	for _, detail := range details {
-		r := d.recipient(ctx, v, detail)
+		r := d.whole().recipient(ctx, v, detail)
 		r.Undo = d.undoable(detail, t.person)
 		p.Recipients = append(p.Recipients, r)
 	}
@@ -391,12 +391,13 @@ func (d *desk) RemindAt(ctx context.Context, p web.Principal, id announcement.ID
 	if !p.May(web.Announce) {
 		return web.ErrForbidden
 	}
-	v, err := d.view(ctx, id)
+	b := d.boards(p.Grant)
+	v, err := b.view(ctx, id)
+	if err == nil {
+		err = b.finds(ctx, id, index)
+	}
 	if err != nil {
 		return err
-	}
-	if index < 0 || index >= len(v.Roster.Recipients) {
-		return web.ErrNotFound
 	}
 	return d.remindOne(ctx, v, p.Actor, "reminded from the board", index)
 }

@@ -23,7 +23,7 @@ func TestNewHousePractises(t *testing.T) {
 		c.SMSProvider, c.Countdown = "twilio", 5*time.Second
 		held := func(d web.Draft, form string) bool {
 			t.Helper()
-			p, err := desk.Preview(ctx, d)
+			p, err := desk.Preview(ctx, hr, d)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -115,7 +115,7 @@ func TestEmergencyBreaksQuietHoursAndIsCounted(t *testing.T) {
 		h.house.config.QuietBudget = 1
 		desk, ctx := h.house.desk, h.t.Context()
 		everybody := to("siti", "dewi", "budi", "agus")
-		p, err := desk.Preview(ctx, h.draft("Fire in hall 3", everybody))
+		p, err := desk.Preview(ctx, hr, h.draft("Fire in hall 3", everybody))
 		if err != nil || !p.Wakes() || p.Asleep() != 2 {
 			t.Fatalf("before: got %+v, %v, want two people who sleep", p.Mornings, err)
 		}

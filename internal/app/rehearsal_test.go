@@ -57,6 +57,7 @@ type rehearsal struct {
 // employee is somebody of a rehearsal.
 type employee struct {
 	name, mobile, manager string
+	site                  string
 	language, zone        string
 	push                  bool
 }
@@ -182,7 +183,7 @@ func (h *rehearsal) employ(staff string) {
 	h.t.Helper()
 	for i, line := range strings.Split(staff, ",") {
 		words := strings.Fields(line)
-		e := employee{name: words[0], mobile: fmt.Sprintf("+6281200000%03d", i+1), language: "en"}
+		e := employee{name: words[0], mobile: fmt.Sprintf("+6281200000%03d", i+1), language: "en", site: "Harbour"}
 		for _, w := range words[1:] {
 			switch key, value, _ := strings.Cut(w, ":"); key {
 			case "manager":
@@ -193,6 +194,8 @@ func (h *rehearsal) employ(staff string) {
 				e.language = value
 			case "zone":
 				e.zone = value
+			case "site":
+				e.site = value
 			case "push":
 				e.push = true
 			default:
@@ -255,7 +258,7 @@ func (h *rehearsal) staffFile(stays func(employee) bool) *bytes.Buffer {
 	w := csv.NewWriter(&file)
 	_ = w.Write([]string{"employee_id", "given_name", "display_name", "mobile_phone", "manager_id", "site", "locale", "timezone", "active"})
 	for _, e := range h.staff {
-		_ = w.Write([]string{e.name, e.name, e.name, e.mobile, e.manager, "Harbour", e.language, e.zone, fmt.Sprint(stays(e))})
+		_ = w.Write([]string{e.name, e.name, e.name, e.mobile, e.manager, e.site, e.language, e.zone, fmt.Sprint(stays(e))})
 	}
 	w.Flush()
 	return &file

@@ -14,19 +14,20 @@ const reportErrand = "report"
 
 // OrderReport has the file of a large report made. Two presses within a minute are
 // one: the numbers of an open alert go on, so later is another file.
-func (d *desk) OrderReport(ctx context.Context, p web.Principal, o web.ReportOrder) (string, error) {
-	if _, err := d.view(ctx, o.Announcement); err != nil {
+func (b boards) OrderReport(ctx context.Context, p web.Principal, o web.ReportOrder) (string, error) {
+	if _, err := b.view(ctx, o.Announcement); err != nil {
 		return "", err
 	}
-	id := fmt.Sprintf("%s-%s-%s-%s-%d", reportErrand, o.Announcement, o.File, o.Language, d.now().Unix()/60)
-	return id, d.errands.begin(ctx, id, reportErrand, p.Actor, o)
+	o.Grant = p.Grant // the file holds what this person may see, whoever makes it
+	id := fmt.Sprintf("%s-%s-%s-%s-%d-%s", reportErrand, o.Announcement, o.File, o.Language, b.now().Unix()/60, shorten(fmt.Sprint(p.Grant)))
+	return id, b.errands.begin(ctx, id, reportErrand, p.Actor, o)
 }
 
 // MadeReports lists the files of the reports of an announcement, newest first.
-func (d *desk) MadeReports(_ context.Context, id announcement.ID) []web.MadeReport {
+func (b boards) MadeReports(_ context.Context, id announcement.ID) []web.MadeReport {
 	var out []web.MadeReport
-	for _, key := range d.errands.list(func(_ string, e errand) bool { return e.Kind == reportErrand }) {
-		if r, err := d.madeReport(key); err == nil && r.Announcement == id {
+	for _, key := range b.errands.list(func(_ string, e errand) bool { return e.Kind == reportErrand }) {
+		if r, err := b.madeReport(key); err == nil && r.Announcement == id && b.grant.Covers(r.Grant) {
 			out = append(out, r)
 		}
 	}
@@ -34,9 +35,9 @@ func (d *desk) MadeReports(_ context.Context, id announcement.ID) []web.MadeRepo
 }
 
 // MadeReport says how the file of a report goes.
-func (d *desk) MadeReport(_ context.Context, id announcement.ID, key string) (web.MadeReport, error) {
-	r, err := d.madeReport(key)
-	if err == nil && r.Announcement != id {
+func (b boards) MadeReport(_ context.Context, id announcement.ID, key string) (web.MadeReport, error) {
+	r, err := b.madeReport(key)
+	if err == nil && (r.Announcement != id || !b.grant.Covers(r.Grant)) {
 		err = web.ErrNotFound
 	}
 	return r, err
@@ -54,16 +55,16 @@ func (d *desk) madeReport(key string) (web.MadeReport, error) {
 }
 
 // ReportBytes returns a file that was made.
-func (d *desk) ReportBytes(ctx context.Context, id announcement.ID, key string) (web.MadeReport, []byte, error) {
-	r, err := d.MadeReport(ctx, id, key)
+func (b boards) ReportBytes(ctx context.Context, id announcement.ID, key string) (web.MadeReport, []byte, error) {
+	r, err := b.MadeReport(ctx, id, key)
 	if err == nil && (!r.Done || r.Fault != "") {
 		err = web.ErrNotFound
 	}
 	if err != nil {
 		return r, nil, err
 	}
-	e, _ := d.errands.get(key)
-	file, err := getParts(ctx, d.vault, errandPartKey+key, e.Parts)
+	e, _ := b.errands.get(key)
+	file, err := getParts(ctx, b.vault, errandPartKey+key, e.Parts)
 	return r, file, err
 }
 

@@ -25,7 +25,7 @@ func TestWhoMaySendHearsOfARealAlert(t *testing.T) {
 		}
 		h.Phone("budi").ExpectNothing() // no notifications: it is not worth an SMS
 		h.Phone("siti").ExpectSMS("Fire in hall 3")
-		story, err := h.house.desk.Timeline(h.t.Context(), fire)
+		story, err := h.house.desk.whole().Timeline(h.t.Context(), fire)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -23,14 +23,14 @@ func TestStoryIsTheTimelineInPages(t *testing.T) {
 		h.Phone("siti").Reply("3")
 		h.After(time.Minute)
 		d, ctx := h.house.desk, h.t.Context()
-		whole, err := d.Timeline(ctx, id)
+		whole, err := d.whole().Timeline(ctx, id)
 		if err != nil || len(whole) < 10 {
 			t.Fatalf("got %d lines, %v", len(whole), err)
 		}
 		slices.Reverse(whole)
 		var paged []web.Entry
 		for offset := 0; ; {
-			page, err := d.Story(ctx, id, web.StoryFilter{Offset: offset, Limit: 3})
+			page, err := d.whole().Story(ctx, id, web.StoryFilter{Offset: offset, Limit: 3})
 			if err != nil || page.Total != len(whole) {
 				t.Fatalf("got a total of %d, %v, want %d", page.Total, err, len(whole))
 			}
@@ -43,13 +43,13 @@ func TestStoryIsTheTimelineInPages(t *testing.T) {
 		if !reflect.DeepEqual(paged, whole) {
 			t.Errorf("the pages say\n%+v\nwant\n%+v", paged, whole)
 		}
-		answers, err := d.Story(ctx, id, web.StoryFilter{Kinds: []announcement.Kind{announcement.KindAnswered}})
+		answers, err := d.whole().Story(ctx, id, web.StoryFilter{Kinds: []announcement.Kind{announcement.KindAnswered}})
 		if err != nil || answers.Total != 3 {
 			t.Errorf("got %d answers, %v, want 3", answers.Total, err)
 		}
 
 		siti := h.recipient(id, "siti")
-		r, history, err := d.Recipient(ctx, id, siti.Index)
+		r, history, err := d.whole().Recipient(ctx, id, siti.Index)
 		if err != nil || r.State != announcement.OffSite {
 			t.Fatalf("got %s, %v", r.State, err)
 		}

@@ -15,21 +15,21 @@ import (
 // Timeline tells the story of an announcement from the ledger, oldest first.
 // Calls and receipts of one round and channel are folded into one line; every
 // answer and every decision stands alone, with its reason.
-func (d *desk) Timeline(ctx context.Context, id announcement.ID) ([]web.Entry, error) {
-	v, err := d.view(ctx, id)
+func (b boards) Timeline(ctx context.Context, id announcement.ID) ([]web.Entry, error) {
+	v, err := b.view(ctx, id)
 	if err != nil {
 		return nil, err
 	}
 	entries := []web.Entry{}
 	folded := map[string]int{} // key → index in entries
-	err = d.ledger.Read(ctx, id, func(r ledger.Record) error {
+	err = b.ledger.Read(ctx, id, func(r ledger.Record) error {
 		for _, f := range r.Facts {
 			key := foldKey(f)
 			if i, ok := folded[key]; ok && key != "" {
 				entries[i].Count++
 				continue
 			}
-			e := d.entry(ctx, v, r.Seq, f)
+			e := b.entry(ctx, v, r.Seq, f)
 			if key != "" {
 				folded[key] = len(entries)
 				e.Count, e.Person, e.Name = 1, "", ""
@@ -46,8 +46,8 @@ func (d *desk) Timeline(ctx context.Context, id announcement.ID) ([]web.Entry, e
 
 // Story tells part of the timeline, newest first. It reads the lines it shows
 // and nothing else.
-func (d *desk) Story(ctx context.Context, id announcement.ID, f web.StoryFilter) (web.StoryPage, error) {
-	v, err := d.view(ctx, id)
+func (b boards) Story(ctx context.Context, id announcement.ID, f web.StoryFilter) (web.StoryPage, error) {
+	v, err := b.view(ctx, id)
 	if err != nil {
 		return web.StoryPage{}, err
 	}
@@ -56,21 +56,21 @@ func (d *desk) Story(ctx context.Context, id announcement.ID, f web.StoryFilter)
 		limit = 50
 	}
 	from := max(f.Offset, 0)
-	lines, total := d.tracker.Lines(id, func(l tracker.Line) bool {
+	lines, total := b.tracker.Lines(id, func(l tracker.Line) bool {
 		return len(f.Kinds) == 0 || slices.Contains(f.Kinds, l.Kind) || f.CallsForHelp && l.Help
 	}, from, limit)
 	page := web.StoryPage{Total: total, Entries: make([]web.Entry, 0, len(lines))}
 	var last ledger.Record
 	for _, l := range lines {
 		if l.Seq != last.Seq {
-			if last, err = d.ledger.At(ctx, l.Seq); err != nil {
+			if last, err = b.ledger.At(ctx, l.Seq); err != nil {
 				return web.StoryPage{}, fmt.Errorf("read timeline of %s: %w", id, err)
 			}
 		}
 		if l.Fact >= len(last.Facts) {
 			continue
 		}
-		e := d.entry(ctx, v, l.Seq, last.Facts[l.Fact])
+		e := b.entry(ctx, v, l.Seq, last.Facts[l.Fact])
 		if l.Count > 0 {
 			e.Count, e.Person, e.Name = l.Count, "", ""
 		}
@@ -96,22 +96,27 @@ func foldKey(f announcement.Fact) string {
 	return ""
 }
 
-func (d *desk) entry(ctx context.Context, v tracker.View, seq uint64, f announcement.Fact) web.Entry {
-	e := web.Entry{Seq: seq, At: f.At, Kind: f.Kind, Actor: d.actorName(f.Actor), What: sentence(f)}
-	if f.Kind != announcement.KindAnnounced && !strings.HasPrefix(f.Reason, "step_") { // what a step is for, its sentence says
-		e.Reason = d.words(ctx, f.Announcement, f.Reason)
-	}
+func (b boards) entry(ctx context.Context, v tracker.View, seq uint64, f announcement.Fact) web.Entry {
+	e := web.Entry{Seq: seq, At: f.At, Kind: f.Kind, What: sentence(f)}
 	if n, ok := v.About(f); ok && n < len(v.Roster.Recipients) {
-		name := d.name(v.Roster.Recipients[n].Person)
+		if !b.sees(v.Roster.Recipients[n]) {
+			return e // that something happened, not to whom
+		}
+		name := b.name(v.Roster.Recipients[n].Person)
 		e.Person, e.Name = name.Number, name.Name
 	}
+	e.Actor = b.actorName(f.Actor)
+	if f.Kind != announcement.KindAnnounced && !strings.HasPrefix(f.Reason, "step_") { // what a step is for, its sentence says
+		e.Reason = b.words(ctx, f.Announcement, f.Reason)
+	}
 	switch { // what a person wrote, where they wrote something
+	case !b.grant.May(web.Call):
 	case f.Answered != nil && f.Answered.Note != "":
-		e.Reason = d.words(ctx, f.Announcement, f.Answered.Note)
+		e.Reason = b.words(ctx, f.Announcement, f.Answered.Note)
 	case f.Vouched != nil && f.Vouched.Note != "":
-		e.Reason = d.words(ctx, f.Announcement, f.Vouched.Note)
+		e.Reason = b.words(ctx, f.Announcement, f.Vouched.Note)
 	case f.Heard != nil && f.Heard.Note != "":
-		e.Reason = d.words(ctx, f.Announcement, f.Heard.Note)
+		e.Reason = b.words(ctx, f.Announcement, f.Heard.Note)
 	}
 	if f.Decided != nil && len(f.Decided.To) > 0 {
 		why := callReasons(f.Decided.To)

@@ -61,7 +61,9 @@ func (l Listing) Seen() time.Time {
 
 // Filter chooses people of a list.
 type Filter struct {
-	Search  string // part of a name or employee number, or the end of a phone number
+	Search  string            // part of a name or employee number, or of a phone number
+	Names   bool              // the search does not look at phone numbers
+	Only    func(Person) bool // nil: everybody
 	Site    string
 	Trouble Trouble
 	Offset  int
@@ -83,9 +85,11 @@ func (d *Directory) Find(f Filter) (total int, page []Listing) {
 		case f.Site != "" && fold(r.Site) != fold(f.Site):
 			continue
 		case search != "" && !strings.Contains(fold(r.Name), search) && !strings.Contains(fold(r.Number), search) &&
-			(len(digits) < 4 || !strings.Contains(r.Mobile, digits)):
+			(f.Names || len(digits) < 4 || !strings.Contains(r.Mobile, digits)):
 			continue
 		case f.Trouble != "" && f.Trouble != Gone && !slices.Contains(d.troubles(r, leads), f.Trouble):
+			continue
+		case f.Only != nil && !f.Only(r.Person):
 			continue
 		}
 		found = append(found, r)

@@ -60,6 +60,22 @@ func newStanding(snap Snapshot, recipients int, rebuilding bool) *Standing {
 	return s
 }
 
+// Only is the standing of some of the recipients; the others count in nothing.
+func (s *Standing) Only(in func(n int) bool) *Standing {
+	some := make(words, (s.recipients+63)/64)
+	for n := range s.recipients {
+		if in(n) {
+			some[n>>6] |= 1 << 63 >> (n & 63)
+		}
+	}
+	out := *s
+	for i := range s.states {
+		out.states[i] = s.states[i].and(some)
+	}
+	out.open, out.excused, out.called, out.vouched, out.late = s.open.and(some), s.excused.and(some), s.called.and(some), s.vouched.and(some), s.late.and(some)
+	return &out
+}
+
 // Standing returns a snapshot. A store that was emptied is rebuilt first.
 func (t *Tracker) Standing(ctx context.Context, id announcement.ID) (*Standing, error) {
 	s, rebuilding, n, err := t.snapshot(ctx, id)

@@ -28,6 +28,15 @@ func (b Bitmap) words(n int) words {
 
 func (w words) get(n int) bool { return n >= 0 && n>>6 < len(w) && w[n>>6]&(1<<63>>(n&63)) != 0 }
 
+// and returns what is set in both, which are equally long.
+func (w words) and(other words) words {
+	out := make(words, len(w))
+	for i := range w {
+		out[i] = w[i] & other[i]
+	}
+	return out
+}
+
 // part returns word i without what is outside of [lo, hi).
 func (w words) part(i, lo, hi int) uint64 {
 	v := w[i]

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"html/template"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -253,7 +254,9 @@ type accountsView struct {
 	page
 	All         []Account
 	Name, Login string
-	Give        Grant  // as chosen
+	Give        Grant // as chosen
+	Places      []Site
+	Crowds      []Group
 	Link        string // of an invitation that was made now; it is shown once
 	Invited     string // whom
 }
@@ -267,6 +270,18 @@ type offer struct {
 		Role       Role
 		Name, What string
 		Given      bool
+	}
+	Scopes []scopeChoice
+}
+
+// scopeChoice is where a right holds, as a form offers it.
+type scopeChoice struct {
+	Name          string // of its fields
+	Title, Hint   string
+	Narrow        bool // some are chosen
+	Sites, Groups []struct {
+		Value, Label string
+		Given        bool
 	}
 }
 
@@ -283,7 +298,48 @@ func (v accountsView) Offer(id string, g Grant) offer {
 			Given      bool
 		}{r, roleNames[r], roleWhat[r], g.Has(r)})
 	}
+	for _, c := range []struct {
+		name, title, hint string
+		Scope
+	}{{"alarms", "May alarm only", "Nothing chosen: everybody. It holds for senders.", g.Alarms},
+		{"sees", "May see only", "Nothing chosen: everybody.", g.Sees}} {
+		choice := scopeChoice{Name: c.name, Title: c.title, Hint: c.hint, Narrow: !c.IsZero()}
+		for _, site := range v.Places {
+			choice.Sites = append(choice.Sites, struct {
+				Value, Label string
+				Given        bool
+			}{site.Name, site.Name, slices.Contains(c.Sites, site.Name)})
+		}
+		for _, group := range v.Crowds {
+			choice.Groups = append(choice.Groups, struct {
+				Value, Label string
+				Given        bool
+			}{group.ID, group.Name, slices.Contains(c.Groups, group.ID)})
+		}
+		o.Scopes = append(o.Scopes, choice)
+	}
 	return o
+}
+
+// Reach says where somebody's roles hold, empty for everywhere.
+func (v accountsView) Reach(g Grant) string {
+	of := func(s Scope) string {
+		names := slices.Clone(s.Sites)
+		for _, group := range v.Crowds {
+			if slices.Contains(s.Groups, group.ID) {
+				names = append(names, group.Name)
+			}
+		}
+		return strings.Join(names, ", ")
+	}
+	var out []string
+	if !g.Alarms.IsZero() {
+		out = append(out, v.T("May alarm only")+": "+of(g.Alarms)+".")
+	}
+	if !g.Sees.IsZero() {
+		out = append(out, v.T("May see only")+": "+of(g.Sees)+".")
+	}
+	return strings.Join(out, " ")
 }
 
 // Given names the roles of an account.
@@ -306,6 +362,7 @@ func (s *Server) showAccounts(w http.ResponseWriter, r *http.Request, v accounts
 		s.fail(w, r, "list accounts", err)
 		return
 	}
+	v.Places, v.Crowds = s.People.AllSites(r.Context()), s.People.AllGroups(r.Context())
 	status := http.StatusOK
 	if len(v.Errors) > 0 {
 		v.Title, status = v.T("Error:")+" "+v.Title, http.StatusUnprocessableEntity
@@ -319,6 +376,8 @@ func granted(r *http.Request) (g Grant) {
 	for _, role := range r.PostForm["role"] {
 		g.Roles = append(g.Roles, Role(role))
 	}
+	g.Alarms = Scope{Sites: r.PostForm["alarms.site"], Groups: r.PostForm["alarms.group"]}
+	g.Sees = Scope{Sites: r.PostForm["sees.site"], Groups: r.PostForm["sees.group"]}
 	return g
 }
 

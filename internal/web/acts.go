@@ -166,7 +166,7 @@ func (s *Server) allClear(r *http.Request, v *actView) (string, error) {
 
 // unclaimed counts the calls for help that nobody handles.
 func (s *Server) unclaimed(r *http.Request, id announcement.ID) (int, error) {
-	p, err := s.Desk.Recipients(r.Context(), id, RecipientFilter{State: announcement.NeedsHelp, Limit: 500})
+	p, err := s.boards(r.Context()).Recipients(r.Context(), id, RecipientFilter{State: announcement.NeedsHelp, Limit: 500})
 	n := 0
 	for _, who := range p.Recipients {
 		if who.Claimed == "" && who.Resolved == "" {

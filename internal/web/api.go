@@ -240,7 +240,7 @@ func (s *Server) apiAnnounce(ctx context.Context, in *announceRequest) (*summary
 }
 
 func (s *Server) apiList(ctx context.Context, _ *struct{}) (*listReply, error) {
-	list, err := s.Desk.List(ctx)
+	list, err := s.boards(ctx).List(ctx)
 	if err != nil {
 		return nil, s.problem("list", err)
 	}
@@ -250,7 +250,7 @@ func (s *Server) apiList(ctx context.Context, _ *struct{}) (*listReply, error) {
 }
 
 func (s *Server) apiSummary(ctx context.Context, in *byID) (*summaryReply, error) {
-	sum, err := s.Desk.Summary(ctx, in.ID)
+	sum, err := s.boards(ctx).Summary(ctx, in.ID)
 	if err != nil {
 		return nil, s.problem("summary", err)
 	}
@@ -258,7 +258,7 @@ func (s *Server) apiSummary(ctx context.Context, in *byID) (*summaryReply, error
 }
 
 func (s *Server) apiRecipients(ctx context.Context, in *recipientsRequest) (*recipientsReply, error) {
-	page, err := s.Desk.Recipients(ctx, in.ID, RecipientFilter{
+	page, err := s.boards(ctx).Recipients(ctx, in.ID, RecipientFilter{
 		State: in.State, Team: in.Team, Site: in.Site, Search: in.Search, Offset: in.Offset, Limit: in.Limit,
 	})
 	if err != nil {
@@ -268,7 +268,7 @@ func (s *Server) apiRecipients(ctx context.Context, in *recipientsRequest) (*rec
 }
 
 func (s *Server) apiTimeline(ctx context.Context, in *byID) (*timelineReply, error) {
-	entries, err := s.Desk.Timeline(ctx, in.ID)
+	entries, err := s.boards(ctx).Timeline(ctx, in.ID)
 	if err != nil {
 		return nil, s.problem("timeline", err)
 	}
@@ -278,7 +278,7 @@ func (s *Server) apiTimeline(ctx context.Context, in *byID) (*timelineReply, err
 }
 
 func (s *Server) apiEvents(ctx context.Context, in *byID) (*huma.StreamResponse, error) {
-	if _, err := s.Desk.Summary(ctx, in.ID); err != nil {
+	if _, err := s.boards(ctx).Summary(ctx, in.ID); err != nil {
 		return nil, s.problem("events", err)
 	}
 	return &huma.StreamResponse{Body: func(hc huma.Context) {

@@ -180,7 +180,7 @@ func (v boardView) ZoneWord() string {
 func (v boardView) Heading() string { return v.TitleOf(v.Text, v.Mode) }
 
 func (s *Server) boardView(r *http.Request) (boardView, error) {
-	p, err := s.Desk.Pulse(r.Context(), announcement.ID(r.PathValue("id")), math.MaxInt, nil)
+	p, err := s.boards(r.Context()).Pulse(r.Context(), announcement.ID(r.PathValue("id")), math.MaxInt, nil)
 	if err != nil {
 		return boardView{}, err
 	}
@@ -202,14 +202,14 @@ func (v *boardView) list(s *Server, r *http.Request, offset int) error {
 	q := r.URL.Query()
 	v.State, v.Query, v.Team, v.Site = announcement.State(q.Get("state")), strings.TrimSpace(q.Get("q")), q.Get("team"), q.Get("site")
 	var err error
-	v.People, err = s.Desk.Recipients(r.Context(), v.ID, RecipientFilter{
+	v.People, err = s.boards(r.Context()).Recipients(r.Context(), v.ID, RecipientFilter{
 		State: v.State, Team: v.Team, Site: v.Site, Search: v.Query, Offset: offset, Limit: rowsPerPage,
 	})
 	if err != nil {
 		return err
 	}
 	v.pages = around(v.at("/people"), q, offset, rowsPerPage, v.People.Total)
-	sites, err := s.Desk.Sites(r.Context(), v.ID)
+	sites, err := s.boards(r.Context()).Sites(r.Context(), v.ID)
 	v.Sites = sorted(sites)
 	return err
 }
@@ -237,18 +237,18 @@ const shownCalls = 25
 
 // calls reads the calls for help.
 func (v *boardView) calls(s *Server, r *http.Request) error {
-	help, err := s.Desk.Recipients(r.Context(), v.ID, RecipientFilter{State: announcement.NeedsHelp, Limit: shownCalls})
+	help, err := s.boards(r.Context()).Recipients(r.Context(), v.ID, RecipientFilter{State: announcement.NeedsHelp, Limit: shownCalls})
 	v.Help, v.HelpTotal = help.Recipients, help.Total
 	return err
 }
 
 // aside reads what stands beside the people.
 func (v *boardView) aside(s *Server, r *http.Request) (err error) {
-	if v.Teams, v.TeamTotal, err = s.Desk.Teams(r.Context(), v.ID, TeamFilter{LeadersLast: true, Limit: shownGroups}); err != nil {
+	if v.Teams, v.TeamTotal, err = s.boards(r.Context()).Teams(r.Context(), v.ID, TeamFilter{LeadersLast: true, Limit: shownGroups}); err != nil {
 		return err
 	}
 	if v.Sites == nil {
-		sites, err := s.Desk.Sites(r.Context(), v.ID)
+		sites, err := s.boards(r.Context()).Sites(r.Context(), v.ID)
 		if err != nil {
 			return err
 		}
@@ -256,7 +256,7 @@ func (v *boardView) aside(s *Server, r *http.Request) (err error) {
 	}
 	newest := decisions
 	newest.Limit = shownLines
-	v.Timeline, err = s.Desk.Story(r.Context(), v.ID, newest)
+	v.Timeline, err = s.boards(r.Context()).Story(r.Context(), v.ID, newest)
 	return err
 }
 
@@ -267,7 +267,7 @@ func (s *Server) boardPeople(w http.ResponseWriter, r *http.Request) {
 		err = v.list(s, r, max(0, offset))
 	}
 	if err == nil && v.Team != "" {
-		v.TeamName, err = s.Desk.TeamName(r.Context(), v.Team)
+		v.TeamName, err = s.boards(r.Context()).TeamName(r.Context(), v.Team)
 	}
 	if err != nil {
 		s.fail(w, r, "people of an alert", err)
@@ -303,7 +303,7 @@ func (s *Server) showRecipient(w http.ResponseWriter, r *http.Request, status in
 		v.boardView, err = s.boardView(r)
 	}
 	if err == nil {
-		v.Person, v.History, err = s.Desk.Recipient(r.Context(), v.ID, n)
+		v.Person, v.History, err = s.boards(r.Context()).Recipient(r.Context(), v.ID, n)
 	}
 	if err != nil {
 		s.fail(w, r, "person", err)

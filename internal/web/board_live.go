@@ -36,7 +36,7 @@ const boardBeat = "event: beat\ndata: 1\n\n"
 func (s *Server) streamBoard(w http.ResponseWriter, r *http.Request) {
 	id, after, rows := announcement.ID(r.PathValue("id")), afterOf(r), rowsOf(r)
 	s.stream(w, r, s.Desk.Changes(r.Context(), id), boardBeat, func(ctx context.Context) (event, error) {
-		p, err := s.Desk.Pulse(ctx, id, after, rows)
+		p, err := s.boards(ctx).Pulse(ctx, id, after, rows)
 		if err != nil {
 			return event{}, err
 		}
@@ -47,7 +47,7 @@ func (s *Server) streamBoard(w http.ResponseWriter, r *http.Request) {
 
 // pulseNow is one pulse, for a board that has lost its stream.
 func (s *Server) pulseNow(w http.ResponseWriter, r *http.Request) {
-	p, err := s.Desk.Pulse(r.Context(), announcement.ID(r.PathValue("id")), afterOf(r), rowsOf(r))
+	p, err := s.boards(r.Context()).Pulse(r.Context(), announcement.ID(r.PathValue("id")), afterOf(r), rowsOf(r))
 	if err != nil {
 		status, _ := statusOf(err)
 		w.WriteHeader(status)
@@ -89,7 +89,7 @@ func (s *Server) boardPart(w http.ResponseWriter, r *http.Request) {
 			err = v.aside(s, r)
 		case "rows":
 			v.Renewed = true
-			v.People, err = s.Desk.Recipients(r.Context(), v.ID, RecipientFilter{Only: rowsOf(r), Limit: rowsPerPage})
+			v.People, err = s.boards(r.Context()).Recipients(r.Context(), v.ID, RecipientFilter{Only: rowsOf(r), Limit: rowsPerPage})
 		default:
 			err = ErrNotFound
 		}

@@ -110,7 +110,7 @@ func (s *Server) showStep(w http.ResponseWriter, r *http.Request, step string, c
 		v.Groups = s.People.AllGroups(r.Context())
 		v.Everyone = s.Desk.Readiness(r.Context()).People
 		if p == nil && errs == nil && !c.Draft.Audience.IsZero() {
-			if counted, err := s.Desk.Preview(r.Context(), c.Draft); err == nil {
+			if counted, err := s.Desk.Preview(r.Context(), principalOf(r.Context()), c.Draft); err == nil {
 				p = &counted
 			}
 		}
@@ -291,7 +291,7 @@ func (s *Server) unwritten(ctx context.Context, d Draft) announcement.FieldError
 		return errs
 	}
 	d.Audience = announcement.Audience{All: true} // whoever it will be, the words are judged the same
-	_, err := s.Desk.Preview(ctx, d)
+	_, err := s.Desk.Preview(ctx, Principal{}, d)
 	if errs := aboutWords(faults(err)); len(errs) > 0 {
 		return errs
 	}
@@ -359,7 +359,7 @@ func list(text string) []string {
 }
 
 func (s *Server) preview(w http.ResponseWriter, r *http.Request, c composing, step string) {
-	p, err := s.Desk.Preview(r.Context(), c.Draft)
+	p, err := s.Desk.Preview(r.Context(), principalOf(r.Context()), c.Draft)
 	errs := faults(err)
 	switch {
 	case err != nil && errs == nil:
@@ -388,7 +388,7 @@ func (s *Server) preview(w http.ResponseWriter, r *http.Request, c composing, st
 // send hands the announcement to the countdown, if the number of people is still
 // the one that was confirmed.
 func (s *Server) send(w http.ResponseWriter, r *http.Request, c composing) {
-	p, err := s.Desk.Preview(r.Context(), c.Draft)
+	p, err := s.Desk.Preview(r.Context(), principalOf(r.Context()), c.Draft)
 	if err != nil {
 		s.fail(w, r, "confirm", err)
 		return

@@ -173,7 +173,7 @@ func (s *Server) countPeople(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v.Draft.Audience = readAudience(r)
-	p, err := s.Desk.Preview(r.Context(), v.Draft)
+	p, err := s.Desk.Preview(r.Context(), principalOf(r.Context()), v.Draft)
 	switch v.Errors = faults(err); {
 	case err != nil && v.Errors == nil:
 		s.fail(w, r, "count", err)

@@ -123,8 +123,8 @@ func (s *Server) homeNow(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) now(r *http.Request) homeView {
-	v := homeView{page: s.page(r, "Alerts"), waiting: waiting{s.Desk.Inbox(r.Context())}, Coming: s.Desk.Countdowns(r.Context())}
-	list, err := s.Desk.List(r.Context())
+	v := homeView{page: s.page(r, "Alerts"), waiting: waiting{s.boards(r.Context()).Inbox(r.Context())}, Coming: s.Desk.Countdowns(r.Context())}
+	list, err := s.boards(r.Context()).List(r.Context())
 	if err != nil {
 		s.Log.Error("alerts not listed", "step", "home", "reason", err)
 		list, v.Unlisted = nil, true

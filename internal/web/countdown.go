@@ -61,7 +61,7 @@ func (s *Server) counting(board http.HandlerFunc) http.HandlerFunc {
 }
 
 func (s *Server) exists(r *http.Request, id announcement.ID) bool {
-	_, err := s.Desk.Summary(r.Context(), id)
+	_, err := s.boards(r.Context()).Summary(r.Context(), id)
 	return err == nil
 }
 

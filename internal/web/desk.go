@@ -423,30 +423,9 @@ type LedgerReport struct {
 	Faults        []string `json:"faults"` // positions and ids; empty when the ledger is whole
 }
 
-// Desk is what the pages and the API ask of the house. Methods return the
-// errors above, or announcement.FieldErrors.
-type Desk interface {
-	Preview(ctx context.Context, d Draft) (Preview, error)
-	QuietBudget(ctx context.Context, p Principal) QuietBudget
-	BrokenQuiet(ctx context.Context) []BrokenQuiet // newest month first
-	// CountSMS measures the SMS of a draft that may still have empty blanks.
-	CountSMS(ctx context.Context, d Draft) (map[announcement.Language]SMSCount, error)
-	// Announce is idempotent by key (empty: no key). It returns once the
-	// recipients are durable. repeated says that key had been used for this draft.
-	Announce(ctx context.Context, p Principal, d Draft, key string) (s Summary, repeated bool, err error)
-	// Prepare accepts an announcement that goes out after the countdown, by itself,
-	// unless it is cancelled before. It is idempotent by key.
-	Prepare(ctx context.Context, p Principal, d Draft, key string) (announcement.ID, error)
-	Countdown(ctx context.Context, id announcement.ID) (Countdown, error)
-	Countdowns(ctx context.Context) []Countdown // those that still run, the next first
-	// Cancel takes a prepared announcement back, which then is a draft of the same
-	// id; ErrClosed when it has gone out.
-	Cancel(ctx context.Context, p Principal, id announcement.ID) error
-	// SaveDraft lays a draft aside for later; saving it again under its id changes it.
-	SaveDraft(ctx context.Context, p Principal, s SavedDraft) error
-	Drafts(ctx context.Context) []SavedDraft // newest first
-	SavedDraft(ctx context.Context, id string) (SavedDraft, error)
-	DeleteDraft(ctx context.Context, p Principal, id string) error
+// Boards is what somebody may see of announcements and of what people wrote: of
+// whom, and whether with numbers and words. What is not for them is ErrNotFound.
+type Boards interface {
 	List(ctx context.Context) ([]Summary, error) // newest first, open before closed, at most 100; Unreachable left out
 	Summary(ctx context.Context, id announcement.ID) (Summary, error)
 	Glance(ctx context.Context, id announcement.ID) (Summary, error) // Unreachable left out: cheap enough for every second
@@ -474,6 +453,41 @@ type Desk interface {
 	ReportBytes(ctx context.Context, id announcement.ID, made string) (MadeReport, []byte, error)
 	// Past lists announcements, newest first.
 	Past(ctx context.Context, f PastFilter) (PastPage, error)
+
+	// Inbox lists the texts that belong to no announcement and wait for a person:
+	// calls for help first.
+	Inbox(ctx context.Context) []Text
+	// EmergencyPhoto is the picture of a report in the inbox.
+	EmergencyPhoto(ctx context.Context, id string) ([]byte, error)
+	WaitingText(ctx context.Context, id string) (Text, error)
+}
+
+// Desk is what the pages and the API ask of the house. Methods return the
+// errors above, or announcement.FieldErrors.
+type Desk interface {
+	Preview(ctx context.Context, p Principal, d Draft) (Preview, error)
+	QuietBudget(ctx context.Context, p Principal) QuietBudget
+	BrokenQuiet(ctx context.Context) []BrokenQuiet // newest month first
+	// CountSMS measures the SMS of a draft that may still have empty blanks.
+	CountSMS(ctx context.Context, d Draft) (map[announcement.Language]SMSCount, error)
+	// Announce is idempotent by key (empty: no key). It returns once the
+	// recipients are durable. repeated says that key had been used for this draft.
+	Announce(ctx context.Context, p Principal, d Draft, key string) (s Summary, repeated bool, err error)
+	// Prepare accepts an announcement that goes out after the countdown, by itself,
+	// unless it is cancelled before. It is idempotent by key.
+	Prepare(ctx context.Context, p Principal, d Draft, key string) (announcement.ID, error)
+	Countdown(ctx context.Context, id announcement.ID) (Countdown, error)
+	Countdowns(ctx context.Context) []Countdown // those that still run, the next first
+	// Cancel takes a prepared announcement back, which then is a draft of the same
+	// id; ErrClosed when it has gone out.
+	Cancel(ctx context.Context, p Principal, id announcement.ID) error
+	// SaveDraft lays a draft aside for later; saving it again under its id changes it.
+	SaveDraft(ctx context.Context, p Principal, s SavedDraft) error
+	Drafts(ctx context.Context) []SavedDraft // newest first
+	SavedDraft(ctx context.Context, id string) (SavedDraft, error)
+	DeleteDraft(ctx context.Context, p Principal, id string) error
+	// Boards is what a principal may see.
+	Boards(p Principal) Boards
 	Close(ctx context.Context, p Principal, id announcement.ID, as announcement.ClosedAs, reason string) error
 	Remind(ctx context.Context, p Principal, id announcement.ID, reason string) (called int, err error)
 	// Act says what an act on an open announcement would do: SayReminder, SayDigest
@@ -504,12 +518,6 @@ type Desk interface {
 	// waiting; the channel is closed when ctx ends or the node stops.
 	Changes(ctx context.Context, id announcement.ID) <-chan struct{}
 
-	// Inbox lists the texts that belong to no announcement and wait for a person:
-	// calls for help first.
-	Inbox(ctx context.Context) []Text
-	// EmergencyPhoto is the picture of a report in the inbox.
-	EmergencyPhoto(ctx context.Context, id string) ([]byte, error)
-	WaitingText(ctx context.Context, id string) (Text, error)
 	HandleText(ctx context.Context, p Principal, id string) error
 	// AssignText says whose text it is. It returns the recipient of the open
 	// announcement under whom it is filed now; no announcement: it waits on, under

@@ -111,8 +111,8 @@ type Imported struct {
 
 // Staff is the list of people.
 type Staff interface {
-	People(ctx context.Context, f PeopleFilter) (PeoplePage, error)
-	Person(ctx context.Context, number string) (Person, error)
+	People(ctx context.Context, p Principal, f PeopleFilter) (PeoplePage, error)
+	Person(ctx context.Context, p Principal, number string) (Person, error)
 	// SavePerson changes a person, or adds one whose version is 0. values are by
 	// column. Faults are FieldErrors named by column, ErrConflict says that somebody
 	// else changed the person first.

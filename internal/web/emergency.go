@@ -135,7 +135,7 @@ func (s *Server) emergencyStatus(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) emergencyPhoto(w http.ResponseWriter, r *http.Request) {
-	photo, err := s.Desk.EmergencyPhoto(r.Context(), r.PathValue("id"))
+	photo, err := s.boards(r.Context()).EmergencyPhoto(r.Context(), r.PathValue("id"))
 	if err != nil {
 		s.fail(w, r, "photo", err)
 		return

@@ -97,7 +97,7 @@ func (s *Server) streamSummary(w http.ResponseWriter, r *http.Request, id announ
 		if err := s.stillIn(ctx, r, by); err != nil {
 			return event{}, err
 		}
-		sum, err := s.Desk.Glance(ctx, id)
+		sum, err := s.boards(ctx).Glance(ctx, id)
 		if err != nil {
 			return event{}, err
 		}

@@ -193,3 +193,7 @@ func (h *house) EndAccount(_ context.Context, p Principal, id string) error {
 }
 
 func (h *house) Holders(context.Context, ...Right) []string { return []string{"Dewi", "Rina"} }
+
+// Boards of the house are the same for everybody; who may see what is the house's
+// own matter, not of its pages.
+func (h *house) Boards(Principal) Boards { return h }

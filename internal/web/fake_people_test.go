@@ -170,7 +170,7 @@ func (h *house) staff() []Person {
 	}
 }
 
-func (h *house) People(_ context.Context, f PeopleFilter) (PeoplePage, error) {
+func (h *house) People(_ context.Context, _ Principal, f PeopleFilter) (PeoplePage, error) {
 	p := PeoplePage{Total: 120, People: h.staff(), Sites: []string{"Pabrik Cikande"}, Troubles: map[string]int{"unreachable": 41, "stale": 3}}
 	if f.Search == "zzz" || h.nobody {
 		return PeoplePage{}, nil
@@ -182,7 +182,7 @@ func (h *house) People(_ context.Context, f PeopleFilter) (PeoplePage, error) {
 	return p, nil
 }
 
-func (h *house) Person(_ context.Context, number string) (Person, error) {
+func (h *house) Person(_ context.Context, _ Principal, number string) (Person, error) {
 	for _, p := range h.staff() {
 		if p.Number == number {
 			return p, nil

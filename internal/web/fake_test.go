@@ -179,7 +179,7 @@ func (h *house) recipients() []Recipient {
 	}
 }
 
-func (h *house) Preview(_ context.Context, d Draft) (Preview, error) {
+func (h *house) Preview(_ context.Context, _ Principal, d Draft) (Preview, error) {
 	if d.Audience.IsZero() {
 		return Preview{}, announcement.FieldErrors{{Field: "audience", Why: "Nobody matches."}}
 	}

@@ -259,6 +259,8 @@ func (c *company) Me(ctx context.Context, device string) (MePage, error) {
 	return c.me, nil
 }
 
+func (c *company) Boards(Principal) Boards { return c }
+
 func (c *company) Connected(ctx context.Context, device string) error {
 	_, err := c.Me(ctx, device)
 	return err
@@ -373,7 +375,7 @@ func (c *company) WaitingText(_ context.Context, id string) (Text, error) {
 	return Text{}, ErrNotFound
 }
 
-func (c *company) Preview(_ context.Context, d Draft) (Preview, error) {
+func (c *company) Preview(_ context.Context, _ Principal, d Draft) (Preview, error) {
 	if c.deskErr != nil {
 		return Preview{}, c.deskErr
 	}

@@ -16,6 +16,8 @@ type deaf struct {
 	looked int
 }
 
+func (d *deaf) Boards(Principal) Boards { return d }
+
 func (d *deaf) List(context.Context) ([]Summary, error) { return nil, errors.New("the store is gone") }
 func (d *deaf) Readiness(ctx context.Context) Readiness {
 	d.looked++
@@ -74,6 +76,8 @@ func TestFirstPageHasNoHeadingOfNothing(t *testing.T) {
 
 // numberless is a house in which SMS failed only for want of a number.
 type numberless struct{ *house }
+
+func (n *numberless) Boards(Principal) Boards { return n }
 
 func (n *numberless) Pulse(ctx context.Context, id announcement.ID, after int, rows []int) (Pulse, error) {
 	p, err := n.house.Pulse(ctx, id, after, rows)

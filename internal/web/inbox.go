@@ -35,7 +35,7 @@ type inboxView struct {
 }
 
 func (s *Server) inboxPage(w http.ResponseWriter, r *http.Request) {
-	s.show(w, r, http.StatusOK, "inbox", "inbox", inboxView{page: s.page(r, "SMS inbox"), waiting: waiting{s.Desk.Inbox(r.Context())}})
+	s.show(w, r, http.StatusOK, "inbox", "inbox", inboxView{page: s.page(r, "SMS inbox"), waiting: waiting{s.boards(r.Context()).Inbox(r.Context())}})
 }
 
 // letter is one text with the page around it.
@@ -73,14 +73,14 @@ func (s *Server) textPage(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) showText(w http.ResponseWriter, r *http.Request, errs announcement.FieldErrors) {
-	t, err := s.Desk.WaitingText(r.Context(), r.PathValue("id"))
+	t, err := s.boards(r.Context()).WaitingText(r.Context(), r.PathValue("id"))
 	if err != nil {
 		s.fail(w, r, "text", err)
 		return
 	}
 	v := textView{page: s.page(r, "Whose text is this?"), Text: t, Query: strings.TrimSpace(r.FormValue("q"))}
 	if v.Query != "" {
-		if v.Found, err = s.People.People(r.Context(), PeopleFilter{Search: v.Query, Limit: inboxFound}); err != nil {
+		if v.Found, err = s.People.People(r.Context(), principalOf(r.Context()), PeopleFilter{Search: v.Query, Limit: inboxFound}); err != nil {
 			s.fail(w, r, "find people", err)
 			return
 		}

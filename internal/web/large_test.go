@@ -21,7 +21,7 @@ func TestLargeReportIsOrdered(t *testing.T) {
 		t.Errorf("no such file: got %d", w.Code)
 	}
 	w := call(t, srv, "POST", "/alerts/a1/report/report.xlsx?lang=en", "")
-	if w.Code != http.StatusSeeOther || w.Header().Get("Location") != "/alerts/a1/report/made/made2" || len(c.ordered) != 1 || c.ordered[0] != (ReportOrder{"a1", "report.xlsx", "en"}) {
+	if w.Code != http.StatusSeeOther || w.Header().Get("Location") != "/alerts/a1/report/made/made2" || len(c.ordered) != 1 || c.ordered[0].Announcement != "a1" || c.ordered[0].File != "report.xlsx" || c.ordered[0].Language != "en" {
 		t.Errorf("ordered: got %d %s, %v", w.Code, w.Header(), c.ordered)
 	}
 	if w := call(t, srv, "GET", "/alerts/a1/report/made/made1/x.xlsx", ""); w.Code != http.StatusOK || !strings.Contains(w.Header().Get("Content-Disposition"), "live-2026-11-24") || w.Header().Get("Cache-Control") != "no-store" {

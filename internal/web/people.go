@@ -50,7 +50,7 @@ func (s *Server) peoplePage(w http.ResponseWriter, r *http.Request) {
 	v.Filter.Offset = max(v.Filter.Offset, 0)
 	v.Held = s.People.HeldBack(r.Context())
 	var err error
-	if v.PeoplePage, err = s.People.People(r.Context(), v.Filter); err != nil {
+	if v.PeoplePage, err = s.People.People(r.Context(), principalOf(r.Context()), v.Filter); err != nil {
 		s.fail(w, r, "people", err)
 		return
 	}
@@ -209,7 +209,7 @@ func (s *Server) newPersonPage(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) personPage(w http.ResponseWriter, r *http.Request) {
-	p, err := s.People.Person(r.Context(), r.PathValue("number"))
+	p, err := s.People.Person(r.Context(), principalOf(r.Context()), r.PathValue("number"))
 	if err != nil {
 		s.fail(w, r, "person", err)
 		return
@@ -245,7 +245,7 @@ func (s *Server) savePerson(w http.ResponseWriter, r *http.Request) {
 	}
 	version, _ := strconv.ParseInt(r.PostFormValue("version"), 10, 64)
 	if !v.New {
-		p, err := s.People.Person(r.Context(), number)
+		p, err := s.People.Person(r.Context(), principalOf(r.Context()), number)
 		if err != nil {
 			s.fail(w, r, "person", err)
 			return
@@ -280,7 +280,7 @@ func (s *Server) clearNumber(w http.ResponseWriter, r *http.Request) {
 // personAct ends an act about a person where it began.
 func (s *Server) personAct(w http.ResponseWriter, r *http.Request, number, done string, err error) {
 	if errs := faults(err); errs != nil {
-		p, perr := s.People.Person(r.Context(), number)
+		p, perr := s.People.Person(r.Context(), principalOf(r.Context()), number)
 		if perr != nil {
 			s.fail(w, r, "person", perr)
 			return

@@ -54,6 +54,7 @@ type ReportOrder struct {
 	Announcement announcement.ID
 	File         string
 	Language     announcement.Language
+	Grant        Grant // of whoever ordered it: the file shows what they may see
 }
 
 // MadeReport is such a file. Result is its name.
@@ -225,20 +226,20 @@ func (s *Server) reportView(r *http.Request) (v reportView, err error) {
 	if v.boardView, err = s.boardView(r); err != nil {
 		return v, err
 	}
-	if v.Outcome, err = s.Desk.Outcome(r.Context(), v.ID); err != nil {
+	if v.Outcome, err = s.boards(r.Context()).Outcome(r.Context(), v.ID); err != nil {
 		return v, err
 	}
-	sites, err := s.Desk.Sites(r.Context(), v.ID)
+	sites, err := s.boards(r.Context()).Sites(r.Context(), v.ID)
 	if err != nil {
 		return v, err
 	}
 	v.Sites = sorted(sites)
-	if v.Teams, v.TeamTotal, err = s.Desk.Teams(r.Context(), v.ID, TeamFilter{LeadersLast: true, Limit: reportTeams}); err != nil {
+	if v.Teams, v.TeamTotal, err = s.boards(r.Context()).Teams(r.Context(), v.ID, TeamFilter{LeadersLast: true, Limit: reportTeams}); err != nil {
 		return v, err
 	}
 	story := decisions
 	story.Limit = 100
-	v.Timeline, err = s.Desk.Story(r.Context(), v.ID, story)
+	v.Timeline, err = s.boards(r.Context()).Story(r.Context(), v.ID, story)
 	v.Title = v.T("Report") + " - " + v.Heading()
 	return v, err
 }
@@ -250,7 +251,7 @@ func (s *Server) reportPage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if v.Large() {
-		v.Made = s.Desk.MadeReports(r.Context(), v.ID)
+		v.Made = s.boards(r.Context()).MadeReports(r.Context(), v.ID)
 	}
 	s.show(w, r, http.StatusOK, "report", "report", v)
 }
@@ -309,7 +310,8 @@ func (s *Server) reportBytes(r *http.Request, v reportView, err error) (file []b
 // ReportFile makes a file of a report while nobody has to wait for it.
 func (s *Server) ReportFile(ctx context.Context, o ReportOrder, progress func(percent int)) (file []byte, name string, err error) {
 	// The pages read what they need from a request; this is the one that would have
-	// been made.
+	// been made by whoever ordered it.
+	ctx = withPrincipal(ctx, Principal{Grant: o.Grant})
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "/?lang="+url.QueryEscape(string(o.Language)), nil)
 	if err != nil {
 		return nil, "", fmt.Errorf("make report: %w", err)
@@ -328,7 +330,7 @@ func (s *Server) orderReport(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, "report file", ErrNotFound)
 		return
 	}
-	made, err := s.Desk.OrderReport(r.Context(), principalOf(r.Context()), o)
+	made, err := s.boards(r.Context()).OrderReport(r.Context(), principalOf(r.Context()), o)
 	s.back(w, r, "report file", "/alerts/"+string(o.Announcement)+"/report/made/"+made, err)
 }
 
@@ -344,7 +346,7 @@ func (s *Server) madePage(w http.ResponseWriter, r *http.Request) {
 	b, err := s.boardView(r)
 	v := madeView{boardView: b}
 	if err == nil {
-		v.File, err = s.Desk.MadeReport(r.Context(), b.ID, r.PathValue("made"))
+		v.File, err = s.boards(r.Context()).MadeReport(r.Context(), b.ID, r.PathValue("made"))
 	}
 	if err != nil {
 		s.fail(w, r, "report file", err)
@@ -356,7 +358,7 @@ func (s *Server) madePage(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) madeFile(w http.ResponseWriter, r *http.Request) {
-	made, file, err := s.Desk.ReportBytes(r.Context(), announcement.ID(r.PathValue("id")), r.PathValue("made"))
+	made, file, err := s.boards(r.Context()).ReportBytes(r.Context(), announcement.ID(r.PathValue("id")), r.PathValue("made"))
 	if err != nil {
 		s.fail(w, r, "report file", err)
 		return
@@ -401,7 +403,7 @@ func (v reportView) document(s *Server, r *http.Request) paper.Document {
 func (v reportView) everybody(s *Server, r *http.Request) iter.Seq2[[]string, error] {
 	return func(yield func([]string, error) bool) {
 		for offset := 0; ; {
-			page, err := s.Desk.Recipients(r.Context(), v.ID, RecipientFilter{Offset: offset, Limit: 500})
+			page, err := s.boards(r.Context()).Recipients(r.Context(), v.ID, RecipientFilter{Offset: offset, Limit: 500})
 			if err != nil {
 				yield(nil, err)
 				return
@@ -468,7 +470,7 @@ func (s *Server) history(w http.ResponseWriter, r *http.Request) {
 		f.To = day.AddDate(0, 0, 1)
 	}
 	var err error
-	if v.Past, err = s.Desk.Past(r.Context(), f); err != nil {
+	if v.Past, err = s.boards(r.Context()).Past(r.Context(), f); err != nil {
 		s.fail(w, r, "history", err)
 		return
 	}

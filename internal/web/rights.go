@@ -64,12 +64,26 @@ type Scope struct {
 	Groups []string `json:"groups,omitempty"` // by id
 }
 
+// IsZero reports whether the scope is everybody.
+func (s Scope) IsZero() bool { return len(s.Sites)+len(s.Groups) == 0 }
+
 // As is a grant of roles that holds everywhere.
 func As(roles ...Role) Grant { return Grant{Roles: roles} }
 
-// May reports whether one of the rights is given.
+// May reports whether one of the rights is given. A sender of some people only
+// does not keep the data of all.
 func (g Grant) May(rights ...Right) bool {
-	return slices.ContainsFunc(g.Roles, func(r Role) bool { return r.Gives(rights...) })
+	return slices.ContainsFunc(g.Roles, func(r Role) bool {
+		if r == Sender && (!g.Alarms.IsZero() || !g.Sees.IsZero()) {
+			rights = slices.DeleteFunc(slices.Clone(rights), func(one Right) bool { return one == Keep || one == Provision })
+		}
+		return r.Gives(rights...)
+	})
+}
+
+// Covers reports whether everything that o shows may be shown to the holder of g.
+func (g Grant) Covers(o Grant) bool {
+	return (g.May(Call) || !o.May(Call)) && (g.Sees.IsZero() || slices.Equal(g.Sees.Sites, o.Sees.Sites) && slices.Equal(g.Sees.Groups, o.Sees.Groups))
 }
 
 // Enters reports whether the console and the API are for its holder at all.

@@ -75,6 +75,16 @@ func (s *Server) list(pattern string, r rule) {
 	s.table = append(s.table, route{method, path, r})
 }
 
+// ConsoleRoutes lists what the console serves, as "GET /path/{blank}".
+func (s *Server) ConsoleRoutes() (out []string) {
+	for _, r := range s.table {
+		if r.gate == gateConsole {
+			out = append(out, r.Method+" "+r.Path)
+		}
+	}
+	return out
+}
+
 // signedIn lets people in who have signed in, or everybody where the installation
 // is open, and who may do what the rule asks for.
 func (s *Server) signedIn(rl rule, next http.HandlerFunc) http.HandlerFunc {

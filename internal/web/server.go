@@ -170,6 +170,9 @@ func (s *Server) guard(next http.Handler) http.Handler {
 	})
 }
 
+// boards is what whoever asks may see.
+func (s *Server) boards(ctx context.Context) Boards { return s.Desk.Boards(principalOf(ctx)) }
+
 type contextKey int
 
 const principalKey contextKey = iota

@@ -254,7 +254,7 @@ func offsetOf(r *http.Request) int {
 func (s *Server) boardTeams(w http.ResponseWriter, r *http.Request) {
 	v, err := s.boardView(r)
 	if err == nil {
-		v.Teams, v.TeamTotal, err = s.Desk.Teams(r.Context(), v.ID, TeamFilter{LeadersLast: true, Offset: offsetOf(r), Limit: rowsPerPage})
+		v.Teams, v.TeamTotal, err = s.boards(r.Context()).Teams(r.Context(), v.ID, TeamFilter{LeadersLast: true, Offset: offsetOf(r), Limit: rowsPerPage})
 	}
 	if err != nil {
 		s.fail(w, r, "teams of an alert", err)
@@ -269,7 +269,7 @@ func (s *Server) boardSites(w http.ResponseWriter, r *http.Request) {
 	v, err := s.boardView(r)
 	var sites map[string]announcement.Counts
 	if err == nil {
-		sites, err = s.Desk.Sites(r.Context(), v.ID)
+		sites, err = s.boards(r.Context()).Sites(r.Context(), v.ID)
 	}
 	if err != nil {
 		s.fail(w, r, "sites of an alert", err)
@@ -300,7 +300,7 @@ func (s *Server) boardTimeline(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 		f.Offset, f.Limit = offsetOf(r), rowsPerPage
-		v.Timeline, err = s.Desk.Story(r.Context(), v.ID, f)
+		v.Timeline, err = s.boards(r.Context()).Story(r.Context(), v.ID, f)
 	}
 	if err != nil {
 		s.fail(w, r, "timeline", err)

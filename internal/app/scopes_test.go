@@ -1,0 +1,133 @@
+package app
+
+import (
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"kentongan/internal/announcement"
+	"kentongan/internal/web"
+)
+
+// as signs somebody in with an account of this grant.
+func (h *rehearsal) as(name string, g web.Grant) clerk {
+	h.t.Helper()
+	access := h.people().access
+	if err := access.all.create(h.t.Context(), name, account{Name: name, Login: name, Grant: g, SSO: true}); err != nil {
+		h.t.Fatal(err)
+	}
+	secret, err := access.SignIn(h.t.Context(), web.Principal{Actor: announcement.Actor("account:" + name), Grant: g}, "test")
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.settle() // the pages hear of it from the vault
+	return clerk{rehearsal: h, session: "session=" + secret}
+}
+
+func (h *rehearsal) facts(id announcement.ID) int {
+	h.t.Helper()
+	return len(h.timeline(id))
+}
+
+// TestWhoSeesOneSiteSeesNobodyElse walks every route of the console as somebody who
+// may see and alarm one site, about an alert and people of another: no name and no
+// number from there is on any page, and no form of theirs changes anything there.
+func TestWhoSeesOneSiteSeesNobodyElse(t *testing.T) {
+	rehearse(t, "chief, siti manager:chief, agus manager:chief, zulboss site:Kendal, zulfikar manager:zulboss site:Kendal, zulaikha manager:zulboss site:Kendal", func(h *rehearsal) {
+		ours := h.Announce("Fire in hall 3", to("chief", "siti", "agus"), steps(2*time.Hour))
+		theirs := h.Announce("Gas at the tank", to("zulboss", "zulfikar", "zulaikha"), steps(2*time.Hour))
+		both := h.Announce("Storm", to("siti", "zulfikar"), steps(2*time.Hour))
+		h.Phone("zulfikar").Reply("1") // which one is asked: it waits in the inbox or is filed, with the name
+		here := web.Scope{Sites: []string{"harbour"}}
+		rina := h.as("rina", web.Grant{Roles: []web.Role{web.Sender, web.Auditor, web.Operator}, Alarms: here, Sees: here})
+		foreign := regexp.MustCompile(`(?i)zul(boss|fikar|aikha)|Kendal\b.*zul|8120000000[456]`)
+		blanks := func(path, id string) string {
+			return strings.NewReplacer("{$}", "", "{id}", id, "{n}", "0", "{number}", "zulfikar", "{part}", "list", "{file}", "people.csv", "{act}", "role").Replace(path)
+		}
+		for _, route := range h.house.server.ConsoleRoutes() {
+			method, path, _ := strings.Cut(route, " ")
+			if strings.HasSuffix(path, "/events") { // does not end; it shows what /now shows
+				continue
+			}
+			for _, id := range []announcement.ID{theirs, both, ours} {
+				before := h.facts(theirs)
+				w := rina.ask(method, blanks(path, string(id)), "application/x-www-form-urlencoded",
+					"a=1&how=saw&reason=because&k=k1&keep=1&id="+string(id)+"&q=zul&number=zulfikar&text.en.title=x")
+				h.settle()
+				if found := foreign.FindString(strings.ReplaceAll(w.Body.String(), "/person/zulfikar", "")); found != "" && !strings.Contains(path, "/setup/duty") && method == http.MethodGet {
+					t.Errorf("%s %s shows %q", method, blanks(path, string(id)), found)
+				}
+				if id == theirs && strings.Contains(path, "/alerts/{id}") && w.Code < 400 {
+					t.Errorf("%s of another site answers %d", route, w.Code)
+				}
+				if w.Code >= 500 {
+					t.Errorf("%s: %d %s", route, w.Code, w.Body)
+				}
+				if after := h.facts(theirs); after != before {
+					t.Errorf("%s changed an alert of another site", route)
+				}
+			}
+		}
+		// What is theirs is whole.
+		board := rina.get("/alerts/" + string(ours))
+		for _, name := range []string{"siti", "agus", "chief"} {
+			if !strings.Contains(board, name) {
+				t.Errorf("their own board lacks %s", name)
+			}
+		}
+		if n := rina.summary(t, both); n != 1 {
+			t.Errorf("of an alert to both sites they count %d, want 1", n)
+		}
+		// And they alarm nobody elsewhere.
+		draft := h.draft("Flood", to("siti", "zulfikar"))
+		who := web.Principal{Actor: "account:rina", Grant: web.Grant{Roles: []web.Role{web.Sender}, Alarms: here, Sees: here}}
+		if _, err := h.house.desk.Prepare(t.Context(), who, draft, "k"); err == nil || !strings.Contains(err.Error(), "outside of whom you may alarm") {
+			t.Errorf("they alarmed another site: %v", err)
+		}
+		if _, _, err := h.house.desk.Announce(t.Context(), who, draft, "k"); err == nil {
+			t.Error("they alarmed another site at once")
+		}
+		if err := h.house.desk.Close(t.Context(), who, both, announcement.AsAllClear, "over"); err == nil {
+			t.Error("they closed an alert that concerns others too")
+		}
+	})
+}
+
+// summary is how many people a board counts.
+func (c clerk) summary(t *testing.T, id announcement.ID) int {
+	t.Helper()
+	here := web.Scope{Sites: []string{"Harbour"}}
+	s, err := c.house.desk.Boards(web.Principal{Grant: web.Grant{Roles: []web.Role{web.Viewer}, Sees: here}}).Summary(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Counts.Recipients
+}
+
+// TestNumbersAreForThoseWhoCall: nobody else reads a phone number or what people
+// wrote, on a page or by the API.
+func TestNumbersAreForThoseWhoCall(t *testing.T) {
+	rehearse(t, "chief, siti manager:chief", func(h *rehearsal) {
+		fire := h.Announce("Fire in hall 3", to("siti"), steps(2*time.Hour))
+		h.Phone("siti").Reply("2 stuck in the lift")
+		for role, sees := range map[web.Role]bool{web.Sender: true, web.Viewer: false, web.Auditor: false, web.Approver: false} {
+			c := h.as("who"+string(role), web.As(role))
+			var all strings.Builder
+			for _, path := range []string{"/alerts/%s", "/alerts/%s/people", "/alerts/%s/people/0", "/alerts/%s/timeline", "/alerts/%s/report", "/alerts/%s/report/people.csv", "/person/siti", "/people?q=siti"} {
+				if strings.Contains(path, "%s") {
+					path = fmt.Sprintf(path, fire)
+				}
+				all.WriteString(c.get(path))
+			}
+			if number := strings.Contains(all.String(), "81200000002"); number != sees {
+				t.Errorf("%s reads the number: %t, want %t", role, number, sees)
+			}
+			if words := strings.Contains(all.String(), "stuck in the lift"); words != sees {
+				t.Errorf("%s reads what siti wrote: %t, want %t", role, words, sees)
+			}
+		}
+	})
+}
