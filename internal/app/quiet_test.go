@@ -119,7 +119,7 @@ func TestEmergencyBreaksQuietHoursAndIsCounted(t *testing.T) {
 		if err != nil || !p.Wakes() || p.Asleep() != 2 {
 			t.Fatalf("before: got %+v, %v, want two people who sleep", p.Mornings, err)
 		}
-		if p, err := desk.Preview(ctx, h.draft("The water is off", everybody, asNotice)); err != nil || p.Wakes() || p.Asleep() != 2 {
+		if p, err := desk.Preview(ctx, hr, h.draft("The water is off", everybody, asNotice)); err != nil || p.Wakes() || p.Asleep() != 2 {
 			t.Errorf("a notice: got %+v, %v, want nobody woken", p.Mornings, err)
 		}
 		h.Announce("Fire in hall 3", everybody)
@@ -158,7 +158,7 @@ func TestEmergencyBreaksQuietHoursAndIsCounted(t *testing.T) {
 
 func TestClassIsRefusedWhenItIsNone(t *testing.T) {
 	rehearse(t, "chief", func(h *rehearsal) {
-		_, err := h.house.desk.Preview(h.t.Context(), h.draft("Fire", func(d *web.Draft) { d.Class = "loud" }))
+		_, err := h.house.desk.Preview(h.t.Context(), hr, h.draft("Fire", func(d *web.Draft) { d.Class = "loud" }))
 		if err == nil || !strings.Contains(err.Error(), `class: "loud"`) {
 			t.Errorf("got %v, want the class refused", err)
 		}
