@@ -10,9 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
-	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -36,7 +34,6 @@ type accounts struct {
 	asks  *webauthn.WebAuthn // for passkeys; nil: there are none here
 
 	hashing chan struct{} // holds those whose password is looked at now
-	writing sync.Mutex    // one change at a time on this node
 	all     *shelf[account]
 	counts  *shelf[uint32] // how often each passkey says that it was used (Web Authentication section 6.1.1)
 }
@@ -126,18 +123,13 @@ func (a *accounts) get(id string) (account, error) {
 
 // change stores what edit makes of an account.
 func (a *accounts) change(ctx context.Context, id string, edit func(*account) error) (account, error) {
-	a.writing.Lock()
-	defer a.writing.Unlock()
-	c, err := a.get(id)
-	if err != nil {
-		return account{}, err
-	}
-	c.Passkeys = slices.Clone(c.Passkeys)
-	if err := edit(&c); err != nil {
-		return account{}, err
-	}
-	c.Version++
-	return c, a.all.put(ctx, c.ID, c)
+	c, err := a.all.change(ctx, id, func(c *account) error {
+		c.ID = id
+		c.Version++
+		return edit(c)
+	})
+	c.ID = id
+	return c, err
 }
 
 // canEnter reports whether there is a way to sign in with the account.

@@ -100,13 +100,38 @@ func (s *shelf[T]) create(ctx context.Context, id string, one T) error {
 	return s.store(ctx, id, one, s.vault.Create)
 }
 
+// change makes of one thing what edit makes of it as it is stored now, on whichever
+// node: somebody else's change is never lost. web.ErrNotFound: there is none.
+func (s *shelf[T]) change(ctx context.Context, id string, edit func(*T) error) (T, error) {
+	for {
+		var one T
+		was, err := s.vault.Get(ctx, s.prefix+id)
+		switch {
+		case errors.Is(err, ledger.ErrNotFound):
+			return one, web.ErrNotFound
+		case err != nil:
+			return one, fmt.Errorf("%w: %w", web.ErrNotYet, err)
+		}
+		if err := json.Unmarshal(was, &one); err != nil {
+			return one, fmt.Errorf("read %s: %w", strings.TrimSuffix(s.prefix, "."), err)
+		}
+		if err := edit(&one); err != nil {
+			return one, err
+		}
+		err = s.store(ctx, id, one, func(ctx context.Context, key string, value []byte) error { return s.vault.Change(ctx, key, was, value) })
+		if !errors.Is(err, ledger.ErrChanged) {
+			return one, err
+		}
+	}
+}
+
 func (s *shelf[T]) store(ctx context.Context, id string, one T, write func(context.Context, string, []byte) error) error {
 	value, err := json.Marshal(one)
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", strings.TrimSuffix(s.prefix, "."), err)
 	}
 	switch err := write(ctx, s.prefix+id, value); {
-	case errors.Is(err, ledger.ErrAlready):
+	case errors.Is(err, ledger.ErrAlready), errors.Is(err, ledger.ErrChanged):
 		return err
 	case err != nil:
 		return fmt.Errorf("%w: %w", web.ErrNotYet, err)

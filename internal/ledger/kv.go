@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -133,6 +134,35 @@ func (v *KV) Create(ctx context.Context, key string, value []byte) error {
 		return ErrAlready
 	}
 	return fmt.Errorf("create value: %w", unavailable(err))
+}
+
+// Change implements Vault.
+func (v *KV) Change(ctx context.Context, key string, was, value []byte) error {
+	if err := checkName(key); err != nil {
+		return err
+	}
+	e, err := v.kv.Get(ctx, key)
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		return ErrChanged
+	}
+	if err != nil {
+		return fmt.Errorf("change value: %w", unavailable(err))
+	}
+	now, err := v.seal.open(key, e.Value())
+	if err != nil {
+		return fmt.Errorf("change value: %w", err)
+	}
+	if !bytes.Equal(now, was) {
+		return ErrChanged
+	}
+	_, err = v.kv.Update(ctx, key, v.seal.seal(key, value), e.Revision())
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, jetstream.ErrKeyExists): // so nats.go names another revision
+		return ErrChanged
+	}
+	return fmt.Errorf("change value: %w", unavailable(err))
 }
 
 // Get implements Vault.

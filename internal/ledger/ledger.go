@@ -36,6 +36,8 @@ var (
 	// ErrAlready is returned by Once when the key was written before, by this
 	// node or another.
 	ErrAlready = errors.New("already in the ledger")
+	// ErrChanged is returned by Change when somebody else changed the value first.
+	ErrChanged = errors.New("changed meanwhile")
 	// ErrUnavailable is returned when the record could not be acknowledged; the
 	// fact may or may not be stored, and the caller must not say that it is.
 	ErrUnavailable = errors.New("ledger unavailable")

@@ -66,6 +66,20 @@ func (v *MemoryVault) Create(ctx context.Context, key string, value []byte) erro
 	return ctx.Err()
 }
 
+// Change implements Vault.
+func (v *MemoryVault) Change(ctx context.Context, key string, was, value []byte) error {
+	if err := checkName(key); err != nil {
+		return err
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if now, ok := v.values[key]; !ok || !bytes.Equal(now, was) {
+		return ErrChanged
+	}
+	v.set(key, append([]byte{}, value...))
+	return ctx.Err()
+}
+
 // Get implements Vault.
 func (v *MemoryVault) Get(ctx context.Context, key string) ([]byte, error) {
 	if err := checkName(key); err != nil {

@@ -18,6 +18,9 @@ type Vault interface {
 	PutAll(ctx context.Context, values map[string][]byte) error
 	// Create stores value unless key exists; then it returns ErrAlready.
 	Create(ctx context.Context, key string, value []byte) error
+	// Change stores value if what is stored under key is still was; else it returns
+	// ErrChanged. Of two nodes that change the same at once one is told to look again.
+	Change(ctx context.Context, key string, was, value []byte) error
 	// Get returns the value, or ErrNotFound.
 	Get(ctx context.Context, key string) ([]byte, error)
 	// Delete purges the key and its history. Deleting nothing is no error.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -19,6 +20,7 @@ func Vault(t *testing.T, open func(t *testing.T) ledger.Vault) {
 	}{
 		{"values are put, got and deleted", putGetDelete},
 		{"create writes once, and again after a delete", create},
+		{"of many who change at once each sees what was there", change},
 		{"bad keys are refused", badKeys},
 		{"follow gives what is there, then what changes", follow},
 	} {
@@ -65,6 +67,45 @@ func create(t *testing.T, v ledger.Vault) {
 	}
 	if err := v.Create(ctx, "token.a", []byte("third")); err != nil {
 		t.Errorf("after Delete: %v", err)
+	}
+}
+
+// change counts up from many sides: nothing that was counted is lost.
+func change(t *testing.T, v ledger.Vault) {
+	ctx := t.Context()
+	if err := v.Change(ctx, "count.a", nil, []byte("1")); !errors.Is(err, ledger.ErrChanged) {
+		t.Errorf("what is not there: got %v, want ErrChanged", err)
+	}
+	if err := v.Put(ctx, "count.a", []byte("0")); err != nil {
+		t.Fatal(err)
+	}
+	if err := v.Change(ctx, "count.a", []byte("7"), []byte("8")); !errors.Is(err, ledger.ErrChanged) {
+		t.Errorf("what is another: got %v, want ErrChanged", err)
+	}
+	const sides, each = 4, 5
+	var all sync.WaitGroup
+	for range sides {
+		all.Go(func() {
+			for done := 0; done < each; {
+				was, err := v.Get(ctx, "count.a")
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				n, _ := strconv.Atoi(string(was))
+				switch err := v.Change(ctx, "count.a", was, []byte(strconv.Itoa(n+1))); {
+				case err == nil:
+					done++
+				case !errors.Is(err, ledger.ErrChanged):
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	if got, _ := v.Get(ctx, "count.a"); string(got) != strconv.Itoa(sides*each) {
+		t.Errorf("got %s, want %d", got, sides*each)
 	}
 }
 
