@@ -214,7 +214,7 @@ func (h *House) openLedger(ctx context.Context, secret *keys) (*nats.Conn, error
 	}
 	h.ledger = notedLedger{js, &h.writes}
 	h.closers = append(h.closers, func() { _ = js.Close() })
-	vault, err := ledger.OpenVault(ctx, nc, [32]byte(secret.Vault), h.config.Replicas)
+	vault, err := ledger.OpenVault(ctx, nc, ledger.VaultOptions{Key: [32]byte(secret.Vault), Replicas: h.config.Replicas, Now: h.now})
 	if errors.Is(err, ledger.ErrSealed) {
 		return nil, fmt.Errorf("KENTONGAN_DATA=%s: its keys.json is not the one that the people on this NATS were sealed with; restore it from the backup, and give every node the same: %w", h.config.Data, err)
 	}

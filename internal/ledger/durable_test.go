@@ -270,7 +270,7 @@ func TestFactsCannotBeRemoved(t *testing.T) {
 func TestVaultIsSealed(t *testing.T) {
 	t.Parallel()
 	_, nc := startServer(t, t.TempDir())
-	v, err := ledger.OpenVault(t.Context(), nc, [32]byte{1}, 1)
+	v, err := ledger.OpenVault(t.Context(), nc, ledger.VaultOptions{Key: [32]byte{1}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -295,7 +295,7 @@ func TestVaultIsSealed(t *testing.T) {
 	if got, err := v.Get(t.Context(), "person.b"); err == nil {
 		t.Errorf("a value opened under another key: %d bytes", len(got))
 	}
-	if _, err := ledger.OpenVault(t.Context(), nc, [32]byte{2}, 1); err == nil {
+	if _, err := ledger.OpenVault(t.Context(), nc, ledger.VaultOptions{Key: [32]byte{2}}); err == nil {
 		t.Error("the vault opened with another key")
 	}
 	if err := v.Delete(t.Context(), "person.a"); err != nil {

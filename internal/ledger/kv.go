@@ -20,6 +20,8 @@ const (
 	bucketName = "kentongan-people"
 	// checkKey holds a known value, by which a wrong key is found at the start.
 	checkKey = "vault.check"
+	// fillerKey holds what Rewrite fills a file with.
+	fillerKey = "vault.filler"
 )
 
 // KV is the Vault that serves: a JetStream key-value bucket.
@@ -27,15 +29,27 @@ type KV struct {
 	js   jetstream.JetStream
 	kv   jetstream.KeyValue
 	seal sealer
+	now  func() time.Time
 }
 
-// OpenVault creates the bucket unless it exists, and checks that key is the one
-// its values were sealed with. replicas 0 means 1.
+// VaultOptions say how a vault is sealed and kept.
+type VaultOptions struct {
+	Key      [32]byte
+	Former   [][32]byte // keys that values may still be sealed with; Rewrite ends that
+	Replicas int        // 0 means 1
+	Now      func() time.Time
+}
+
+// OpenVault creates the bucket unless it exists, and checks that the key is one
+// its values were sealed with.
 //
 // The stream under the bucket is created here, as nats.go would, but with atomic
 // batches: a thousand people then cost a few fsyncs instead of a thousand.
-func OpenVault(ctx context.Context, nc *nats.Conn, key [32]byte, replicas int) (*KV, error) {
-	seal, err := newSealer(key)
+func OpenVault(ctx context.Context, nc *nats.Conn, o VaultOptions) (*KV, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	seal, err := newSealer(append([][32]byte{o.Key}, o.Former...)...)
 	if err != nil {
 		return nil, fmt.Errorf("open vault: %w", err)
 	}
@@ -54,7 +68,7 @@ func OpenVault(ctx context.Context, nc *nats.Conn, key [32]byte, replicas int) (
 		AllowAtomicPublish: true,
 		Discard:            jetstream.DiscardNew,
 		Duplicates:         2 * time.Minute,
-		Replicas:           max(replicas, 1),
+		Replicas:           max(o.Replicas, 1),
 		MaxBytes:           -1, MaxMsgSize: -1, MaxMsgs: -1, MaxConsumers: -1,
 	})
 	if err != nil {
@@ -64,7 +78,7 @@ func OpenVault(ctx context.Context, nc *nats.Conn, key [32]byte, replicas int) (
 	if err != nil {
 		return nil, fmt.Errorf("open vault: %w", err)
 	}
-	v := &KV{js: js, kv: kv, seal: seal}
+	v := &KV{js: js, kv: kv, seal: seal, now: o.Now}
 	if err := v.Create(ctx, checkKey, []byte(bucketName)); err != nil && !errors.Is(err, ErrAlready) {
 		return nil, fmt.Errorf("open vault: %w", err)
 	}
@@ -79,7 +93,7 @@ func (v *KV) Put(ctx context.Context, key string, value []byte) error {
 	if err := checkName(key); err != nil {
 		return err
 	}
-	if _, err := v.kv.Put(ctx, key, v.seal.seal(key, value)); err != nil {
+	if _, err := v.kv.Put(ctx, key, v.seal.seal(key, value, v.now())); err != nil {
 		return fmt.Errorf("put value: %w", unavailable(err))
 	}
 	return nil
@@ -97,7 +111,7 @@ func (v *KV) PutAll(ctx context.Context, values map[string][]byte) error {
 		msgs := make([]*nats.Msg, len(some))
 		for i, name := range some {
 			msgs[i] = nats.NewMsg("$KV." + bucketName + "." + name)
-			msgs[i].Data = v.seal.seal(name, values[name])
+			msgs[i].Data = v.seal.seal(name, values[name], v.now())
 		}
 		if err := v.putBatch(ctx, msgs); err != nil {
 			return fmt.Errorf("put values: %w", unavailable(err))
@@ -126,7 +140,7 @@ func (v *KV) Create(ctx context.Context, key string, value []byte) error {
 	if err := checkName(key); err != nil {
 		return err
 	}
-	_, err := v.kv.Create(ctx, key, v.seal.seal(key, value))
+	_, err := v.kv.Create(ctx, key, v.seal.seal(key, value, v.now()))
 	switch {
 	case err == nil:
 		return nil
@@ -177,7 +191,7 @@ func (v *KV) Get(ctx context.Context, key string) ([]byte, error) {
 	case err != nil:
 		return nil, fmt.Errorf("get value: %w", unavailable(err))
 	}
-	value, err := v.seal.open(key, e.Value())
+	value, _, err := v.seal.open(key, e.Value())
 	if err != nil {
 		return nil, fmt.Errorf("get value: %w", err)
 	}
@@ -209,8 +223,20 @@ func (v *KV) Follow(ctx context.Context, prefix string, fn func(key string, valu
 	return ctx.Err()
 }
 
+// keysUnder is the pattern of the keys with a prefix, which ends a part or is a
+// whole key, so that no follower is sent what another asked for.
+func keysUnder(prefix string) string {
+	if prefix == "" || strings.HasSuffix(prefix, ".") {
+		return prefix + ">"
+	}
+	return prefix
+}
+
+// ours reports whether a key belongs to the vault itself.
+func ours(key string) bool { return key == checkKey || key == fillerKey }
+
 func (v *KV) watch(ctx context.Context, prefix string, isReady *bool, fn func(string, []byte), ready func()) error {
-	w, err := v.kv.WatchAll(ctx)
+	w, err := v.kv.Watch(ctx, keysUnder(prefix))
 	if err != nil {
 		return err
 	}
@@ -232,13 +258,13 @@ func (v *KV) watch(ctx context.Context, prefix string, isReady *bool, fn func(st
 				*isReady = true
 				ready()
 			}
-		case e.Key() == checkKey || !strings.HasPrefix(e.Key(), prefix):
+		case ours(e.Key()):
 		case e.Operation() != jetstream.KeyValuePut:
 			if *isReady {
 				fn(e.Key(), nil)
 			}
 		default:
-			value, err := v.seal.open(e.Key(), e.Value())
+			value, _, err := v.seal.open(e.Key(), e.Value())
 			if err != nil {
 				slog.Default().Error("vault value does not open", "step", "follow", "reason", err.Error())
 				continue

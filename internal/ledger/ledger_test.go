@@ -59,7 +59,7 @@ func TestKV(t *testing.T) {
 	t.Parallel()
 	ledgertest.Vault(t, func(t *testing.T) ledger.Vault {
 		_, nc := startServer(t, t.TempDir())
-		v, err := ledger.OpenVault(t.Context(), nc, [32]byte{1, 2, 3}, 1)
+		v, err := ledger.OpenVault(t.Context(), nc, ledger.VaultOptions{Key: [32]byte{1, 2, 3}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,29 +3,32 @@ package ledger
 import (
 	"bytes"
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 // MemoryVault is a Vault that forgets everything when the process ends, for tests.
 type MemoryVault struct {
 	mu      sync.Mutex
 	values  map[string][]byte
+	put     map[string]time.Time
 	changes []string // keys, in the order in which they changed
 	changed chan struct{}
 }
 
 // NewMemoryVault returns an empty vault.
 func NewMemoryVault() *MemoryVault {
-	return &MemoryVault{values: map[string][]byte{}, changed: make(chan struct{})}
+	return &MemoryVault{values: map[string][]byte{}, put: map[string]time.Time{}, changed: make(chan struct{})}
 }
 
 func (v *MemoryVault) set(key string, value []byte) {
 	if value == nil {
 		delete(v.values, key)
 	} else {
-		v.values[key] = value
+		v.values[key], v.put[key] = value, time.Now().UTC()
 	}
 	v.changes = append(v.changes, key)
 	close(v.changed)
@@ -149,3 +152,22 @@ func (v *MemoryVault) Follow(ctx context.Context, prefix string, fn func(key str
 	}
 	return ctx.Err()
 }
+
+// Walk implements Vault.
+func (v *MemoryVault) Walk(ctx context.Context, prefix string, fn func(key string, value []byte, at time.Time) error) error {
+	v.mu.Lock()
+	values, put := maps.Clone(v.values), maps.Clone(v.put)
+	v.mu.Unlock()
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		if !strings.HasPrefix(key, prefix) {
+			continue
+		}
+		if err := fn(key, bytes.Clone(values[key]), put[key]); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// Rewrite implements Vault: nothing is kept that was overwritten.
+func (v *MemoryVault) Rewrite(ctx context.Context) error { return ctx.Err() }

@@ -1,6 +1,9 @@
 package ledger
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Vault keeps what may have to be erased: people, contact points, a person's
 // own words, hashed tokens. Values are encrypted with a key outside NATS
@@ -29,4 +32,11 @@ type Vault interface {
 	// then calls ready once, then fn again for each change until ctx ends. A nil
 	// value means deleted. fn is called from one goroutine.
 	Follow(ctx context.Context, prefix string, fn func(key string, value []byte), ready func()) error
+	// Walk calls fn with every present value whose key starts with prefix, and when
+	// it was put, until fn fails. What changes meanwhile may come or not.
+	Walk(ctx context.Context, prefix string, fn func(key string, value []byte, at time.Time) error) error
+	// Rewrite takes off the disk whatever was overwritten or deleted before it was
+	// called. A store that only appends keeps that, sealed, until its files are
+	// written anew. Present values stay as they are, and as old as they are.
+	Rewrite(ctx context.Context) error
 }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	"kentongan/internal/ledger"
 )
@@ -23,6 +24,7 @@ func Vault(t *testing.T, open func(t *testing.T) ledger.Vault) {
 		{"of many who change at once each sees what was there", change},
 		{"bad keys are refused", badKeys},
 		{"follow gives what is there, then what changes", follow},
+		{"walk gives what is there and when it was put, also after a rewrite", walk},
 	} {
 		t.Run(tc.name, func(t *testing.T) { tc.test(t, open(t)) })
 	}
@@ -185,5 +187,64 @@ func follow(t *testing.T, v ledger.Vault) {
 	defer mu.Unlock()
 	if !maps.Equal(got, want) {
 		t.Errorf("got %d values, want %d", len(got), len(want))
+	}
+}
+
+func walk(t *testing.T, v ledger.Vault) {
+	ctx := t.Context()
+	before := time.Now().Truncate(time.Millisecond)
+	want := map[string]string{}
+	for i := range 1200 {
+		key := fmt.Sprintf("person.p%d", i)
+		for _, value := range []string{"old", fmt.Sprint("of ", i)} {
+			if err := v.Put(ctx, key, []byte(value)); err != nil {
+				t.Fatal(err)
+			}
+			want[key] = value
+		}
+	}
+	for _, key := range []string{"person.p3", "person.p1100"} {
+		if err := v.Delete(ctx, key); err != nil {
+			t.Fatal(err)
+		}
+		delete(want, key)
+	}
+	if err := v.Put(ctx, "persons.other", []byte("not asked for")); err != nil {
+		t.Fatal(err)
+	}
+	var first map[string]time.Time
+	for n := range 3 {
+		got, put := map[string]string{}, map[string]time.Time{}
+		err := v.Walk(ctx, "person.", func(key string, value []byte, at time.Time) error {
+			got[key], put[key] = string(value), at
+			if at.Before(before) || at.After(time.Now()) {
+				t.Errorf("%s was put at %v", key, at)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !maps.Equal(got, want) {
+			t.Fatalf("after %d rewrites: got %d values, want the %d that are there", n, len(got), len(want))
+		}
+		if first == nil {
+			first = put
+		} else if !maps.EqualFunc(put, first, time.Time.Equal) {
+			t.Errorf("a rewrite made values younger")
+		}
+		if err := v.Rewrite(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := v.Get(ctx, "person.p3"); !errors.Is(err, ledger.ErrNotFound) {
+		t.Errorf("a rewrite brought back what was deleted: %v", err)
+	}
+	if err := v.Create(ctx, "person.p3", []byte("new")); err != nil {
+		t.Errorf("create after a rewrite: %v", err)
+	}
+	stop := errors.New("enough")
+	if err := v.Walk(ctx, "person.", func(string, []byte, time.Time) error { return stop }); !errors.Is(err, stop) {
+		t.Errorf("walk went on after a fault: %v", err)
 	}
 }
