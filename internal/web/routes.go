@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -73,6 +74,14 @@ func (s *Server) list(pattern string, r rule) {
 		method, path = "", pattern
 	}
 	s.table = append(s.table, route{method, path, r})
+}
+
+// opens reports whether the holder of a grant comes in by GET at a path of the
+// console that has no blanks.
+func (s *Server) opens(g Grant, path string) bool {
+	return slices.ContainsFunc(s.table, func(r route) bool {
+		return r.Method == http.MethodGet && r.Path == path && (len(r.rights) == 0 || g.May(r.rights...))
+	})
 }
 
 // ConsoleRoutes lists what the console serves, as "GET /path/{blank}".

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -136,8 +137,9 @@ type page struct {
 	Who     string // who has signed in to the console; empty on all other pages
 	Leaves  bool   // they signed in, so they can sign out
 	grant   Grant
-	Keys    bool // passkeys work here
-	SSO     bool // the company has a sign-in of its own
+	opens   func(path string) bool // whether a page of the console lets the reader in
+	Keys    bool                   // passkeys work here
+	SSO     bool                   // the company has a sign-in of its own
 	query   url.Values
 	words   *vocabulary
 	icons   map[string]template.HTML
@@ -151,6 +153,7 @@ func (s *Server) page(r *http.Request, title string) page {
 		Sandbox: s.SandboxURL, query: r.URL.Query(), words: s.views.words, icons: s.views.icons, assets: s.views.assets,
 	}
 	who := principalOf(r.Context())
+	p.opens = func(path string) bool { return s.opens(who.Grant, path) }
 	p.Who, p.grant, p.Leaves = who.Name, who.Grant, !s.Access.OpenConsole()
 	p.Keys, p.SSO = s.Access.Passkeys(), s.Access.SSO()
 	p.Title = p.T(title)
@@ -199,13 +202,11 @@ func (p page) Endings() []announcement.Resolution { return announcement.Resoluti
 
 // Company are the pages about the company.
 func (p page) Company() []corner {
-	all := []corner{
+	all := slices.DeleteFunc([]corner{
 		{Path: "/people", Label: "People", Icon: "users"}, {Path: "/sites", Label: "Sites", Icon: "building-2"}, {Path: "/groups", Label: "Groups", Icon: "user-check"},
 		{Path: "/templates", Label: "Templates", Icon: "layout-template"}, {Path: "/readiness", Label: "Readiness", Icon: "gauge"}, {Path: "/setup", Label: "Setup", Icon: "list-checks"},
-	}
-	if p.Runs() {
-		all = append(all, corner{Path: "/accounts", Label: "Access", Icon: "lock"})
-	}
+		{Path: "/accounts", Label: "Access", Icon: "lock"},
+	}, func(c corner) bool { return !p.opens(c.Path) })
 	for i, c := range all {
 		all[i].Current = p.Within(c.Path)
 		if c.Path == "/people" && p.Within("/person") != "" {
