@@ -162,14 +162,14 @@ func (v *KV) Change(ctx context.Context, key string, was, value []byte) error {
 	if err != nil {
 		return fmt.Errorf("change value: %w", unavailable(err))
 	}
-	now, err := v.seal.open(key, e.Value())
+	now, _, err := v.seal.open(key, e.Value())
 	if err != nil {
 		return fmt.Errorf("change value: %w", err)
 	}
 	if !bytes.Equal(now, was) {
 		return ErrChanged
 	}
-	_, err = v.kv.Update(ctx, key, v.seal.seal(key, value), e.Revision())
+	_, err = v.kv.Update(ctx, key, v.seal.seal(key, value, v.now()), e.Revision())
 	switch {
 	case err == nil:
 		return nil
