@@ -61,8 +61,8 @@ func (s *serve) Run(ctx context.Context) error {
 	if s.LogJSON {
 		log = slog.New(slog.NewJSONHandler(os.Stderr, nil))
 	}
-	for _, name := range app.Unknown() {
-		log.Warn("a variable that means nothing here is passed over: is it misspelt?", "variable", name)
+	if err := app.RefuseUnknown(); err != nil {
+		return err
 	}
 	h, err := app.Open(ctx, s.Config, version, log)
 	if err != nil {
@@ -130,7 +130,10 @@ func hintOf(err error) string {
 	if errors.As(err, &config) {
 		return "`kentongan serve --help` and deploy/example.env explain every variable; each is also a flag"
 	}
+	var keys *app.KeysError
 	switch {
+	case errors.As(err, &keys):
+		return "nothing was started or changed; runbook: deploy/runbook/keys.md"
 	case errors.Is(err, app.ErrInUse):
 		return "stop the other one, or choose another folder with --data"
 	case errors.Is(err, syscall.EADDRINUSE):

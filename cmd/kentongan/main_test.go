@@ -241,6 +241,7 @@ func TestWrongArguments(t *testing.T) {
 		{"half a command", "", []string{"ledger"}, "verify", "kentongan ledger --help"},
 		{"no number", "KENTONGAN_SMS_RATE=fast", []string{"serve"}, "KENTONGAN_SMS_RATE", "kentongan serve --help"},
 		{"neither yes nor no", "KENTONGAN_SMS_TWO_WAY=maybe", []string{"serve"}, "KENTONGAN_SMS_TWO_WAY", "kentongan serve --help"},
+		{"misspelt variable", "KENTONGAN_DUTTY=E1", []string{"serve"}, "KENTONGAN_DUTTY: means nothing here; did you mean KENTONGAN_DUTY?", "deploy/example.env"},
 		{"unknown provider", "KENTONGAN_SMS_PROVIDER=vonage", []string{"serve"}, "KENTONGAN_SMS_PROVIDER", "deploy/example.env"},
 		{"the same as a flag", "", []string{"serve", "--sms-provider", "vonage"}, "KENTONGAN_SMS_PROVIDER", "deploy/example.env"},
 		{"half of Twilio", "KENTONGAN_TWILIO_FROM=+15005550006", []string{"serve", "--sms-provider=twilio"}, "KENTONGAN_TWILIO_AUTH_TOKEN: needed", "deploy/example.env"},

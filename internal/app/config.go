@@ -16,6 +16,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/redis/go-redis/v9"
 
@@ -74,6 +76,8 @@ type Config struct {
 	InFlight     int           `name:"in-flight" env:"KENTONGAN_IN_FLIGHT" default:"32" help:"Most calls under way at once; also the most messages that a crash can repeat."`
 	PushInFlight int           `name:"push-in-flight" env:"KENTONGAN_PUSH_IN_FLIGHT" default:"0" help:"Most web pushes under way at once, if they shall not count with the rest: for large companies. A crash can repeat as many more, each in place of the first on the phone. 0: they count."`
 
+	NewKeys bool `name:"new-keys" help:"Take keys.json as it is, though this installation began with another. What was made with the former ends: with links every link that was sent, with push every connected device."`
+
 	Sandbox       bool   `name:"sandbox" help:"Run with sample people, a stand-in for the SMS provider and the push services, and a page of phones."`
 	SandboxListen string `name:"sandbox-listen" env:"KENTONGAN_SANDBOX_LISTEN" default:"127.0.0.1:8081" help:"Address of the stand-ins and the page of phones."`
 
@@ -120,6 +124,9 @@ func PrepareEnvironment() error {
 		if value == "" {
 			return fmt.Errorf("read %s_FILE: %s is empty", name, path)
 		}
+		if strings.ContainsFunc(value, unicode.IsControl) || !utf8.ValidString(value) {
+			return fmt.Errorf("read %s_FILE: %s must hold one line of text: the secret alone", name, path)
+		}
 		if err := os.Setenv(name, value); err != nil {
 			return fmt.Errorf("read %s_FILE: %w", name, err)
 		}
@@ -127,23 +134,69 @@ func PrepareEnvironment() error {
 	return nil
 }
 
-// Unknown returns the variables of the environment that look like ours and mean
-// nothing: a misspelt one would be silent otherwise. It is no error, because an
-// orchestrator sets names of its own (Kubernetes: KENTONGAN_SERVICE_HOST).
-func Unknown() []string {
+// orchestrated are names that Kubernetes gives every container of a namespace with
+// a service called kentongan, or kentongan-web.
+var orchestrated = regexp.MustCompile(`^KENTONGAN_([A-Z0-9_]+_)?(SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$`)
+
+// variables are the names that mean something here.
+func variables() []string {
 	known := slices.Clone(secrets)
-	for f := range reflect.TypeFor[Config]().Fields() {
-		known = append(known, f.Tag.Get("env"))
+	for _, name := range secrets {
+		known = append(known, name+"_FILE")
 	}
-	var out []string
-	for _, pair := range os.Environ() {
-		name, _, _ := strings.Cut(pair, "=")
-		rest, ours := strings.CutPrefix(name, "KENTONGAN_")
-		if ours && !slices.Contains(known, strings.TrimSuffix(name, "_FILE")) && !strings.HasPrefix(rest, "SERVICE_") && !strings.HasPrefix(rest, "PORT") {
-			out = append(out, name)
+	for f := range reflect.TypeFor[Config]().Fields() {
+		if name := f.Tag.Get("env"); name != "" && !slices.Contains(known, name) {
+			known = append(known, name)
 		}
 	}
-	return out
+	return known
+}
+
+// RefuseUnknown refuses variables of the environment that look like ours and mean
+// nothing, each with the one that was probably meant: a misspelt KENTONGAN_DUTY
+// would leave the duty list empty, and nobody would know before it is needed.
+func RefuseUnknown() error {
+	var bad ConfigError
+	known := variables()
+	for _, pair := range os.Environ() {
+		name, value, _ := strings.Cut(pair, "=")
+		switch {
+		case !strings.HasPrefix(strings.ToUpper(name), "KENTONGAN_"), slices.Contains(known, name), orchestrated.MatchString(name):
+		case name == "KENTONGAN_PORT" && strings.HasPrefix(value, "tcp://"): // Kubernetes again
+		default:
+			bad = append(bad, fmt.Errorf("%s: means nothing here; did you mean %s?", name, nearest(strings.ToUpper(name), known)))
+		}
+	}
+	if len(bad) > 0 {
+		return bad
+	}
+	return nil
+}
+
+// nearest returns the one of known that takes the fewest changed letters to write.
+func nearest(name string, known []string) string {
+	return slices.MinFunc(known, func(a, b string) int { return cmp.Compare(distance(name, a), distance(name, b)) })
+}
+
+// distance is Levenshtein's: letters put in, left out or exchanged.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			exchanged := diagonal
+			if a[i] != b[j] {
+				exchanged++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(exchanged, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
 }
 
 // ConfigError lists everything an operator has to mend before anything starts.

@@ -212,6 +212,10 @@ func TestPrepareEnvironment(t *testing.T) {
 	if err := os.WriteFile(empty, []byte("\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	table := filepath.Join(t.TempDir(), "table")
+	if err := os.WriteFile(table, []byte("KENTONGAN_TWILIO_AUTH_TOKEN=canary\nKENTONGAN_ZONE=Asia/Jakarta\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, name := range secrets {
 		t.Run(name, func(t *testing.T) {
 			clearEnvironment(t)
@@ -222,10 +226,11 @@ func TestPrepareEnvironment(t *testing.T) {
 			}
 			for _, c := range []struct{ value, path, want string }{
 				{"here", file, "both set"}, {"", "/no/such/file", "no such file"}, {"", empty, "is empty"},
+				{"", filepath.Dir(file), "is a directory"}, {"", table, "one line"},
 			} {
 				t.Setenv(name, c.value)
 				t.Setenv(name+"_FILE", c.path)
-				if err := PrepareEnvironment(); err == nil || !strings.Contains(err.Error(), name+"_FILE") || !strings.Contains(err.Error(), c.want) {
+				if err := PrepareEnvironment(); err == nil || !strings.Contains(err.Error(), name+"_FILE") || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "canary") {
 					t.Errorf("got %v, want %q", err, c.want)
 				}
 			}
@@ -250,13 +255,33 @@ func TestPrepareEnvironment(t *testing.T) {
 	})
 }
 
-func TestUnknownVariables(t *testing.T) {
+// A misspelt variable would be silent until it is needed.
+func TestUnknownVariablesAreRefused(t *testing.T) {
 	clearEnvironment(t)
-	for _, name := range []string{"KENTONGAN_PUBLC_URL", "KENTONGAN_ZONE", "KENTONGAN_TOKEN", "KENTONGAN_REDIS_URL_FILE", "KENTONGAN_SERVICE_HOST", "KENTONGAN_PORT_8080_TCP"} {
+	for _, name := range []string{"KENTONGAN_ZONE", "KENTONGAN_TOKEN", "KENTONGAN_REDIS_URL_FILE", "KENTONGAN_SERVICE_HOST", "KENTONGAN_SERVICE_PORT_HTTP",
+		"KENTONGAN_PORT_8080_TCP", "KENTONGAN_PORT_8080_TCP_ADDR", "KENTONGAN_WEB_SERVICE_HOST", "KENTONGAN_WEB_PORT_8080_TCP_PROTO"} {
 		t.Setenv(name, "x")
 	}
-	if got := Unknown(); !slices.Equal(got, []string{"KENTONGAN_PUBLC_URL"}) {
-		t.Errorf("got %q, want the misspelt one", got)
+	t.Setenv("KENTONGAN_PORT", "tcp://10.0.0.1:8080")
+	if err := RefuseUnknown(); err != nil {
+		t.Fatalf("got %v, want what Kubernetes sets passed over", err)
+	}
+	for name, meant := range map[string]string{
+		"KENTONGAN_PUBLC_URL":              "KENTONGAN_PUBLIC_URL",
+		"KENTONGAN_DUTTY":                  "KENTONGAN_DUTY",
+		"KENTONGAN_TWILIO_AUTHTOKEN_FILE":  "KENTONGAN_TWILIO_AUTH_TOKEN_FILE",
+		"kentongan_org_name":               "KENTONGAN_ORG_NAME",
+		"KENTONGAN_OIDC_ADMINSTRATOR":      "KENTONGAN_OIDC_ADMINISTRATORS",
+		"KENTONGAN_TWILIO_ACCOUNT_SID_FIL": "KENTONGAN_TWILIO_ACCOUNT_SID",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv(name, "canary")
+			var listed ConfigError
+			err := RefuseUnknown()
+			if !errors.As(err, &listed) || len(listed) != 1 || err.Error() != name+": means nothing here; did you mean "+meant+"?" {
+				t.Errorf("got %v, want %s named and %s as the hint", err, name, meant)
+			}
+		})
 	}
 }
 

@@ -1,17 +1,21 @@
 package app
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"kentongan/internal/channel/webpush"
+	"kentongan/internal/ledger"
 )
 
 // keys are made at the first start and kept in the data folder, outside NATS.
@@ -24,41 +28,124 @@ type keys struct {
 	Push   webpush.Keys `json:"push"`   // VAPID; every subscription is bound to it
 }
 
-func loadKeys(folder string) (*keys, error) {
+// KeysError says which key is not as it was, so that nothing starts with another.
+type KeysError struct {
+	Path, Key, Fault string
+}
+
+func (e *KeysError) Error() string {
+	if e.Key == "" {
+		return fmt.Sprintf("%s: %s", e.Path, e.Fault)
+	}
+	return fmt.Sprintf("%s: %q: %s", e.Path, e.Key, e.Fault)
+}
+
+// loadKeys reads the keys, and makes them where nothing has been kept yet.
+func loadKeys(folder string) (k *keys, made bool, err error) {
 	path := filepath.Join(folder, "keys.json")
-	b, err := os.ReadFile(path)
+	k, err = readKeys(path)
+	if !errors.Is(err, os.ErrNotExist) {
+		return k, false, err
+	}
+	// New keys beside an old ledger would open nothing of it, and would stand where
+	// the right ones belong.
+	if _, err := os.Stat(filepath.Join(folder, "nats")); err == nil {
+		return nil, false, &KeysError{Path: path, Fault: "is not there, but the ledger beside it is: restore it from the backup"}
+	}
+	return makeKeys(path)
+}
+
+func readKeys(path string) (*keys, error) {
+	b, err := os.ReadFile(path) //nolint:gosec // in the operator's own folder
 	if errors.Is(err, os.ErrNotExist) {
-		return makeKeys(path)
+		return nil, err
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read keys: %w", err)
+		return nil, &KeysError{Path: path, Fault: "cannot be read: " + errors.Unwrap(err).Error()}
 	}
 	k := new(keys)
-	if err := json.Unmarshal(b, k); err != nil || len(k.Vault) != 32 || len(k.Links) != 32 || len(k.Cookie) != 32 {
-		return nil, fmt.Errorf("%s is damaged: restore it from a backup; without it nobody's data can be read", path)
+	if err := json.Unmarshal(b, k); err != nil { // its text may repeat a piece of a key
+		return nil, &KeysError{Path: path, Fault: "is damaged, or was cut off: restore it from the backup; without it nobody's data can be read"}
+	}
+	for _, one := range []struct {
+		name string
+		key  []byte
+	}{{"vault", k.Vault}, {"links", k.Links}, {"cookie", k.Cookie}} {
+		if len(one.key) != 32 {
+			return nil, &KeysError{path, one.name, fmt.Sprintf("has %d bytes instead of 32: restore the file from the backup", len(one.key))}
+		}
+	}
+	if err := webpush.CheckKeys(k.Push); err != nil {
+		return nil, &KeysError{path, "push", err.Error() + ": restore the file from the backup"}
 	}
 	return k, nil
 }
 
-func makeKeys(path string) (*keys, error) {
+// fingerprints name the keys on which something outside of the house depends,
+// without telling them: links that were sent, and the subscriptions of phones. The
+// cookie key is none of them: a new one only asks everybody to sign in again.
+func (k *keys) fingerprints() map[string]string {
+	return map[string]string{"links": mac(k.Links, 22, "fingerprint"), "push": k.Push.Public}
+}
+
+// fingerprintsKey holds the fingerprints of the keys that this house began with.
+const fingerprintsKey = "keys.fingerprints"
+
+// checkKeys refuses keys other than those that this house began with, and names the
+// one. The vault finds its own key out by itself. With renew they are taken from now on.
+func checkKeys(ctx context.Context, vault ledger.Vault, path string, k *keys, renew bool) error {
+	now := k.fingerprints()
+	b, err := json.Marshal(now)
+	if err != nil {
+		return err
+	}
+	switch err := vault.Create(ctx, fingerprintsKey, b); {
+	case err == nil:
+		return nil
+	case !errors.Is(err, ledger.ErrAlready):
+		return fmt.Errorf("keep what the keys are: %w", err)
+	}
+	kept, err := vault.Get(ctx, fingerprintsKey)
+	if err != nil {
+		return fmt.Errorf("read what the keys were: %w", err)
+	}
+	var began map[string]string
+	if err := json.Unmarshal(kept, &began); err != nil {
+		return fmt.Errorf("read what the keys were: %w", err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(now)) {
+		if began[name] != now[name] && !renew {
+			return &KeysError{path, name, "is not the key that this installation began with: restore the file from the backup. If it is meant to be new, start once with --new-keys"}
+		}
+	}
+	if maps.Equal(began, now) {
+		return nil
+	}
+	if err := vault.Put(ctx, fingerprintsKey, b); err != nil {
+		return fmt.Errorf("keep what the keys are: %w", err)
+	}
+	return nil
+}
+
+func makeKeys(path string) (_ *keys, made bool, err error) {
 	k := &keys{Vault: make([]byte, 32), Links: make([]byte, 32), Cookie: make([]byte, 32)}
 	for _, b := range [][]byte{k.Vault, k.Links, k.Cookie} {
 		_, _ = rand.Read(b)
 	}
-	var err error
 	if k.Push, err = webpush.GenerateKeys(); err != nil {
-		return nil, fmt.Errorf("make push keys: %w", err)
+		return nil, false, fmt.Errorf("make push keys: %w", err)
 	}
 	b, err := json.MarshalIndent(k, "", " ")
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if err := keepOnce(path, b); errors.Is(err, os.ErrExist) {
-		return loadKeys(filepath.Dir(path)) // another node on this folder was first, and all must have the same
+		k, err = readKeys(path) // another node on this folder was first, and all must have the same
+		return k, false, err
 	} else if err != nil {
-		return nil, fmt.Errorf("write keys: %w", err)
+		return nil, false, fmt.Errorf("write keys: %w", err)
 	}
-	return k, nil
+	return k, true, nil
 }
 
 // keepOnce makes a file that is whole or not there, whatever happens meanwhile,

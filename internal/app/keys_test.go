@@ -2,10 +2,17 @@ package app
 
 import (
 	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
+
+	"kentongan/internal/app/apptest"
 )
 
 // TestKeysAreMadeOnceAndWhole starts many nodes on one empty folder at once.
@@ -16,7 +23,7 @@ func TestKeysAreMadeOnceAndWhole(t *testing.T) {
 	var nodes sync.WaitGroup
 	for i := range made {
 		nodes.Go(func() {
-			k, err := loadKeys(folder)
+			k, _, err := loadKeys(folder)
 			if err != nil {
 				t.Error(err)
 			}
@@ -52,5 +59,125 @@ func TestKeysThatCannotBeWrittenLeaveNothing(t *testing.T) {
 	}
 	if b, err := os.ReadFile(path); err != nil || string(b) != "theirs" {
 		t.Errorf("got %q, %v, want the keys that were there", b, err)
+	}
+}
+
+// A house never starts with half of its keys, or with other ones: the key is named,
+// none is repeated, and what is on the disk stays as it was.
+func TestKeysThatWereReplacedOpenNothing(t *testing.T) {
+	t.Parallel()
+	config := func(folder string) Config {
+		c := *fine()
+		c.Data = folder
+		return c
+	}
+	folder := t.TempDir()
+	path := filepath.Join(folder, "keys.json")
+	open := func(c Config) error {
+		h, err := Open(t.Context(), c, "test", slog.New(slog.DiscardHandler))
+		if err == nil {
+			h.Close()
+		}
+		return err
+	}
+	if err := open(config(folder)); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	edit := func(change func(*keys)) []byte {
+		k := new(keys)
+		if err := json.Unmarshal(whole, k); err != nil {
+			t.Fatal(err)
+		}
+		change(k)
+		b, err := json.Marshal(k)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	other := rehearsalKeys(t)
+	for _, c := range []struct {
+		name    string
+		content []byte // nil: no file
+		want    string
+	}{
+		{"cut off", whole[:len(whole)/2], "keys.json: is damaged, or was cut off"},
+		{"empty", []byte{}, "keys.json: is damaged"},
+		{"no longer there", nil, "keys.json: is not there, but the ledger beside it is"},
+		{"null", []byte("null"), `keys.json: "vault": has 0 bytes`},
+		{"a short key", edit(func(k *keys) { k.Links = k.Links[:31] }), `keys.json: "links": has 31 bytes`},
+		{"half a pair", edit(func(k *keys) { k.Push.Private = other.Push.Private }), `keys.json: "push": the public push key does not belong`},
+		{"another vault key", edit(func(k *keys) { k.Vault = other.Vault }), `the key "vault" of its keys.json is not the one`},
+		{"another key of links", edit(func(k *keys) { k.Links = other.Links }), `keys.json: "links": is not the key that this installation began with`},
+		{"another push key", edit(func(k *keys) { k.Push = other.Push }), `keys.json: "push": is not the key that this installation began with`},
+	} {
+		_ = os.Remove(path)
+		if c.content != nil {
+			if err := os.WriteFile(path, c.content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		err := open(config(folder))
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want %q", c.name, err, c.want)
+			continue
+		}
+		for _, key := range [][]byte{other.Vault, other.Links} {
+			if strings.Contains(err.Error(), base64.StdEncoding.EncodeToString(key)) {
+				t.Errorf("%s: %v repeats a key", c.name, err)
+			}
+		}
+		after, err := os.ReadFile(path)
+		if (err == nil) != (c.content != nil) || !bytes.Equal(after, c.content) {
+			t.Errorf("%s: the file was changed: %v", c.name, err)
+		}
+	}
+	// What only asks everybody to sign in again is no reason to stay away.
+	for _, c := range []struct {
+		name    string
+		content []byte
+		renew   bool
+	}{
+		{"another cookie key", edit(func(k *keys) { k.Cookie = other.Cookie }), false},
+		{"new on purpose", edit(func(k *keys) { k.Links = other.Links }), true},
+		{"and from then on", edit(func(k *keys) { k.Links = other.Links }), false},
+	} {
+		if err := os.WriteFile(path, c.content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		again := config(folder)
+		again.NewKeys = c.renew
+		if err := open(again); err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}
+
+// On a NATS of one's own a node without keys.json makes none that stands in the way.
+func TestNodeWithoutTheKeysLeavesNone(t *testing.T) {
+	t.Parallel()
+	url := apptest.StartNATS(t)
+	begin := func(folder string) error {
+		c := *fine()
+		c.Data, c.NATSURL = folder, url
+		h, err := Open(t.Context(), c, "test", slog.New(slog.DiscardHandler))
+		if err == nil {
+			h.Close()
+		}
+		return err
+	}
+	if err := begin(t.TempDir()); err != nil {
+		t.Fatal(err)
+	}
+	second := t.TempDir()
+	if err := begin(second); err == nil || !strings.Contains(err.Error(), `the key "vault"`) {
+		t.Errorf("got %v, want the key named", err)
+	}
+	if _, err := os.Stat(filepath.Join(second, "keys.json")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("it left keys: %v", err)
 	}
 }

@@ -111,6 +111,12 @@ func New(o Options) (*Sender, error) {
 
 // checkKeys returns the keys in the one encoding that the library reads, or an
 // error unless they belong together.
+// CheckKeys says what is wrong with a pair, without repeating it.
+func CheckKeys(k Keys) error {
+	_, err := checkKeys(k)
+	return err
+}
+
 func checkKeys(k Keys) (Keys, error) {
 	secret, err := decodeKey(k.Private)
 	if err != nil {
