@@ -27,6 +27,7 @@ type Fact struct {
 	Heard      *Heard        `json:"heard,omitempty"`
 	Decided    *Decided      `json:"decided,omitempty"`
 	Closed     *Closed       `json:"closed,omitempty"`
+	Noted      *Noted        `json:"noted,omitempty"`
 }
 
 // Kind names a fact. It stands in the fact's subject.
@@ -46,6 +47,7 @@ const (
 	KindHeard      Kind = "heard"      // a person wrote something that is no answer
 	KindDecided    Kind = "decided"    // a round of calls was decided: reminder, digest, help, closing word
 	KindClosed     Kind = "closed"     // nothing escalates after this
+	KindNoted      Kind = "noted"      // of the house: who did, took out or looked at what; see Noted
 )
 
 // Actor says who caused a fact: "person:<PersonID>", "account:<id>" of the

@@ -18,6 +18,7 @@ import (
 // hash is kept, and the people with an account.
 type access struct {
 	*accounts
+	audit     *audit
 	sessions  *sessions
 	sso       *sso // nil: there is none
 	tokens    *shelf[token]

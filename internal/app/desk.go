@@ -26,6 +26,7 @@ import (
 // desk is where requests from people meet the house: it validates, resolves
 // and writes facts, and reads where things stand. It holds no state of its own.
 type desk struct {
+	*audit
 	config     *Config
 	ledger     ledger.Ledger
 	vault      ledger.Vault

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"kentongan/internal/tracker"
@@ -34,6 +35,9 @@ func (h health) Ready(ctx context.Context) []web.Check {
 	add("tracker", ok, hint)
 	if s, found := h.working.(*tracker.Standby); found && s.Away() { // nothing waits for it, so the node stays in service
 		checks = append(checks, web.Check{Name: "redis", OK: true, Hint: "Redis does not answer: this node keeps the working state in memory meanwhile; check KENTONGAN_REDIS_URL"})
+	}
+	if n := h.audit.behind(); n > 0 { // nothing waits for it either
+		checks = append(checks, web.Check{Name: "audit", OK: true, Hint: strconv.Itoa(n) + " looks at people's data are not in the ledger yet; they are written once it takes them"})
 	}
 	add("people", len(h.directory.Everybody()) > 0, "no people yet: import them with `kentongan people import FILE`")
 	add("duty", len(h.directory.Duty()) > 0, "nobody is on the duty list: set KENTONGAN_DUTY")

@@ -41,6 +41,7 @@ type House struct {
 	log        *slog.Logger
 	now        func() time.Time
 	ledger     ledger.Ledger
+	audit      *audit
 	vault      ledger.Vault
 	directory  *directory.Directory
 	tracker    *tracker.Tracker
@@ -165,7 +166,10 @@ func (h *House) furnish(ctx context.Context, secret *keys, store tracker.Store, 
 			return fmt.Errorf("make the first invitation: %w", err)
 		}
 	}
-	h.desk = &desk{config: c, accounts: guard.accounts, ledger: h.ledger, vault: h.vault, directory: h.directory, tracker: h.tracker, catalogue: catalogue,
+	h.audit = newAudit(h.ledger, h.now, log)
+	h.closers = append(h.closers, h.audit.drain)
+	guard.audit = h.audit
+	h.desk = &desk{audit: h.audit, config: c, accounts: guard.accounts, ledger: h.ledger, vault: h.vault, directory: h.directory, tracker: h.tracker, catalogue: catalogue,
 		links: h.links, hub: h.hub, now: h.now, log: log, inbox: box, countdowns: counting, drafts: aside, providers: newProviders(h.now), replies: newReplyLimit(), trials: shown,
 		codes: &codes{vault: h.vault, key: secret.Links, now: h.now}, senders: map[announcement.Channel]channel.Sender{}}
 
@@ -378,6 +382,7 @@ func (h *House) Run(ctx context.Context) error {
 	group.Go(func() error { return named("tracker", h.tracker.Run(ctx)) })
 	group.Go(func() error { return named("dispatch", h.dispatcher.Run(ctx)) })
 	group.Go(func() error { return named("countdown", h.desk.runCountdowns(ctx)) })
+	group.Go(func() error { return named("audit", h.audit.run(ctx)) })
 	group.Go(func() error { return named("errands", h.desk.errands.run(ctx)) })
 	h.serve(ctx, group, h.listener, h.server.Handler())
 	if h.sandbox != nil {
@@ -450,7 +455,9 @@ func newMetrics(h *House) (http.Handler, func(announcement.Channel, announcement
 		})
 	folk := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "kentongan_people", Help: "Active people in the directory."},
 		func() float64 { return float64(len(h.directory.Everybody())) })
-	registry.MustRegister(calls, watching, away, folk)
+	unnoted := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "kentongan_audit_waiting", Help: "Looks at people's data that are not in the ledger yet."},
+		func() float64 { return float64(h.audit.behind()) })
+	registry.MustRegister(calls, watching, away, folk, unnoted)
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), func(c announcement.Channel, r announcement.Rank, reason string) {
 		calls.WithLabelValues(string(c), r.String(), cmp.Or(reason, "none")).Inc()
 	}

@@ -21,7 +21,7 @@ import (
 	"kentongan/internal/announcement"
 )
 
-// Record is one message of the stream: up to MaxPack facts of one announcement
+// Record is one message of the stream: up to MaxPack facts of one announcement (or of the house)
 // and one kind, in the order in which they were given.
 type Record struct {
 	Seq          uint64 // position in the stream; positions are contiguous over all announcements
@@ -79,6 +79,11 @@ type Ledger interface {
 	// Read calls fn for every record of one announcement, in order, up to the
 	// last one at the time of the call.
 	Read(ctx context.Context, id announcement.ID, fn func(Record) error) error
+
+	// Noted calls fn for the records of the audit trail before a position (0: the
+	// end), newest first, until fn returns false or there are no more: those about
+	// one person, or all for an empty id. It holds few of them in memory at a time.
+	Noted(ctx context.Context, person announcement.PersonID, before uint64, fn func(Record) bool) error
 
 	// At returns the record at a position, ErrNotFound if there is none. Who knows
 	// which few records they want reads these and not the whole announcement.

@@ -39,7 +39,20 @@ func encode(f announcement.Fact, now func() time.Time) (encoded, error) {
 	if err != nil {
 		return encoded{}, fmt.Errorf("encode fact: %w", err)
 	}
-	return encoded{subject: subjectOf(f.Announcement, f.Kind), json: b}, nil
+	subject := subjectOf(f.Announcement, f.Kind)
+	if f.Kind == announcement.KindNoted {
+		if f.Announcement != announcement.House || f.Noted == nil || !f.Noted.Act.Valid() || !f.Noted.About.Opaque() {
+			return encoded{}, errors.New("encode fact: what is noted needs a known act of the house, and opaque references only")
+		}
+		// So that who looked at one person is found without reading all.
+		if p := string(f.Noted.About.Person); p != "" {
+			if !validToken(p) {
+				return encoded{}, errors.New("encode fact: a person's id is not one word")
+			}
+			subject += "." + p
+		}
+	}
+	return encoded{subject: subject, json: b}, nil
 }
 
 func subjectOf(id announcement.ID, kind announcement.Kind) string {

@@ -86,6 +86,12 @@ func Verify(ctx context.Context, l Ledger) (Report, error) {
 
 // add takes in one fact, and says what is wrong with it.
 func (s *story) add(f announcement.Fact) string {
+	if f.Announcement == announcement.House || f.Kind == announcement.KindNoted {
+		if f.Announcement != announcement.House || f.Noted == nil {
+			return "is not of the house"
+		}
+		return ""
+	}
 	before := f.Kind == announcement.KindAnnounced || f.Kind == announcement.KindRecipients || f.Kind == announcement.KindCommitted
 	if !before && f.Kind != announcement.KindHeard && !s.committed {
 		return "comes before committed"

@@ -177,6 +177,13 @@ func (t *Tracker) take(ctx context.Context, r ledger.Record) error {
 		t.mu.Unlock()
 		return nil
 	}
+	if r.Announcement == announcement.House { // the audit trail: nobody is called for it, and it is not kept in memory
+		t.seq, t.fault = r.Seq, nil
+		close(t.moved)
+		t.moved = make(chan struct{})
+		t.mu.Unlock()
+		return nil
+	}
 	e := t.entries[r.Announcement]
 	if e == nil {
 		e = &entry{}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -66,6 +67,7 @@ func Ledger(t *testing.T, open func(t *testing.T) ledger.Ledger) {
 		{"a bad fact is refused", badFacts},
 		{"a closed ledger writes nothing", closed},
 		{"verify finds what is wrong", verify},
+		{"what was noted is read backwards, of all or of one person", noted},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			l := open(t)
@@ -458,5 +460,111 @@ func verify(t *testing.T, l ledger.Ledger) {
 	r, err := ledger.Verify(t.Context(), l)
 	if err != nil || len(r.Faults) != len(bad) || r.Announcements != 1 || r.Facts != 8 {
 		t.Errorf("got %+v, %v; want %d faults", r, err, len(bad))
+	}
+}
+
+// Note is a fact of the house about a person.
+func Note(act announcement.Act, person announcement.PersonID, count int) announcement.Fact {
+	return announcement.Fact{Announcement: announcement.House, Kind: announcement.KindNoted, Actor: announcement.ByConsole,
+		Noted: &announcement.Noted{Act: act, About: announcement.About{Person: person, Count: count}}}
+}
+
+// noted buries three looks at one person, and many acts, in the answers of an alert.
+func noted(t *testing.T, l ledger.Ledger) {
+	read := func(person announcement.PersonID, before uint64, most int) (got []int, first uint64) {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		last := uint64(0)
+		err := l.Noted(ctx, person, before, func(r ledger.Record) bool {
+			if last != 0 && r.Seq >= last {
+				t.Errorf("position %d comes after %d", r.Seq, last)
+			}
+			last = r.Seq
+			for _, f := range slices.Backward(r.Facts) {
+				got = append(got, f.Noted.About.Count)
+			}
+			return len(got) < most
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got, last
+	}
+	if got, _ := read("", 0, 10); len(got) != 0 {
+		t.Errorf("an empty trail holds %v", got)
+	}
+	id := announcement.NewID()
+	write := func(f ...announcement.Fact) {
+		t.Helper()
+		if _, err := l.Append(t.Context(), f...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const people, gap = 3_000, 2_000
+	var want []int
+	var dense []announcement.Fact
+	for n := range people { // every other about a person of their own, so that nothing is packed
+		who := announcement.PersonID("")
+		if n%2 == 1 {
+			who = announcement.PersonID(fmt.Sprint("p", n))
+		}
+		dense = append(dense, Note(announcement.PersonViewed, who, n))
+		want = append([]int{n}, want...)
+	}
+	write(dense...)
+	var others []announcement.Fact
+	for n := range gap { // of two kinds in turn, for the same reason
+		others = append(others, Answered(id, n), announcement.Fact{Announcement: id, Kind: announcement.KindOpened, Opened: &announcement.Opened{Number: n}})
+	}
+	write(others...)
+	for n := range 3 {
+		write(Note(announcement.PersonViewed, "pseen", people+n), Answered(id, n))
+		want = append([]int{people + n}, want...)
+	}
+	if got, _ := read("", 0, 1<<30); !slices.Equal(got, want) {
+		t.Errorf("the whole trail has %d entries, want %d, newest %v", len(got), len(want), got[:min(len(got), 5)])
+	}
+	// A page at a time gives the same.
+	var paged []int
+	for before := uint64(0); ; {
+		got, at := read("", before, 50)
+		if len(got) == 0 {
+			break
+		}
+		paged, before = append(paged, got...), at
+	}
+	if !slices.Equal(paged, want) {
+		t.Errorf("in pages there are %d entries, want %d", len(paged), len(want))
+	}
+	if got, _ := read("pseen", 0, 10); !slices.Equal(got, []int{people + 2, people + 1, people}) {
+		t.Errorf("of one person: %v", got)
+	}
+	if got, _ := read("p1", 0, 10); !slices.Equal(got, []int{1}) {
+		t.Errorf("of a person long ago: %v", got)
+	}
+	for _, nobody := range []announcement.PersonID{"pnobody", "p.1", ">", "*"} {
+		if got, _ := read(nobody, 0, 10); len(got) != 0 {
+			t.Errorf("of %q: %v", nobody, got)
+		}
+	}
+	for _, bad := range []announcement.Fact{
+		Note("dreamt", "", 0), Note(announcement.PersonViewed, "Siti Aminah", 0), Note(announcement.PersonViewed, "p.1", 0),
+		{Announcement: id, Kind: announcement.KindNoted, Noted: &announcement.Noted{Act: announcement.SignedIn}},
+		{Announcement: announcement.House, Kind: announcement.KindNoted},
+		{Announcement: announcement.House, Kind: announcement.KindNoted, Noted: &announcement.Noted{Act: announcement.SignedIn, About: announcement.About{Account: "+62 812 3456"}}},
+	} {
+		if _, err := l.Append(t.Context(), bad); err == nil {
+			t.Errorf("%+v was written", bad.Noted)
+		}
+	}
+	report, err := ledger.Verify(t.Context(), l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range report.Faults {
+		if !strings.Contains(f, string(id)) { // that one was never announced
+			t.Error(f)
+		}
 	}
 }
