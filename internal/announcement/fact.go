@@ -28,6 +28,7 @@ type Fact struct {
 	Decided    *Decided      `json:"decided,omitempty"`
 	Closed     *Closed       `json:"closed,omitempty"`
 	Noted      *Noted        `json:"noted,omitempty"`
+	Revised    *Revised      `json:"revised,omitempty"`
 }
 
 // Kind names a fact. It stands in the fact's subject.
@@ -48,6 +49,7 @@ const (
 	KindDecided    Kind = "decided"    // a round of calls was decided: reminder, digest, help, closing word
 	KindClosed     Kind = "closed"     // nothing escalates after this
 	KindNoted      Kind = "noted"      // of the house: who did, took out or looked at what; see Noted
+	KindRevised    Kind = "revised"    // the text was changed: a new version that asks again, or a typo mended
 )
 
 // Actor says who caused a fact: "person:<PersonID>", "account:<id>" of the
@@ -145,6 +147,7 @@ type Called struct {
 	Number  int     `json:"number"`            // recipient number, or index into Decided.To for a round with its own list
 	Rank    Rank    `json:"rank"`              // accepted, or failed
 	Failure string  `json:"failure,omitempty"` // the typed reason when Rank is failed
+	Version int     `json:"version,omitempty"` // of the text that was handed over; 0: the first
 	Doubt   bool    `json:"doubt,omitempty"`   // the provider did not say whether it took an earlier try: the person may get it twice
 	Points  int     `json:"points,omitempty"`  // how many contact points took it (devices)
 }
@@ -156,6 +159,7 @@ type Receipt struct {
 	Number  int     `json:"number"`
 	Rank    Rank    `json:"rank"`
 	Failure string  `json:"failure,omitempty"`
+	Version int     `json:"version,omitempty"` // of what a phone has shown
 }
 
 // Rank is how far a delivery is known to have come. It only rises, and never
@@ -221,6 +225,7 @@ type Answered struct {
 	Ref       string    `json:"ref"`                  // the same press always has the same ref; repeats change nothing
 	Note      string    `json:"note,omitempty"`       // reference to their words, kept outside the ledger
 	FromWords bool      `json:"from_words,omitempty"` // read from words, not a digit: a person should look
+	Version   int       `json:"version,omitempty"`    // of the text that they answer; 0: the first
 }
 
 // Via is how an answer came in.
@@ -242,6 +247,8 @@ type Vouched struct {
 	Note   string    `json:"note,omitempty"` // reference
 	Said   time.Time `json:"said"`
 	Ref    string    `json:"ref"`
+
+	Version int `json:"version,omitempty"` // that counted when it was said; 0: the first
 }
 
 // How somebody knows about another person.
@@ -309,15 +316,17 @@ const (
 	SayHelp       MessageKind = "help_to_manager"
 	SayCorrection MessageKind = "correction"
 	SayAllClear   MessageKind = "all_clear"
-	SayUpdate     MessageKind = "update" // something new, in the sender's own words
-	SaySent       MessageKind = "sent"   // to those who may send: somebody has just sent a real alert
+	SayUpdate     MessageKind = "update"  // something new, in the sender's own words
+	SayRevised    MessageKind = "revised" // what changed, and the question anew
+	SaySent       MessageKind = "sent"    // to those who may send: somebody has just sent a real alert
 )
 
 // Decided is a round of calls. Recipients means the round goes to recipients
 // (which, Only says); otherwise it goes to the people in To.
 type Decided struct {
 	Round    int64       `json:"round"`
-	Step     int         `json:"step"` // 1-based step of the policy; 0 for a round with another cause
+	Version  int         `json:"version,omitempty"` // of the announcement that it belongs to; 0: the one that counted when it was decided
+	Step     int         `json:"step"`              // 1-based step of the policy; 0 for a round with another cause
 	Message  MessageKind `json:"message"`
 	Channels []Channel   `json:"channels"`
 	Only     Only        `json:"only,omitempty"`
@@ -325,7 +334,7 @@ type Decided struct {
 	To       []Call      `json:"to,omitempty"`
 	About    int         `json:"about,omitempty"` // SayHelp: the number of the recipient who needs help
 
-	Words map[Language]string `json:"words,omitempty"` // SayUpdate: what is new
+	Words map[Language]string `json:"words,omitempty"` // SayUpdate: what is new; SayRevised: what changed
 
 	Second bool `json:"second,omitempty"` // through the second SMS provider
 }
@@ -370,6 +379,7 @@ type Round struct {
 	Roster       *Roster
 	Decided      Decided
 	At           time.Time // when it was decided
+	Version      int       // of the text in Announcement
 }
 
 // Targets returns how many targets the round has.
@@ -394,6 +404,7 @@ type Only string
 const (
 	OnlyOutstanding Only = "outstanding" // checked again right before each call
 	OnlyFailed      Only = "failed"      // outstanding, and their call on the round's channel has failed
+	OnlyAsked       Only = "asked"       // outstanding, and those who need help: they hear what changed
 	OnlyCalled      Only = "called"      // exactly those who were called before: a correction, an all clear
 )
 
@@ -409,6 +420,19 @@ type Call struct {
 	Why    []string `json:"why"`          // line_manager, manager_outstanding, manager_left, no_manager, …
 	Lo     int      `json:"lo,omitempty"` // the team page shows recipients [Lo, Hi)
 	Hi     int      `json:"hi,omitempty"`
+}
+
+// Revised changes the text of an open announcement, and nothing else: not the mode, the
+// severity, the audience nor the question. Material changes make a new version: earlier
+// answers stay "for version 1", everybody is asked again, and whoever needs help goes on
+// needing it. Any other revision mends a typo, and nobody is called for it.
+type Revised struct {
+	Version  int                 `json:"version"` // that counts from now on
+	Material bool                `json:"material,omitempty"`
+	Text     map[Language]Text   `json:"text"`
+	Fields   map[string]string   `json:"fields,omitempty"`
+	Changed  map[Language]string `json:"changed,omitempty"` // what changed, in the sender's words
+	Woken    int                 `json:"woken,omitempty"`   // people whose quiet hours it breaks
 }
 
 // Closed ends an announcement.

@@ -8,6 +8,7 @@ type Message struct {
 	Announcement ID
 	Round        int64
 	Kind         MessageKind
+	Version      int // of the announcement's text; 0 and 1 are the first
 	Mode         Mode
 	Severity     Severity
 	Answers      Answers

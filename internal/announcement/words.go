@@ -116,7 +116,7 @@ func (c *Catalogue) check() error {
 		if w.Reply == "" || w.Answer == "" || w.Two == "" || w.Ask[Safety] == "" || w.Ask[Read] == "" {
 			return fmt.Errorf("the words for replies are missing in %q", lang)
 		}
-		for _, k := range []string{string(SayReminder), string(SayDigest), digestOfOne, string(SayHelp), string(SayCorrection), string(SayAllClear), string(SayUpdate), string(SaySent)} {
+		for _, k := range []string{string(SayReminder), string(SayDigest), digestOfOne, string(SayHelp), string(SayCorrection), string(SayAllClear), string(SayUpdate), string(SayRevised), string(SaySent)} {
 			if r := m.Rounds[k][lang]; r.Title == "" || r.Body == "" || r.SMS == "" {
 				return fmt.Errorf("round %q is incomplete in %q", k, lang)
 			}

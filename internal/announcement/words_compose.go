@@ -22,7 +22,7 @@ type Saying struct {
 	Owner    string // the reader, where several people read texts to their number
 	Count    int    // people who are outstanding, for a digest; who are told, for SaySent
 	Name     string // who needs help, or who sent it
-	Words    string // what is new, for an update
+	Words    string // what is new, for an update; what changed, for a revision
 	Hiding   bool   // the reader may be hiding: they are one of those who are warned
 	Now      time.Time
 	Expires  time.Time
@@ -43,7 +43,7 @@ func (c *Catalogue) Compose(a *Announcement, k Saying) Message {
 		Announcement: a.ID, Round: k.Round, Kind: k.Kind, Mode: a.Mode, Severity: a.Severity, Answers: a.Answers,
 		Lane: a.Lane(), Language: lang, Link: k.Link, Sent: k.Now, Expires: k.Expires,
 	}
-	if k.Kind == SayAlert || k.Kind == SayReminder {
+	if k.Kind == SayAlert || k.Kind == SayReminder || k.Kind == SayRevised {
 		m.Token, m.Asks = k.Token, k.Token != ""
 	}
 	switch k.Kind {
@@ -130,7 +130,7 @@ func (s speech) say(text Text) (title, body, sms string) {
 // people are told that no message asks them to follow one, and until it is over
 // that has to be true.
 func (s speech) linkless(text Text) bool {
-	return (s.k.Kind == SayReminder || s.k.Kind == SayUpdate) && text.SMS != "" && !strings.Contains(text.SMS, "{link}")
+	return (s.k.Kind == SayReminder || s.k.Kind == SayUpdate || s.k.Kind == SayRevised) && text.SMS != "" && !strings.Contains(text.SMS, "{link}")
 }
 
 // blanks are what the texts of later rounds name.

@@ -29,7 +29,7 @@ var (
 	modes = []announcement.Mode{announcement.Live, announcement.Drill}
 	kinds = []announcement.MessageKind{
 		announcement.SayAlert, announcement.SayReminder, announcement.SayDigest,
-		announcement.SayHelp, announcement.SayCorrection, announcement.SayAllClear, announcement.SayUpdate, announcement.SaySent,
+		announcement.SayHelp, announcement.SayCorrection, announcement.SayAllClear, announcement.SayUpdate, announcement.SayRevised, announcement.SaySent,
 	}
 	drillWord = regexp.MustCompile(`(?i)latihan|drill`)
 )
@@ -287,7 +287,7 @@ func TestComposeButtons(t *testing.T) {
 	c := catalogue(t)
 	a := filled(t, c, c.Templates()[0], announcement.Live)
 	for _, kind := range kinds {
-		want := kind == announcement.SayAlert || kind == announcement.SayReminder
+		want := kind == announcement.SayAlert || kind == announcement.SayReminder || kind == announcement.SayRevised
 		m := c.Compose(a, saying(kind, "id", true))
 		if m.Asks != want || (m.Token != "") != want {
 			t.Errorf("%s: got Asks %v, Token set %v, want %v", kind, m.Asks, m.Token != "", want)
@@ -338,7 +338,7 @@ func TestCheck50AnswerBacksAreOneSegment(t *testing.T) {
 	c := catalogue(t)
 	name := strings.Repeat("Raden Mas Kusumadiningrat ", 8)[:200] // as long as an import takes
 	f := map[string]string{"org": strings.Repeat("PT Sinar Abadi Bersama Cemerlang ", 4), "time": "14.05 UTC+05:30", "title": strings.Repeat("Gempa bumi: Pabrik Cikande, ", 5),
-		"name": name, "a": name, "b": name, "letter": "B", "other": strings.Repeat("Banjir: Cikande ", 9), "otp": "482913", "n": "26", "until": "28 Nov"}
+		"name": name, "a": name, "b": name, "letter": "B", "other": strings.Repeat("Banjir: Cikande ", 9), "otp": "482913", "n": "26", "until": "28 Nov", "words": "Pakai gerbang barat. Gerbang timur ditutup sampai jam 16.00."}
 	for _, key := range answerBacks(t) {
 		f["link"] = "https://siaga.sinarabadi.co.id/r/7Kq2mX9b"
 		if key == "enrol" {

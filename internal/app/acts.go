@@ -59,24 +59,7 @@ func (d *desk) Update(ctx context.Context, p web.Principal, id announcement.ID, 
 	if err != nil {
 		return 0, err
 	}
-	said := map[announcement.Language]string{}
-	var bad announcement.FieldErrors
-	for lang, w := range words {
-		field := "words." + string(lang)
-		switch w = strings.TrimSpace(w); {
-		case w == "":
-		case len([]rune(w)) > announcement.MaxUpdateSMS:
-			bad = append(bad, &announcement.FieldError{Field: field, Value: fmt.Sprint(len([]rune(w))),
-				Why: fmt.Sprintf("is longer than %d characters", announcement.MaxUpdateSMS)})
-		case announcement.CheckWords(w) != nil:
-			bad = append(bad, &announcement.FieldError{Field: field, Why: announcement.CheckWords(w).Error()})
-		default:
-			said[lang] = w
-		}
-	}
-	if len(said) == 0 && len(bad) == 0 {
-		bad = append(bad, &announcement.FieldError{Field: "words." + string(announcement.Indonesian), Why: "write what is new"})
-	}
+	said, bad := spoken("words", words, "write what is new")
 	if len(bad) > 0 {
 		return 0, bad
 	}
@@ -93,6 +76,30 @@ func (d *desk) Update(ctx context.Context, p web.Principal, id announcement.ID, 
 		return 0, err
 	}
 	return called, d.caughtUp(ctx)
+}
+
+// spoken are the words of an update, or of what changed, as people will read them;
+// missing says what to do where there are none.
+func spoken(field string, words map[announcement.Language]string, missing string) (map[announcement.Language]string, announcement.FieldErrors) {
+	said := map[announcement.Language]string{}
+	var bad announcement.FieldErrors
+	for _, lang := range slices.Sorted(maps.Keys(words)) {
+		at := field + "." + string(lang)
+		switch w := strings.TrimSpace(words[lang]); {
+		case w == "":
+		case len([]rune(w)) > announcement.MaxUpdateSMS:
+			bad = append(bad, &announcement.FieldError{Field: at, Value: fmt.Sprint(len([]rune(w))),
+				Why: fmt.Sprintf("is longer than %d characters", announcement.MaxUpdateSMS)})
+		case announcement.CheckWords(w) != nil:
+			bad = append(bad, &announcement.FieldError{Field: at, Why: announcement.CheckWords(w).Error()})
+		default:
+			said[lang] = w
+		}
+	}
+	if len(said) == 0 && len(bad) == 0 {
+		bad = append(bad, &announcement.FieldError{Field: field + "." + string(announcement.Indonesian), Why: missing})
+	}
+	return said, bad
 }
 
 // sameUpdateWithin is how long the same words are taken for the same update.
@@ -123,6 +130,12 @@ func (d *desk) Act(ctx context.Context, id announcement.ID, kind announcement.Me
 	about := 0
 	concerns := standing.Called // everybody who was told must hear how it goes on
 	switch kind {
+	case announcement.SayRevised:
+		concerns = func(n int) bool { return !standing.Excused(n) }
+		act.Text = v.Announcement.Text
+		if v.Announcement.Template != "" {
+			act.Fields = v.Announcement.Fields
+		}
 	case announcement.SayReminder:
 		concerns = standing.Outstanding
 		if last := d.remindedAll(v); d.now().Sub(last) < remindAllEvery {

@@ -161,12 +161,15 @@ func (b boards) Pulse(ctx context.Context, id announcement.ID, after int, rows [
 func (b boards) summary(ctx context.Context, v tracker.View, unreachable int) (web.Summary, error) {
 	a := v.Announcement
 	s := web.Summary{
-		ID: a.ID, Status: v.Status, ClosedAs: v.ClosedAs, Mode: a.Mode, Severity: a.Severity, Class: cmp.Or(a.Class, announcement.ClassEmergency), Answers: a.Answers, Template: a.Template,
+		ID: a.ID, Status: v.Status, ClosedAs: v.ClosedAs, Mode: a.Mode, Severity: a.Severity, Class: cmp.Or(a.Class, announcement.ClassEmergency), Version: v.Version, Changed: v.Changed(), Answers: a.Answers, Template: a.Template,
 		Text: a.Text, Channels: a.Channels, Zone: a.Zone, OpenedAt: v.OpenedAt, Reason: b.words(ctx, a.ID, v.Reason), By: b.senderName(v.By),
 		Deliveries: map[announcement.Channel]web.DeliveryCounts{}, Unreachable: []web.Name{},
 	}
 	if !v.ClosedAt.IsZero() {
 		s.ClosedAt = &v.ClosedAt
+	}
+	if !v.RevisedAt.IsZero() {
+		s.RevisedAt = &v.RevisedAt
 	}
 	standing, err := b.standing(ctx, v)
 	if err != nil {
@@ -362,6 +365,12 @@ func (b boards) recipient(ctx context.Context, v tracker.View, t tracker.Detail)
 		}
 	}
 	r.VouchedAt = moment(t.VouchedAt)
+	if v.Version > 1 {
+		r.Version = int(t.Version)
+	}
+	if e := t.Earlier; e != nil {
+		r.Earlier = &web.EarlierAnswer{State: e.Answer.State(), Version: int(e.Version), At: e.Said}
+	}
 	if !t.ClaimedAt.IsZero() {
 		r.Claimed = b.actorName(t.ClaimActor)
 		if t.ClaimedBy != "" {

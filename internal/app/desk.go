@@ -380,8 +380,9 @@ func (d *desk) mark(ctx context.Context, id announcement.ID, by announcement.Per
 		if err != nil {
 			return err
 		}
+		said := d.said(m.Said, v)
 		err = d.write(ctx, announcement.Fact{Announcement: id, Kind: announcement.KindVouched, At: d.now().UTC(), Actor: actor,
-			Vouched: &announcement.Vouched{Number: m.Index, Answer: m.Answer, By: by, How: m.How, Note: note, Said: d.said(m.Said, v), Ref: shorten(m.Ref)}})
+			Vouched: &announcement.Vouched{Number: m.Index, Answer: m.Answer, By: by, How: m.How, Note: note, Said: said, Ref: shorten(m.Ref), Version: v.VersionAt(said)}})
 		if err != nil {
 			return err
 		}

@@ -271,6 +271,7 @@ func (d *desk) hearAnswer(ctx context.Context, people []listener, reply sms.Repl
 	}
 	var last *tracker.View
 	fresh := false   // some of it was not recorded before
+	stale := false   // all of it was said of an earlier version
 	reality := false // help was asked for in a drill, and meant
 	for _, p := range targets {
 		v, ok := d.tracker.View(p.ID)
@@ -297,7 +298,9 @@ func (d *desk) hearAnswer(ctx context.Context, people []listener, reply sms.Repl
 		if err != nil {
 			return "", err
 		}
-		fact := d.answered(v, p.Number, announcement.Answered{Answer: answer, Via: announcement.ViaSMS, Said: d.now().UTC(), Ref: ref, Note: note, FromWords: reply.FromWords})
+		version := d.versionHeard(v, stands)
+		stale = version < v.Version && answer != announcement.NeedHelp
+		fact := d.answered(v, p.Number, announcement.Answered{Answer: answer, Via: announcement.ViaSMS, Said: d.now().UTC(), Ref: ref, Note: note, FromWords: reply.FromWords, Version: version})
 		_, err = d.ledger.Once(ctx, "sms-"+ref+"-"+strconv.Itoa(p.Number), fact)
 		if errors.Is(err, ledger.ErrAlready) {
 			continue // cut off before: the others may be missing
@@ -313,12 +316,53 @@ func (d *desk) hearAnswer(ctx context.Context, people []listener, reply sms.Repl
 	if reality {
 		return say("help_ok", nil, nil), nil
 	}
+	if stale && len(targets) == 1 && !late {
+		return d.sayChanged(ctx, *last, targets[0], people[0].person.Language, say)
+	}
 	if key := answerKey(answer, reply, late, last); key == "safe_ok" && len(people) == 1 {
 		if more := d.stillOpen(ctx, open, targets[0], people[0].person.Language); more != nil {
 			return say("two_open", last, more), nil
 		}
 	}
 	return say(answerKey(answer, reply, late, last), last, nil), nil
+}
+
+// replyTakes is how long it takes at least until a text has reached a phone, was read
+// and answered: what comes sooner was on its way already.
+const replyTakes = 15 * time.Second
+
+// versionHeard returns which version a text of a recipient answers: the one that
+// counts, if it was handed to their number long enough ago, or no other was, or they
+// have opened its page; else the one before.
+func (d *desk) versionHeard(v tracker.View, t tracker.Detail) int {
+	if v.Version == 1 || t.Opened || t.Answer != 0 && t.Version == int64(v.Version) ||
+		!t.Told.IsZero() && (!t.ToldBefore || d.now().Sub(t.Told) >= replyTakes) {
+		return v.Version
+	}
+	return v.Version - 1
+}
+
+// sayChanged answers whoever answered an earlier version with what changed. Once that
+// is on its way to them their next answer is to this one.
+func (d *desk) sayChanged(ctx context.Context, v tracker.View, seat tracker.Seat, lang announcement.Language, say sayer) (string, error) {
+	answer := say(changedKey(&v), &v, changedFields(&v, lang))
+	if answer == "" {
+		return "", nil
+	}
+	return answer, d.write(ctx, announcement.Fact{Announcement: v.Announcement.ID, Kind: announcement.KindOpened, At: d.now().UTC(),
+		Actor: announcement.ByPerson(seat.Person), Opened: &announcement.Opened{Number: seat.Number}})
+}
+
+// changedKey names the text that says what changed and asks again.
+func changedKey(v *tracker.View) string {
+	if v.Announcement.Answers == announcement.Read {
+		return "changed_read"
+	}
+	return "changed"
+}
+
+func changedFields(v *tracker.View, lang announcement.Language) map[string]string {
+	return map[string]string{"words": announcement.Decided{Words: v.Changed()}.Say(lang)}
 }
 
 // resendWithin is how soon operators send a text again under another name when
@@ -396,6 +440,9 @@ func (d *desk) hearOther(ctx context.Context, people []listener, seats []tracker
 	case reply.Class == sms.ClassFreeText:
 		return say("free_text", newest, nil), nil
 	case reply.Class == sms.ClassSeen || reply.Class == sms.ClassUnclear:
+		if newest.Version > 1 { // what they have read may be the text before
+			return say(changedKey(newest), newest, changedFields(newest, people[0].person.Language)), nil
+		}
 		return say("ask_again", newest, nil), nil
 	}
 	return say("unknown", newest, nil), nil

@@ -36,7 +36,7 @@ func (b boards) Outcome(ctx context.Context, id announcement.ID) (web.Outcome, e
 		if first.At == 0 || n >= len(v.Roster.Recipients) || !b.sees(v.Roster.Recipients[n]) {
 			continue
 		}
-		o.After = append(o.After, max(0, time.UnixMilli(first.At).Sub(v.OpenedAt)))
+		o.After = append(o.After, max(0, time.UnixMilli(first.At).Sub(v.Since())))
 		o.Via[first.Via]++
 	}
 	slices.Sort(o.After)

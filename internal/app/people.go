@@ -92,7 +92,7 @@ func (c composer) Compose(r announcement.Round, n int, lang announcement.Languag
 	// it has to be looked up.
 	s.Hiding = a.Hushed() && (asked || slices.ContainsFunc(r.Roster.Recipients, func(r announcement.Recipient) bool { return r.Person == person }))
 	m := c.catalogue.Compose(a, s)
-	m.Second = r.Decided.Second
+	m.Second, m.Version = r.Decided.Second, r.Version
 	return m
 }
 

@@ -77,12 +77,17 @@ func (d *desk) answerPage(ctx context.Context, v tracker.View, n int) (web.Answe
 	p := web.AnswerPage{
 		Announcement: v.Announcement, Text: text, Language: lang, Person: cmp.Or(who.Given, who.Name), PersonLang: who.Language,
 		Status: v.Status, ClosedAs: v.ClosedAs, ClosedAt: v.ClosedAt, Emergency: d.emergencyOf(who.Site), Org: d.config.OrgName,
-		Nonce: string(announcement.NewID()),
+		Nonce: string(announcement.NewID()), Version: v.Version, RevisedAt: v.RevisedAt, Changed: announcement.Decided{Words: v.Changed()}.Say(lang),
+	}
+	if v.Version > 1 {
+		p.Before = v.Before[lang]
 	}
 	for i, r := range v.Rounds {
 		switch r.Message {
 		case announcement.SayUpdate:
-			p.Update, p.UpdatedAt = r.Say(lang), v.RoundsAt[i]
+			if v.RoundsAt[i].After(v.RevisedAt) { // else the new text says it
+				p.Update, p.UpdatedAt = r.Say(lang), v.RoundsAt[i]
+			}
 		case announcement.SayAllClear:
 			p.ClearAt = v.RoundsAt[i]
 		}
@@ -108,6 +113,9 @@ func (d *desk) answerPage(ctx context.Context, v tracker.View, n int) (web.Answe
 		p.VouchedBy = d.actorName(t.VouchActor)
 	}
 	p.Late = t.Late
+	if t.Earlier != nil {
+		p.Earlier, p.EarlierAt = t.Earlier.Answer, t.Earlier.Said
+	}
 	if !t.ClaimedAt.IsZero() {
 		p.Handler, p.HandledAt, p.Resolved = d.actorName(t.ClaimActor), t.ClaimedAt, t.Resolved
 	}
@@ -127,12 +135,13 @@ func (d *desk) Answer(ctx context.Context, token string, press web.Press) (web.A
 		press.Via = announcement.ViaPage
 	}
 	said, ref := d.said(press.Said, v), shorten(press.Ref)
+	version := min(max(press.Version, 1), v.Version) // of the text that they had before them
 	err = d.presses.once(token+ref, func() error {
 		note, err := d.keepNote(ctx, v.Announcement.ID, press.Note)
 		if err != nil {
 			return err
 		}
-		seq, err := d.record(ctx, d.answered(v, n, announcement.Answered{Answer: press.Answer, Via: press.Via, Said: said, Ref: ref, Note: note}))
+		seq, err := d.record(ctx, d.answered(v, n, announcement.Answered{Answer: press.Answer, Via: press.Via, Said: said, Ref: ref, Note: note, Version: version}))
 		if err != nil {
 			return err
 		}
@@ -143,7 +152,7 @@ func (d *desk) Answer(ctx context.Context, token string, press web.Press) (web.A
 		return web.AnswerPage{}, err
 	}
 	page, err := d.answerPage(ctx, v, n)
-	if page.Answer == 0 { // durable, though the tracker does not show it yet
+	if page.Answer == 0 && version == v.Version { // durable, though the tracker does not show it yet
 		page.Answer, page.AnsweredAt = press.Answer, said
 	}
 	return page, err
@@ -193,12 +202,15 @@ func (d *desk) tell(ctx context.Context, v tracker.View, n int, press web.Press)
 
 func (d *desk) answered(v tracker.View, n int, a announcement.Answered) announcement.Fact {
 	a.Number = n
+	if a.Version == 1 {
+		a.Version = 0 // as before there were versions
+	}
 	return announcement.Fact{Announcement: v.Announcement.ID, Kind: announcement.KindAnswered, At: d.now().UTC(),
 		Actor: announcement.ByPerson(v.Roster.Recipients[n].Person), Answered: &a}
 }
 
 // Seen records that the page was displayed, or a notification shown, once.
-func (d *desk) Seen(ctx context.Context, token string, c announcement.Channel) error {
+func (d *desk) Seen(ctx context.Context, token string, c announcement.Channel, version int) error {
 	if done, err := d.shownTry(ctx, token); done {
 		return err
 	}
@@ -211,6 +223,12 @@ func (d *desk) Seen(ctx context.Context, token string, c announcement.Channel) e
 		return err
 	}
 	f := announcement.Fact{Announcement: v.Announcement.ID, At: d.now().UTC(), Actor: announcement.ByPerson(v.Roster.Recipients[n].Person)}
+	if c == announcement.InApp { // an open page shows what counts
+		version = v.Version
+	}
+	if version = min(max(version, 1), v.Version); version < v.Version {
+		return nil // they have seen what no longer counts
+	}
 	if c == "" {
 		if details[0].State != announcement.NoAnswer && details[0].State != announcement.Unreachable {
 			return nil // already opened or answered: nothing new
@@ -222,6 +240,9 @@ func (d *desk) Seen(ctx context.Context, token string, c announcement.Channel) e
 		return nil
 	}
 	f.Kind, f.Receipt = announcement.KindReceipt, &announcement.Receipt{Channel: c, Number: n, Rank: announcement.Shown}
+	if version > 1 {
+		f.Receipt.Version = version
+	}
 	if err := d.write(ctx, f); err != nil {
 		return err
 	}
@@ -344,7 +365,7 @@ const undoWithin = 5 * time.Minute
 
 // TeamUndo takes a manager's own mark back, within five minutes.
 func (d *desk) TeamUndo(ctx context.Context, token string, index int) error {
-	_, t, err := d.resolveTeam(ctx, token)
+	v, t, err := d.resolveTeam(ctx, token)
 	if err != nil {
 		return err
 	}
@@ -360,7 +381,7 @@ func (d *desk) TeamUndo(ctx context.Context, token string, index int) error {
 	}
 	now := d.now().UTC()
 	err = d.write(ctx, announcement.Fact{Announcement: t.id, Kind: announcement.KindVouched, At: now, Actor: announcement.ByPerson(t.person),
-		Vouched: &announcement.Vouched{Number: index, Answer: announcement.TakenBack, By: t.person, Said: now, Ref: shorten("undo-" + string(announcement.NewID()))}})
+		Vouched: &announcement.Vouched{Number: index, Answer: announcement.TakenBack, By: t.person, Said: now, Version: v.VersionAt(now), Ref: shorten("undo-" + string(announcement.NewID()))}})
 	if err != nil {
 		return err
 	}

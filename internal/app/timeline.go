@@ -165,6 +165,12 @@ func sentence(f announcement.Fact) string {
 		return fmt.Sprintf("The network says of %s: %s %s", f.Receipt.Channel, f.Receipt.Rank, f.Receipt.Failure)
 	case f.Opened != nil:
 		return "Opened the page"
+	case f.Revised != nil && f.Revised.Material:
+		return fmt.Sprintf("Version %d of the text: everybody is asked again", f.Revised.Version)
+	case f.Revised != nil:
+		return "A typo in the text was corrected; nobody was called"
+	case f.Answered != nil && f.Answered.Version > 1:
+		return fmt.Sprintf("Answered %s by %s, to version %d", f.Answered.Answer.State(), f.Answered.Via, f.Answered.Version)
 	case f.Answered != nil:
 		return fmt.Sprintf("Answered %s by %s", f.Answered.Answer.State(), f.Answered.Via)
 	case f.Vouched != nil && f.Vouched.Answer == announcement.TakenBack:
@@ -202,12 +208,17 @@ func decided(d *announcement.Decided) string {
 	case announcement.SayHelp:
 		return fmt.Sprintf("%d people are told that somebody needs help", len(d.To))
 	case announcement.SayAlert:
+		if d.Only == announcement.OnlyOutstanding {
+			return "Morning: those for whom it was night are called"
+		}
 		if d.Second {
 			return "The SMS goes again through the second provider to those without an answer for whom it failed"
 		}
 		return "The SMS goes again to those without an answer for whom it failed"
 	case announcement.SaySent:
 		return fmt.Sprintf("%d people on the duty list are told that it was sent", len(d.To))
+	case announcement.SayRevised:
+		return "Everybody is told what changed: " + d.Say(announcement.English)
 	case announcement.SayUpdate:
 		return "Everybody who was called is told: " + d.Say(announcement.English)
 	case announcement.SayCorrection:

@@ -199,6 +199,9 @@ func asError(err error) *channel.Error {
 // and the call will be repeated.
 func (p *pass) record(ctx context.Context, n int, c announcement.Called) {
 	c.Round, c.Channel, c.Number = p.job.Round, p.job.Channel, n
+	if p.round.Version > 1 {
+		c.Version = p.round.Version
+	}
 	fact := announcement.Fact{
 		Announcement: p.job.Announcement,
 		Kind:         announcement.KindCalled,

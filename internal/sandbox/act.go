@@ -43,10 +43,15 @@ func (s *Sandbox) act(ctx context.Context, a Act) (Given, error) {
 
 	channel := map[string]string{"push": "webpush", "sms": "sms"}[a.Via] // a link is in both
 	s.mu.Lock()
-	token := a.Token
+	token, version := a.Token, 1
 	for i := len(ph.bubbles) - 1; i >= 0 && token == ""; i-- {
 		if b := ph.bubbles[i]; !b.Mine && b.Token != "" && (channel == "" || b.Channel == channel) {
 			token = b.Token
+		}
+	}
+	for _, b := range ph.bubbles { // the newest notification took the place of those before
+		if b.Channel == "webpush" && b.Token == token && b.Asks {
+			version = max(b.Version, 1)
 		}
 	}
 	mobile, code := ph.Mobile, ph.code(token, a.Answer)
@@ -64,7 +69,7 @@ func (s *Sandbox) act(ctx context.Context, a Act) (Given, error) {
 	case token == "":
 		return Given{}, errNothing
 	default:
-		g = s.press(ctx, ph, a, token)
+		g = s.press(ctx, ph, a, token, version)
 	}
 	g.Time, g.Answer, g.Token = s.o.Now().UTC(), a.Answer, token
 	s.mu.Lock()
@@ -83,9 +88,9 @@ func (s *Sandbox) act(ctx context.Context, a Act) (Given, error) {
 }
 
 // press answers on the page, or on the buttons of a notification.
-func (s *Sandbox) press(ctx context.Context, ph *phone, a Act, token string) Given {
+func (s *Sandbox) press(ctx context.Context, ph *phone, a Act, token string, version int) Given {
 	g := Given{Phone: ph.Number, Via: a.Via, Text: a.Text}
-	form := url.Values{"k": {newID()}, "via": {"push"}}
+	form := url.Values{"k": {newID()}, "via": {"push"}, "v": {strconv.Itoa(version)}}
 	if a.Via == "link" {
 		form = nil
 	}

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -43,7 +44,7 @@ func (s *Sandbox) deliver(d *device, message, topic, urgency string, ttl, delay 
 		e.Topic, e.Urgency = topic, urgency
 		s.show(e, d.phone)
 		if e.Token != "" {
-			resp, err := s.post(ctx, s.o.HTTP, "/r/"+url.PathEscape(e.Token)+"/seen?c=webpush", nil)
+			resp, err := s.post(ctx, s.o.HTTP, "/r/"+url.PathEscape(e.Token)+"/seen?c=webpush&v="+strconv.Itoa(max(e.Version, 1)), nil)
 			if err == nil {
 				resp.Body.Close()
 			}

@@ -35,6 +35,7 @@ type Entry struct {
 	Token   string    `json:"token,omitempty"`
 	Link    string    `json:"link,omitempty"`
 	Round   int64     `json:"round,omitempty"`
+	Version int       `json:"version,omitempty"` // of the text, as a push message names it
 	Asks    bool      `json:"asks,omitempty"`
 	Read    bool      `json:"read,omitempty"` // the question is "understood", not "safe"
 	Topic   string    `json:"topic,omitempty"`
@@ -190,6 +191,11 @@ func (s *Sandbox) show(e Entry, phones ...*phone) {
 	e.Time = s.o.Now().UTC()
 	e.Phone, e.Mobile = phones[0].Number, phones[0].Mobile
 	for _, ph := range phones {
+		for i := range ph.bubbles { // another version asks anew
+			if b := &ph.bubbles[i]; e.Kind == "revised" && b.Token == e.Token {
+				b.Answered = 0
+			}
+		}
 		ph.add(bubble{Entry: e, Answered: ph.answered(e.Token)})
 		if e.From != "" {
 			ph.lastFrom = e.From

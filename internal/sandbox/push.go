@@ -175,6 +175,7 @@ func readPush(plain []byte) Entry {
 		Answers     string
 		Link        string
 		Round       int64
+		Version     int
 		Asks        *bool
 	}
 	if json.Unmarshal(plain, &p) != nil {
@@ -182,7 +183,7 @@ func readPush(plain []byte) Entry {
 	}
 	n := p.Notification
 	e := Entry{
-		Channel: "webpush", Kind: p.Kind, Token: p.Token, Round: p.Round,
+		Channel: "webpush", Kind: p.Kind, Token: p.Token, Round: p.Round, Version: p.Version,
 		Title: cmp.Or(n.Title, p.Title), Text: cmp.Or(n.Body, p.Body), Link: cmp.Or(n.Navigate, p.Link), Silent: n.Silent,
 	}
 	e.readLink(e.Link)

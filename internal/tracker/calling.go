@@ -16,7 +16,7 @@ func (t *Tracker) Round(_ context.Context, id announcement.ID, round int64) (ann
 	if e == nil || !e.committed() {
 		return announcement.Round{}, errUnknown
 	}
-	out := announcement.Round{Announcement: e.Announcement, Roster: e.Roster, At: e.OpenedAt}
+	out := announcement.Round{Announcement: e.Announcement, Roster: e.Roster, At: e.OpenedAt, Version: e.Version}
 	if round == 0 {
 		out.Decided = e.first()
 		return out, nil
@@ -78,6 +78,10 @@ func (t *Tracker) MayCall(ctx context.Context, r announcement.Round, n int) (boo
 	if d.Only == "" && d.Message == announcement.SayHelp {
 		return true, "", nil
 	}
+	asks := d.Only == announcement.OnlyOutstanding || d.Only == announcement.OnlyFailed || d.Only == announcement.OnlyAsked
+	if (asks || d.Message == announcement.SayDigest) && max(d.Version, 1) != v.Version {
+		return false, "revised", nil // everybody is asked again, with the new text
+	}
 	closing := d.Message == announcement.SayCorrection || d.Message == announcement.SayAllClear
 	if d.Only == "" && (closing || d.Message == announcement.SayUpdate) {
 		if !closing && v.Status == announcement.StatusClosed {
@@ -109,11 +113,11 @@ func (t *Tracker) MayCall(ctx context.Context, r announcement.Round, n int) (boo
 	switch {
 	case !closing && (p.Closed || v.Status == announcement.StatusClosed):
 		return false, "closed", nil
-	case (d.Only == announcement.OnlyOutstanding || d.Only == announcement.OnlyFailed) && p.Excused:
+	case asks && p.Excused:
 		return false, "excused", nil
-	case (d.Only == announcement.OnlyOutstanding || d.Only == announcement.OnlyFailed) && p.Answered:
+	case asks && p.Answered && !(d.Only == announcement.OnlyAsked && p.Help):
 		return false, "answered", nil
-	case (d.Only == announcement.OnlyOutstanding || d.Only == announcement.OnlyFailed) && v.asleep(n, t.o.Now()):
+	case asks && v.asleep(n, t.o.Now()):
 		return false, "asleep", nil // a reminder by hand: they hear of it in their morning
 	case d.Message == announcement.SayDigest && r.Announcement.Waits():
 		standing, err := t.Recent(ctx, id)

@@ -19,6 +19,7 @@ const (
 	whyHelp               = "asked_for_help"
 	whyLeft               = "left_the_company"
 	whySent               = "real_alert_sent"
+	whyRevised            = "revised"
 	whyMorning            = "morning" // it was night for them when the notice was sent
 )
 

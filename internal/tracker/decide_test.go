@@ -126,7 +126,7 @@ func TestDueKeepsDistances(t *testing.T) {
 		{"an hour late", time.Hour, time.Hour + time.Minute},
 	} {
 		if row.fired > 0 {
-			e.Rounds = append(e.Rounds, announcement.Decided{Step: len(e.Rounds) + 1})
+			e.Rounds = append(e.Rounds, announcement.Decided{Step: len(e.Rounds) + 1, Version: 1})
 			e.RoundsAt = append(e.RoundsAt, start.Add(row.fired))
 		}
 		if at, _, ok := e.due(); !ok || at.Sub(start) != row.want {

@@ -204,7 +204,7 @@ func (t *Tracker) evaluate(ctx context.Context, id announcement.ID) error {
 		return t.o.Store.Disarm(ctx, id)
 	}
 	at, next, left := e.due()
-	zoneOf := e.View.ZoneOf
+	v := e.View
 	t.mu.RUnlock()
 	if err := t.excuse(ctx, id, e, 0); err != nil {
 		return err
@@ -225,8 +225,11 @@ func (t *Tracker) evaluate(ctx context.Context, id announcement.ID) error {
 	if err != nil {
 		return err
 	}
-	d, reason := decide(s, zoneOf, []run{next.run}, next.step), whyMorning
-	if next.step > 0 {
+	d, reason := decide(s, &v, []run{next.run}, next.step), whyMorning
+	switch {
+	case d.Message == announcement.SayRevised:
+		reason = whyRevised
+	case next.step > 0:
 		reason = "step_" + string(s.Announcement.Policy.Steps[next.step-1].Whom)
 	}
 	t.o.Log.Info("step taken", "announcement", id, "step", next.step, "reason", reason)
@@ -245,7 +248,7 @@ func (t *Tracker) Next(ctx context.Context, id announcement.ID) (announcement.De
 	}
 	for i := range s.Announcement.Policy.Steps {
 		if runs := t.callsOthersAt(id, s, i+1); len(runs) > 0 {
-			return decide(s, t.zonesOf(id), runs, i+1), nil
+			return decide(s, t.viewOf(id), runs, i+1), nil
 		}
 	}
 	return announcement.Decided{}, ErrNoStep
@@ -270,12 +273,12 @@ func (t *Tracker) callsOthersAt(id announcement.ID, s Situation, step int) []run
 	return out
 }
 
-// zonesOf returns by which time zone each recipient lives.
-func (t *Tracker) zonesOf(id announcement.ID) func(n int) string {
+// viewOf returns an announcement that is known.
+func (t *Tracker) viewOf(id announcement.ID) *View {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	v := t.entries[id].View
-	return v.ZoneOf
+	return &v
 }
 
 // Escalate takes a step that calls managers or the duty list now, because actor
@@ -294,7 +297,7 @@ func (t *Tracker) Escalate(ctx context.Context, id announcement.ID, step int, ac
 		if step != 0 && step != i+1 || len(runs) == 0 {
 			continue
 		}
-		d := decide(s, t.zonesOf(id), runs, i+1)
+		d := decide(s, t.viewOf(id), runs, i+1)
 		_, err := t.o.Ledger.Once(ctx, strconv.FormatInt(d.Round, 10), announcement.Fact{Announcement: id, Kind: announcement.KindDecided,
 			At: t.o.Now().UTC(), Actor: actor, Reason: "escalated_by_hand", Decided: &d})
 		if errors.Is(err, ledger.ErrAlready) {
@@ -356,7 +359,7 @@ func (t *Tracker) respond(ctx context.Context, r ledger.Record) error {
 			if err := t.callHelp(ctx, r, i, f.Vouched.Number); err != nil {
 				return err
 			}
-		case f.Decided != nil && f.Decided.Only == announcement.OnlyCalled:
+		case f.Decided != nil && (f.Decided.Only == announcement.OnlyCalled || f.Decided.Message == announcement.SayRevised):
 			if err := t.tellResponders(ctx, r.Announcement, *f.Decided); err != nil {
 				return err
 			}

@@ -28,7 +28,8 @@ type Line struct {
 	Count int  // facts folded into it; 0 for a line of its own
 }
 
-// First is a recipient's first own answer.
+// First is a recipient's first own answer to the version that counts, or their call
+// for help.
 type First struct {
 	At  int64 // Unix milliseconds when it was pressed; 0 when they have not answered
 	Via announcement.Via
@@ -81,7 +82,11 @@ func (e *entry) note(r ledger.Record) {
 		if n, ok := e.About(f); ok && n >= 0 {
 			x.touched = append(x.touched, touch{uint32(n), uint32(len(x.seqs) - 1)})
 		}
-		if a := f.Answered; a != nil && e.committed() && a.Number >= 0 && a.Number < len(e.Roster.Recipients) && a.Answer.Valid() {
+		if f.Revised != nil && f.Revised.Material {
+			x.first = nil // answers to the version before
+		}
+		if a := f.Answered; a != nil && e.committed() && a.Number >= 0 && a.Number < len(e.Roster.Recipients) && a.Answer.Valid() &&
+			(max(a.Version, 1) == e.Version || a.Answer == announcement.NeedHelp) {
 			if x.first == nil {
 				x.first = make([]First, len(e.Roster.Recipients))
 			}

@@ -28,6 +28,7 @@ type MemoryStore struct {
 type fold struct {
 	applied  uint64
 	closed   bool
+	version  int64
 	channels []string
 	bits     map[string]Bitmap
 	fields   map[string]string
@@ -57,7 +58,7 @@ func (m *MemoryStore) Apply(_ context.Context, id announcement.ID, prev, seq uin
 	case f == nil && prev != 0, f != nil && f.applied != prev:
 		return ErrLost
 	case f == nil:
-		f = &fold{bits: map[string]Bitmap{}, fields: map[string]string{}, refs: map[string]bool{}, counters: map[string]int{}}
+		f = &fold{version: 1, bits: map[string]Bitmap{}, fields: map[string]string{}, refs: map[string]bool{}, counters: map[string]int{}}
 		m.folds[id] = f
 	}
 	for _, o := range ops {
@@ -75,18 +76,23 @@ func (f *fold) apply(a []string) {
 	case "open":
 		f.channels = strings.Split(a[1], ",")
 		f.bits[bitNoContact], _ = hex.DecodeString(a[2])
-	case "call": // number round channel recipient rank failure at taken
+	case "call": // number round channel recipient rank failure at taken version alert text
 		f.set("settled:"+a[2]+":"+a[3], n, true)
 		if a[4] == "1" {
 			if a[8] == "1" {
 				f.set(bitCalled, n, true)
+				if a[3] == string(announcement.SMS) {
+					if was := strings.Split(f.fields[a[1]+":t"], unit); was[0] != a[11] { // when it was first handed over, and which one before
+						f.fields[a[1]+":t"] = strings.Join([]string{a[11], a[7], was[0]}, unit)
+					}
+				}
 			}
-			f.climb(n, a[2], a[3], a[5], a[6], a[7])
+			f.climb(n, a[9], a[10], a[3], a[5], a[6], a[7])
 		} else if a[8] == "1" {
 			f.fields["t:"+a[2]+":"+a[1]] = "1"
 		}
-	case "receipt": // number round channel rank failure at
-		f.climb(n, a[2], a[3], a[4], a[5], a[6])
+	case "receipt": // number round channel rank failure at version alert
+		f.climb(n, a[7], a[8], a[3], a[4], a[5], a[6])
 	case "opened": // number at
 		if !f.bits[bitOpened].Get(n) {
 			f.set(bitOpened, n, true)
@@ -94,7 +100,7 @@ func (f *fold) apply(a []string) {
 				f.fields[a[1]+":s"] = a[2]
 			}
 		}
-	case "answer": // number answer said ref at cause via fromwords note
+	case "answer": // number answer said ref at cause via fromwords note version
 		if f.refs[a[4]] {
 			return
 		}
@@ -103,9 +109,15 @@ func (f *fold) apply(a []string) {
 			f.fields[a[1]+":f"] = a[3]
 		}
 		was := strings.Split(f.fields[a[1]+":o"], unit)
-		said := a[3]
-		if was[0] != "" && number(said) < number(was[0]) {
-			if a[2] != "2" { // a call for help counts however wrong the phone's clock is
+		said, version := a[3], number(a[10])
+		if a[2] == "2" { // a call for help counts whatever it was an answer to,
+			version = f.version
+		}
+		if was[0] != "" && (version < versionIn(was, ownVersion) || version < f.version && was[1] == "2") {
+			return
+		}
+		if was[0] != "" && version == versionIn(was, ownVersion) && number(said) < number(was[0]) {
+			if a[2] != "2" { // and however wrong the phone's clock is
 				return
 			}
 			said = was[0]
@@ -120,18 +132,22 @@ func (f *fold) apply(a []string) {
 				f.fields[a[1]+":c"], f.fields[a[1]+":s"] = "", a[5]
 			}
 		}
-		f.fields[a[1]+":o"] = strings.Join([]string{said, a[2], late, a[7], a[8], a[9], a[4]}, unit)
+		f.fields[a[1]+":o"] = strings.Join([]string{said, a[2], late, a[7], a[8], a[9], a[4], strconv.FormatInt(version, 10)}, unit)
 		f.reckon(n, a[1], a[5])
-	case "vouch": // number answer said ref at by actor how note cause
+	case "vouch": // number answer said ref at by actor how note cause version
 		if f.refs[a[4]] {
 			return
 		}
 		f.refs[a[4]] = true
 		was := strings.Split(f.fields[a[1]+":v"], unit)
-		if was[0] != "" && number(a[3]) < number(was[0]) {
+		version := number(a[11])
+		if a[2] == "2" {
+			version = f.version
+		}
+		if was[0] != "" && (version < versionIn(was, vouchVersion) || version < f.version && was[1] == "2" || version == versionIn(was, vouchVersion) && number(a[3]) < number(was[0])) {
 			return
 		}
-		f.fields[a[1]+":v"] = strings.Join([]string{a[3], a[2], a[6], a[7], a[8], a[9]}, unit)
+		f.fields[a[1]+":v"] = strings.Join([]string{a[3], a[2], a[6], a[7], a[8], a[9], strconv.FormatInt(version, 10)}, unit)
 		if f.reckon(n, a[1], a[5]) {
 			f.fields[a[1]+":h"], f.fields[a[1]+":c"] = a[10], ""
 		}
@@ -141,6 +157,25 @@ func (f *fold) apply(a []string) {
 		f.fields[a[1]+":c"] = strings.Join(a[2:6], unit)
 	case "close":
 		f.closed = true
+	case "revise": // version
+		if v := number(a[1]); v > f.version {
+			f.version = v
+			for _, name := range revisedBits {
+				delete(f.bits, name)
+			}
+			for _, c := range f.channels {
+				delete(f.bits, "failed:"+c)
+			}
+			help := f.bits[bitHelp]
+			for i := range f.bits[bitVouched] {
+				if i < len(help) {
+					f.bits[bitVouched][i] &= help[i]
+				} else {
+					f.bits[bitVouched][i] = 0
+				}
+			}
+			clear(f.counters)
+		}
 	}
 }
 
@@ -150,10 +185,17 @@ func (f *fold) resolved(field string) bool {
 	return len(claim) == 4 && claim[3] != ""
 }
 
-// climb raises the ladder of recipient n on a channel; ranks only rise.
-func (f *fold) climb(n int, round, channel, rank, failure, at string) {
+// climb raises the ladder of recipient n on a channel; ranks only rise. Each version
+// has ladders of its own: what becomes known later of an earlier one is not told.
+func (f *fold) climb(n int, version, alert, channel, rank, failure, at string) {
+	if number(version) < f.version {
+		return
+	}
 	field := strconv.Itoa(n) + ":l:" + channel
 	was := strings.Split(f.fields[field], unit)
+	if was[0] != "" && versionIn(was, rungVersion) < f.version {
+		was = []string{""}
+	}
 	if was[0] == "" || number(rank) > number(was[0]) {
 		if was[0] != "" {
 			f.counters["r:"+channel+":"+was[0]]--
@@ -165,13 +207,13 @@ func (f *fold) climb(n int, round, channel, rank, failure, at string) {
 		if failure != "" {
 			f.counters["f:"+channel+":"+failure]++
 		}
-		f.fields[field] = strings.Join([]string{rank, at, failure}, unit)
+		f.fields[field] = strings.Join([]string{rank, at, failure, version}, unit)
 	}
 	switch {
 	case rank == "5":
 		f.set("failed:"+channel, n, false)
 		f.set(bitFailed, n, false)
-	case rank == "4" && round == "0" && was[0] != "5":
+	case rank == "4" && alert == "1" && was[0] != "5":
 		f.set("failed:"+channel, n, true)
 		for _, c := range f.channels {
 			if !f.bits["failed:"+c].Get(n) {
@@ -192,8 +234,8 @@ func (f *fold) reckon(n int, field, at string) bool {
 		}
 	}
 	answer, late := "", false
-	own := strings.Split(f.fields[field+":o"], unit)
-	vouched := strings.Split(f.fields[field+":v"], unit)
+	own := counting(strings.Split(f.fields[field+":o"], unit), ownVersion, f.version)
+	vouched := counting(strings.Split(f.fields[field+":v"], unit), vouchVersion, f.version)
 	counts := outweighs(vouched, own)
 	if counts {
 		answer = vouched[1]
@@ -209,6 +251,30 @@ func (f *fold) reckon(n int, field, at string) bool {
 		f.fields[field+":s"] = at
 	}
 	return answer == "2" && before != "2"
+}
+
+// counting returns what somebody said, or was said of them, if it counts for a version:
+// it was said of that one, or that they need help. Else it is as if nothing was said.
+func counting(said []string, at int, version int64) []string {
+	if len(said) > 1 && said[1] != "2" && versionIn(said, at) < version {
+		return []string{""}
+	}
+	return said
+}
+
+// Where the version stands in an answer, in what was vouched and in a rung. What was
+// stored before there were versions ends before that, and is of the first.
+const (
+	ownVersion   = 7
+	vouchVersion = 6
+	rungVersion  = 3
+)
+
+func versionIn(said []string, at int) int64 {
+	if len(said) > at {
+		return number(said[at])
+	}
+	return 1
 }
 
 // outweighs reports whether what a named person says of somebody is their state:
@@ -267,8 +333,8 @@ func (m *MemoryStore) Peek(_ context.Context, id announcement.ID, n int) (Peek, 
 		return Peek{}, nil
 	}
 	return Peek{Applied: f.applied, Closed: f.closed,
-		Answered: f.bits[bitSafe].Get(n) || f.bits[bitHelp].Get(n) || f.bits[bitOffSite].Get(n),
-		Excused:  f.bits[bitExcused].Get(n), Called: f.bits[bitCalled].Get(n)}, nil
+		Answered: f.bits[bitSafe].Get(n) || f.bits[bitHelp].Get(n) || f.bits[bitOffSite].Get(n), Help: f.bits[bitHelp].Get(n),
+		Excused: f.bits[bitExcused].Get(n), Called: f.bits[bitCalled].Get(n)}, nil
 }
 
 func (m *MemoryStore) Settled(_ context.Context, id announcement.ID, round int64, c announcement.Channel) (Bitmap, uint64, error) {

@@ -170,7 +170,7 @@ func (s *RedisStore) Peek(ctx context.Context, id announcement.ID, n int) (Peek,
 	}
 	is := func(i int) bool { return bits[i].Val() == 1 }
 	return Peek{Applied: position(meta.Val()[0]), Closed: meta.Val()[1] != nil,
-		Answered: is(0) || is(1) || is(2), Excused: is(3), Called: is(4)}, nil
+		Answered: is(0) || is(1) || is(2), Help: is(1), Excused: is(3), Called: is(4)}, nil
 }
 
 func (s *RedisStore) Settled(ctx context.Context, id announcement.ID, round int64, c announcement.Channel) (Bitmap, uint64, error) {

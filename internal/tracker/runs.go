@@ -33,12 +33,18 @@ const (
 	runsAtMost  = 1024                 // there are some 600 time zones
 )
 
-// roundOf numbers the step of a run. Those of the first run are the steps themselves.
-func roundOf(key, step int) int64 {
-	if key == 0 && step > 0 {
+// roundOf numbers the step of a run. Those of the first run of the first version are
+// the steps themselves.
+func roundOf(version, key, step int) int64 {
+	if version == 1 && key == 0 && step > 0 {
 		return int64(step)
 	}
-	return laterRounds + int64(key)*stepsOfRun + int64(step)
+	return laterRounds + (int64(version-1)*runsAtMost+int64(key))*stepsOfRun + int64(step)
+}
+
+// isAlert reports whether a round asks everybody of a run for the first time.
+func isAlert(d announcement.Decided) bool {
+	return d.Step == 0 && (d.Message == announcement.SayAlert && d.Only == announcement.OnlyOutstanding || d.Message == announcement.SayRevised)
 }
 
 // ZoneOf returns the time zone by which recipient n lives.
@@ -50,7 +56,7 @@ func (v *View) ZoneOf(n int) string {
 func plan(v *View) []run {
 	a := v.Announcement
 	if !a.Waits() {
-		return []run{{start: v.OpenedAt}}
+		return []run{{start: v.Since()}}
 	}
 	var zones []string // in the order of the roster, which only grows
 	known := map[string]bool{}
@@ -63,7 +69,7 @@ func plan(v *View) []run {
 	var runs []run
 	var courses [][]time.Time
 	for key, z := range zones {
-		r := run{zones: []string{z}, key: key, start: a.Quiet.End(v.OpenedAt, z)}
+		r := run{zones: []string{z}, key: key, start: a.Quiet.End(v.Since(), z)}
 		course := []time.Time{r.start}
 		for i := range a.Policy.Steps {
 			course = append(course, r.awake(a, course[i].Add(apart(a.Policy.Steps, i))))
@@ -134,7 +140,7 @@ func (e *entry) due() (at time.Time, next turn, ok bool) {
 func (e *entry) dueIn(r run) (at time.Time, step int, ok bool) {
 	const slack = 5 * time.Second
 	at = r.start
-	if at.After(e.OpenedAt) { // round 0 called those who were awake
+	if at.After(e.OpenedAt) { // round 0 called those who were awake when it was sent
 		fired := e.firedAt(r, 0)
 		if fired.IsZero() {
 			return at, 0, true
@@ -160,7 +166,7 @@ func (e *entry) dueIn(r run) (at time.Time, step int, ok bool) {
 // firedAt returns when a step of a run was taken, by the clock or by hand.
 func (e *entry) firedAt(r run, step int) time.Time {
 	for i, d := range e.Rounds {
-		if step == 0 && d.Round != roundOf(r.key, 0) || d.Step != step {
+		if d.Step != step || d.Version != max(e.Version, 1) || step == 0 && d.Round != roundOf(d.Version, r.key, 0) {
 			continue
 		}
 		if len(d.Zones) == 0 || len(r.zones) > 0 && slices.Contains(d.Zones, r.zones[0]) {
@@ -172,20 +178,32 @@ func (e *entry) firedAt(r run, step int) time.Time {
 
 // decide returns the round of a step for the recipients of some runs, which are all
 // at that step.
-func decide(s Situation, zoneOf func(n int) string, runs []run, step int) announcement.Decided {
+func decide(s Situation, v *View, runs []run, step int) announcement.Decided {
 	outstanding := s.Outstanding
 	s.Outstanding = func(n int) bool {
-		return outstanding(n) && slices.ContainsFunc(runs, func(r run) bool { return r.has(zoneOf(n)) })
+		return outstanding(n) && slices.ContainsFunc(runs, func(r run) bool { return r.has(v.ZoneOf(n)) })
 	}
 	d := announcement.Decided{Message: announcement.SayAlert, Channels: s.Announcement.Channels, Only: announcement.OnlyOutstanding}
-	if step > 0 {
+	switch {
+	case step > 0:
 		d = Decide(s, step)
+	case v.Version > 1 && v.heard(runs[0]):
+		d.Message, d.Only, d.Words = announcement.SayRevised, announcement.OnlyAsked, v.Changed()
 	}
-	d.Round = roundOf(runs[0].key, step)
+	if v.Version > 1 {
+		d.Version = v.Version
+	}
+	d.Round = roundOf(max(v.Version, 1), runs[0].key, step)
 	for _, r := range runs {
 		d.Zones = append(d.Zones, r.zones...)
 	}
 	return d
+}
+
+// heard reports whether those of a run heard of the announcement before its version
+// that counts: whoever slept through the first hears the newest as if it were.
+func (v *View) heard(r run) bool {
+	return r.zones == nil || !v.Announcement.Waits() || !v.Announcement.Quiet.End(v.OpenedAt, r.zones[0]).After(v.RevisedAt)
 }
 
 // first is round 0: the announcement, to those whose quiet hours it does not break.
@@ -228,7 +246,7 @@ func (t *Tracker) Quiet(r announcement.Round, n int) time.Duration {
 // asleep reports whether a notice has not been said to recipient n yet because it
 // was night for them.
 func (v *View) asleep(n int, now time.Time) bool {
-	return v.Announcement.Waits() && now.Before(v.Announcement.Quiet.End(v.OpenedAt, v.ZoneOf(n)))
+	return v.Announcement.Waits() && now.Before(v.Announcement.Quiet.End(v.Since(), v.ZoneOf(n)))
 }
 
 // Morning is when some recipients will be called.
@@ -244,7 +262,7 @@ func (t *Tracker) Mornings(ctx context.Context, id announcement.ID) ([]Morning, 
 		return nil, errUnknown
 	}
 	now := t.o.Now()
-	if !v.Announcement.Waits() || v.Status != announcement.StatusOpen || now.Sub(v.OpenedAt) > 27*time.Hour {
+	if !v.Announcement.Waits() || v.Status != announcement.StatusOpen || now.Sub(v.Since()) > 27*time.Hour {
 		return nil, nil
 	}
 	standing, err := t.Recent(ctx, id)
@@ -256,7 +274,7 @@ func (t *Tracker) Mornings(ctx context.Context, id announcement.ID) ([]Morning, 
 	for n := range v.Roster.Recipients {
 		z := v.ZoneOf(n)
 		if starts[z].IsZero() {
-			starts[z] = v.Announcement.Quiet.End(v.OpenedAt, z)
+			starts[z] = v.Announcement.Quiet.End(v.Since(), z)
 		}
 		if starts[z].After(now) && standing.Outstanding(n) {
 			people[starts[z]]++

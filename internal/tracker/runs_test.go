@@ -28,7 +28,7 @@ func noticeTo(at time.Time, zones ...string) (*announcement.Announcement, *annou
 
 // courseOf plays an escalation to its end and says what happened when, in UTC.
 func courseOf(a *announcement.Announcement, roster *announcement.Roster) []string {
-	e := &entry{View: View{Announcement: a, Roster: roster, OpenedAt: a.At}}
+	e := &entry{View: View{Announcement: a, Roster: roster, OpenedAt: a.At, Version: 1}}
 	s := Situation{Announcement: a, Roster: roster, Outstanding: func(int) bool { return true },
 		Active: func(announcement.PersonID) bool { return true }, Reachable: func(announcement.PersonID) bool { return true }}
 	say := func(at time.Time, step int, zones []string) string {
@@ -36,7 +36,8 @@ func courseOf(a *announcement.Announcement, roster *announcement.Roster) []strin
 	}
 	out := []string{say(a.At, 0, e.first().Zones)}
 	for at, next, left := e.due(); left; at, next, left = e.due() {
-		d := decide(s, e.View.ZoneOf, []run{next.run}, next.step)
+		d := decide(s, &e.View, []run{next.run}, next.step)
+		d.Version = e.versionOf(d)
 		e.Rounds, e.RoundsAt = append(e.Rounds, d), append(e.RoundsAt, at)
 		out = append(out, say(at, next.step, d.Zones))
 	}
@@ -92,7 +93,7 @@ func TestEveryCourseOfANotice(t *testing.T) {
 	for _, day := range []time.Time{time.Date(2026, 3, 7, 0, 0, 0, 0, time.UTC), time.Date(2026, 3, 28, 0, 0, 0, 0, time.UTC), time.Date(2026, 10, 24, 0, 0, 0, 0, time.UTC), time.Date(2026, 10, 31, 0, 0, 0, 0, time.UTC)} {
 		for at := day; at.Sub(day) < 30*time.Hour; at = at.Add(25 * time.Minute) {
 			a, roster := noticeTo(at, zones...)
-			e := &entry{View: View{Announcement: a, Roster: roster, OpenedAt: a.At}}
+			e := &entry{View: View{Announcement: a, Roster: roster, OpenedAt: a.At, Version: 1}}
 			taken, numbers := map[string]time.Time{}, map[int64]bool{}
 			take := func(at time.Time, d announcement.Decided) {
 				if numbers[d.Round] {
@@ -121,8 +122,9 @@ func TestEveryCourseOfANotice(t *testing.T) {
 			s := Situation{Announcement: a, Roster: roster, Outstanding: func(int) bool { return true },
 				Active: func(announcement.PersonID) bool { return true }, Reachable: func(announcement.PersonID) bool { return true }}
 			for when, next, left := e.due(); left; when, next, left = e.due() {
-				d := decide(s, e.View.ZoneOf, []run{next.run}, next.step)
+				d := decide(s, &e.View, []run{next.run}, next.step)
 				take(when, d)
+				d.Version = e.versionOf(d)
 				e.Rounds, e.RoundsAt = append(e.Rounds, d), append(e.RoundsAt, when)
 			}
 			if want := len(zones) * (1 + len(a.Policy.Steps)); len(taken) != want {

@@ -214,6 +214,11 @@ type Detail struct {
 	Late       bool
 	FromWords  bool
 	Note       string
+	Version    int64     // of the text that Answer is for
+	Earlier    *Earlier  // what they said last, of an earlier version; nil if Answer is theirs, or they said nothing
+	Opened     bool      // the page of the version that counts
+	Told       time.Time // when the version that counts was first handed to their number by SMS; zero if it was not
+	ToldBefore bool      // … and an earlier one before it
 	VouchedBy  announcement.PersonID
 	VouchActor announcement.Actor
 	VouchedAt  time.Time
@@ -226,6 +231,14 @@ type Detail struct {
 	Rebuilding bool // the state was emptied, and something may be missing
 
 	helpCause string // the fact by which they last came to need help
+}
+
+// Earlier is an answer to an earlier version.
+type Earlier struct {
+	Answer  announcement.Answer
+	Version int64
+	Said    time.Time
+	Via     announcement.Via
 }
 
 // Rung is how far the deliveries of one channel to one recipient have come.
@@ -261,11 +274,11 @@ func (t *Tracker) Details(ctx context.Context, id announcement.ID, numbers []int
 	}
 	out := make([]Detail, len(numbers))
 	for i, n := range numbers {
-		out[i] = decode(look.Fields[i*per : (i+1)*per])
+		out[i] = decode(look.Fields[i*per:(i+1)*per], int64(v.Version))
 		out[i].Number, out[i].State = n, stateOf(func(name string) bool { return look.Bits[name][i] })
-		out[i].Rebuilding = rebuilding
-		if out[i].Since.IsZero() {
-			out[i].Since = v.OpenedAt
+		out[i].Rebuilding, out[i].Opened = rebuilding, look.Bits[bitOpened][i]
+		if out[i].Since.IsZero() || out[i].Since.Before(v.Since()) && out[i].State != announcement.NeedsHelp {
+			out[i].Since = v.Since()
 		}
 	}
 	return out, nil
@@ -323,17 +336,25 @@ func (t *Tracker) look(ctx context.Context, id announcement.ID, numbers []int, n
 	return out, true, nil
 }
 
-// detailFields are: first answer, since, own answer, vouched, claim, cause of help.
-var detailFields = []string{":f", ":s", ":o", ":v", ":c", ":h"}
+// detailFields are: first answer, since, own answer, vouched, claim, cause of help, told by SMS.
+var detailFields = []string{":f", ":s", ":o", ":v", ":c", ":h", ":t"}
 
-func decode(v []string) Detail {
+func decode(v []string, version int64) Detail {
 	d := Detail{AnsweredAt: fromMillis(v[0]), Since: fromMillis(v[1]), helpCause: v[5], Ladder: map[announcement.Channel]Rung{}}
-	own := strings.Split(v[2], unit)
-	if f := strings.Split(v[3], unit); len(f) == 6 && outweighs(f, own) {
+	said := strings.Split(v[2], unit)
+	own := counting(said, ownVersion, version)
+	if len(own) != len(said) {
+		d.Earlier = &Earlier{announcement.Answer(number(said[1])), versionIn(said, ownVersion), fromMillis(said[0]), announcement.Via(said[3])}
+	}
+	if f := strings.Split(v[6], unit); len(f) == 3 && number(f[0]) >= version {
+		d.Told, d.ToldBefore = fromMillis(f[1]), f[2] != ""
+	}
+	if f := counting(strings.Split(v[3], unit), vouchVersion, version); len(f) >= 6 && outweighs(f, own) {
 		d.VouchedAt = fromMillis(f[0])
 		d.Answer, d.VouchedBy, d.VouchActor = announcement.Answer(number(f[1])), announcement.PersonID(f[2]), announcement.Actor(f[3])
 		d.How, d.Note = announcement.How(f[4]), f[5]
-	} else if f := own; len(f) == 7 {
+	} else if f := own; len(f) >= 7 {
+		d.Version = versionIn(f, ownVersion)
 		d.Ref, d.Answer, d.Late, d.Via = f[6], announcement.Answer(number(f[1])), f[2] == "1", announcement.Via(f[3])
 		d.FromWords, d.Note = f[4] == "1", f[5]
 	}
@@ -342,7 +363,7 @@ func decode(v []string) Detail {
 		d.ClaimedAt, d.Resolved = fromMillis(f[2]), announcement.Resolution(f[3])
 	}
 	for i, c := range announcement.Channels {
-		if f := strings.Split(v[len(detailFields)+i], unit); len(f) == 3 {
+		if f := strings.Split(v[len(detailFields)+i], unit); len(f) >= 3 && versionIn(f, rungVersion) >= version {
 			d.Ladder[c] = Rung{Rank: announcement.Rank(number(f[0])), At: fromMillis(f[1]), Failure: f[2]}
 		}
 	}

@@ -130,6 +130,9 @@ const (
 	bitCalled    = "called"
 )
 
+// revisedBits are forgotten when a new version asks again. Whoever needs help stays so.
+var revisedBits = []string{bitSafe, bitOffSite, bitOpened, bitFailed}
+
 // stateBits are those that make a recipient's state.
 var stateBits = []string{bitHelp, bitSafe, bitOffSite, bitOpened, bitNoContact, bitFailed}
 
@@ -155,4 +158,5 @@ type Look struct {
 type Peek struct {
 	Applied                           uint64
 	Closed, Answered, Excused, Called bool
+	Help                              bool // answered so
 }

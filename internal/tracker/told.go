@@ -94,12 +94,15 @@ func (t *Tracker) tellResponders(ctx context.Context, id announcement.ID, said a
 	if err != nil {
 		return err
 	}
+	round := respondersRound(said.Round)
+	if said.Message == announcement.SayRevised { // it may be said in several rounds, to each part of the world in its morning
+		said.Message, round = announcement.SayUpdate, respondersRound(roundOf(max(said.Version, 2), 0, 0))
+	}
 	before := slices.IndexFunc(v.Rounds, func(d announcement.Decided) bool { return d.Round == said.Round })
 	to := responders(v, v.Rounds[:max(before, 0)], said.Message, standing.Called)
 	if len(to) == 0 {
 		return nil
 	}
-	round := respondersRound(said.Round)
 	return t.once(ctx, strconv.FormatInt(round, 10), announcement.Fact{Announcement: id, Kind: announcement.KindDecided, Reason: whyCalledBefore,
 		Decided: &announcement.Decided{Round: round, Message: said.Message, Channels: announcement.Channels, To: to, Words: said.Words}})
 }

@@ -19,7 +19,12 @@ type View struct {
 	By           announcement.Actor
 	Roster       *announcement.Roster
 	OpenedAt     time.Time
-	Woken        int // recipients whose quiet hours it broke
+	Woken        int                                         // recipients whose quiet hours it broke
+	Version      int                                         // of its text that counts: 1, and one more with each material revision
+	RevisedAt    time.Time                                   // when that version came; zero for the first
+	Before       map[announcement.Language]announcement.Text // what the version before said
+	Revisions    []announcement.Revised                      // typos too, oldest first
+	RevisionsAt  []time.Time
 	Status       announcement.Status
 	ClosedAs     announcement.ClosedAs
 	ClosedAt     time.Time
@@ -41,8 +46,8 @@ type entry struct {
 	applied uint64              // last record of it that the store took
 	dirty   bool                // changed since it was last evaluated
 	looked  time.Time           // when it was last asked who has left
-	runs    []run               // of the escalation, for this many recipients
-	planned int
+	runs    []run               // of the escalation,
+	planned [2]int              // for this version and so many recipients
 	index   index
 	recent  *Standing // the last that was read
 }
@@ -69,14 +74,21 @@ func (e *entry) fold(r ledger.Record) {
 			if !e.committed() && e.Announcement != nil {
 				roster := e.pending
 				e.Roster, e.OpenedAt, e.Status, e.opened = &roster, f.At, announcement.StatusOpen, r.Seq
+				e.Version = 1
 				if f.Committed != nil {
 					e.Woken = f.Committed.Woken
 				}
 			}
 		case announcement.KindDecided:
 			if f.Decided != nil && !slices.ContainsFunc(e.Rounds, func(d announcement.Decided) bool { return d.Round == f.Decided.Round }) {
-				e.Rounds = append(e.Rounds, *f.Decided)
+				d := *f.Decided
+				d.Version = e.versionOf(d)
+				e.Rounds = append(e.Rounds, d)
 				e.RoundsAt = append(e.RoundsAt, f.At)
+			}
+		case announcement.KindRevised:
+			if f.Revised != nil && e.committed() {
+				e.revise(*f.Revised, f.At)
 			}
 		case announcement.KindClosed:
 			if f.Closed != nil && e.ClosedAs == "" {
@@ -84,11 +96,70 @@ func (e *entry) fold(r ledger.Record) {
 			}
 		}
 	}
-	if e.committed() && (e.runs == nil || e.planned != len(e.Roster.Recipients)) {
-		e.runs, e.planned = plan(&e.View), len(e.Roster.Recipients)
+	if e.committed() && (e.runs == nil || e.planned != [2]int{e.Version, len(e.Roster.Recipients)}) {
+		e.runs, e.planned = plan(&e.View), [2]int{e.Version, len(e.Roster.Recipients)}
 	}
 	e.note(r)
 	e.seq, e.dirty = r.Seq, true
+}
+
+// revise takes another text. Whoever holds the announcement as it was keeps that.
+func (e *entry) revise(r announcement.Revised, at time.Time) {
+	a := *e.Announcement
+	if r.Material {
+		e.Before = a.Text
+	}
+	a.Text = r.Text
+	if r.Fields != nil {
+		a.Fields = r.Fields
+	}
+	e.Announcement = &a
+	e.Revisions, e.RevisionsAt = append(e.Revisions, r), append(e.RevisionsAt, at)
+	if r.Material {
+		e.Version, e.RevisedAt = r.Version, at
+		e.Woken += r.Woken
+	}
+}
+
+// Changed is what the version that counts has changed, in the sender's words.
+func (v *View) Changed() map[announcement.Language]string {
+	for _, r := range slices.Backward(v.Revisions) {
+		if r.Material {
+			return r.Changed
+		}
+	}
+	return nil
+}
+
+// VersionAt returns the version that counted at a time.
+func (v *View) VersionAt(t time.Time) int {
+	version := 1
+	for i, r := range v.Revisions {
+		if r.Material && !v.RevisionsAt[i].After(t) {
+			version = r.Version
+		}
+	}
+	return version
+}
+
+// Since is when the version that counts was announced.
+func (v *View) Since() time.Time {
+	if v.RevisedAt.IsZero() {
+		return v.OpenedAt
+	}
+	return v.RevisedAt
+}
+
+// versionOf returns the version of the announcement that a round belongs to. The
+// steps of the first are numbered as the policy has them.
+func (e *entry) versionOf(d announcement.Decided) int {
+	switch {
+	case d.Version > 0:
+		return d.Version
+	case d.Step > 0:
+		return 1
+	}
+	return max(e.Version, 1)
 }
 
 // place puts part into all from index first on: an accept that was repeated
@@ -120,18 +191,21 @@ func (e *entry) ops(r ledger.Record) []Op {
 			if own && !known(c.Number) {
 				continue
 			}
-			out = append(out, op("call", c.Number, c.Round, c.Channel, own, int(c.Rank), c.Failure, f.At, c.Rank != announcement.Failed || c.Doubt))
+			version, alert := e.roundIs(c.Round)
+			out = append(out, op("call", c.Number, c.Round, c.Channel, own, int(c.Rank), c.Failure, f.At, c.Rank != announcement.Failed || c.Doubt,
+				version, alert, max(c.Version, 1)))
 		case f.Receipt != nil && known(f.Receipt.Number) && e.ToRecipients(f.Receipt.Round):
 			c := f.Receipt
-			out = append(out, op("receipt", c.Number, c.Round, c.Channel, int(c.Rank), c.Failure, f.At))
+			version, alert := e.roundIs(c.Round)
+			out = append(out, op("receipt", c.Number, c.Round, c.Channel, int(c.Rank), c.Failure, f.At, max(version, c.Version), alert))
 		case f.Opened != nil && known(f.Opened.Number):
 			out = append(out, op("opened", f.Opened.Number, f.At))
 		case f.Answered != nil && known(f.Answered.Number) && f.Answered.Answer.Valid():
 			a := f.Answered
-			out = append(out, op("answer", a.Number, int(a.Answer), said(a.Said, f.At), press(a, cause), f.At, cause, a.Via, a.FromWords, a.Note))
+			out = append(out, op("answer", a.Number, int(a.Answer), said(a.Said, f.At), press(a, cause), f.At, cause, a.Via, a.FromWords, a.Note, max(a.Version, 1)))
 		case f.Vouched != nil && known(f.Vouched.Number) && (f.Vouched.Answer.Valid() || f.Vouched.Answer == announcement.TakenBack):
 			v := f.Vouched
-			out = append(out, op("vouch", v.Number, int(v.Answer), said(v.Said, f.At), ref(v.Ref, cause), f.At, v.By, f.Actor, v.How, v.Note, cause))
+			out = append(out, op("vouch", v.Number, int(v.Answer), said(v.Said, f.At), ref(v.Ref, cause), f.At, v.By, f.Actor, v.How, v.Note, cause, max(v.Version, 1)))
 		case f.Excused != nil && known(f.Excused.Number):
 			out = append(out, op("excuse", f.Excused.Number))
 		case f.Claimed != nil && known(f.Claimed.Number):
@@ -139,9 +213,25 @@ func (e *entry) ops(r ledger.Record) []Op {
 			out = append(out, op("claim", c.Number, c.By, f.Actor, f.At, c.Resolved))
 		case f.Closed != nil:
 			out = append(out, op("close", 0))
+		case f.Revised != nil && f.Revised.Material:
+			out = append(out, op("revise", f.Revised.Version))
 		}
 	}
 	return out
+}
+
+// roundIs returns to which version a round of calls belongs, and whether it is the
+// alert of that version.
+func (e *entry) roundIs(round int64) (version int, alert bool) {
+	if round == 0 {
+		return 1, true
+	}
+	for _, d := range e.Rounds {
+		if d.Round == round {
+			return d.Version, isAlert(d)
+		}
+	}
+	return 1, false
 }
 
 func (e *entry) open() Op {
@@ -194,7 +284,7 @@ func (e *entry) expires() time.Time {
 	if life <= 0 {
 		life = announcement.DefaultLife
 	}
-	last := e.OpenedAt // or when the last of those who slept hears of it
+	last := e.Since() // or when the last of those who slept hears of it
 	for _, r := range e.course() {
 		if r.start.After(last) {
 			last = r.start

@@ -22,6 +22,7 @@ var acts = []act{
 	{"resend", announcement.SayAlert, (*Server).resend},
 	{"escalate", announcement.SayDigest, (*Server).escalate},
 	{"update", announcement.SayUpdate, (*Server).update},
+	{"revise", announcement.SayRevised, (*Server).revise},
 	{"correct", announcement.SayCorrection, (*Server).correct},
 	{"clear", announcement.SayAllClear, (*Server).allClear},
 }
@@ -38,6 +39,9 @@ type actView struct {
 	Act       Act
 	says      announcement.MessageKind
 	Words     map[announcement.Language]string // of an update, as written
+	Revision  *Revision                        // another text, as written; nil: not yet
+	Again     string                           // whether people must answer it again: "yes", "no", or not said
+	Form      Template                         // of what was made from one
 	Unclaimed int                              // calls for help that nobody handles
 	Keep      bool                             // those who have not answered are asked on
 	Known     bool                             // the sender knows that people still need help
@@ -54,6 +58,11 @@ func (s *Server) showAct(w http.ResponseWriter, r *http.Request, a act, v *actVi
 	var err error
 	if v.boardView, err = s.boardView(r); err == nil && v.Live {
 		v.Act, err = s.Desk.Act(r.Context(), v.ID, a.says, v.Words)
+	}
+	for _, t := range s.Desk.Templates() {
+		if t.Key == v.Summary.Template {
+			v.Form = t
+		}
 	}
 	if err == nil && v.Live && a.says == announcement.SayAllClear {
 		v.Unclaimed, err = s.unclaimed(r, v.ID)
@@ -179,7 +188,7 @@ func (s *Server) unclaimed(r *http.Request, id announcement.ID) (int, error) {
 // Messages is what people would read, Indonesian first; nothing while an update
 // has no words yet.
 func (v actView) Messages() []message {
-	if v.says == announcement.SayUpdate && len(v.Words) == 0 {
+	if (v.says == announcement.SayUpdate || v.says == announcement.SayRevised) && len(v.Words) == 0 {
 		return nil
 	}
 	return messages(v.Act.Push, v.Act.SMS)

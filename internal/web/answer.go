@@ -101,6 +101,11 @@ func (v answerView) AnswerIcon() template.HTML {
 // Said is the given answer in words.
 func (v answerView) Said() string { return v.T(answerWords(v.Announcement.Answers, v.Answer)) }
 
+// EarlierSaid is what they answered to an earlier version, in words.
+func (v answerView) EarlierSaid() string {
+	return v.T(answerWords(v.Announcement.Answers, v.Earlier))
+}
+
 func answerWords(asked announcement.Answers, a announcement.Answer) string {
 	switch {
 	case a == announcement.NeedHelp && asked == announcement.Read:
@@ -293,11 +298,13 @@ func (s *Server) readPress(r *http.Request) (Press, error) {
 		via = announcement.ViaPush
 	}
 	note := []rune(strings.ToValidUTF8(r.PostForm.Get("note"), ""))
+	version, _ := strconv.Atoi(r.PostForm.Get("v")) // without one it is from before there were several
 	return Press{
-		Answer: a,
-		Ref:    refOf(r.PostForm.Get("k")) + "-" + strconv.Itoa(n),
-		Said:   s.saidAt(r.PostForm.Get("said"), r.PostForm.Get("sent")),
-		Via:    via, Note: string(note[:min(len(note), 1600)]),
+		Version: version,
+		Answer:  a,
+		Ref:     refOf(r.PostForm.Get("k")) + "-" + strconv.Itoa(n),
+		Said:    s.saidAt(r.PostForm.Get("said"), r.PostForm.Get("sent")),
+		Via:     via, Note: string(note[:min(len(note), 1600)]),
 	}, nil
 }
 
@@ -355,7 +362,8 @@ func (s *Server) seen(w http.ResponseWriter, r *http.Request) {
 	case announcement.WebPush, announcement.InApp:
 		c = asked
 	}
-	if err := s.Phone.Seen(r.Context(), r.PathValue("token"), c); err != nil {
+	version, _ := strconv.Atoi(r.URL.Query().Get("v"))
+	if err := s.Phone.Seen(r.Context(), r.PathValue("token"), c, version); err != nil {
 		status, _ := statusOf(err)
 		w.WriteHeader(status)
 		return

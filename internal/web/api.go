@@ -152,6 +152,7 @@ func (s *Server) routeAPI() {
 	huma.Register(api, op("GET", "/announcements/{id}/events", "watch-announcement", "Where it stands, as it changes (text/event-stream)", See), s.apiEvents)
 	huma.Register(api, op("POST", "/announcements/{id}/close", "close-announcement", "Close; nothing escalates after this", Announce), s.apiClose)
 	huma.Register(api, op("POST", "/announcements/{id}/remind", "remind", "Call everybody again who has not answered", Announce), s.apiRemind)
+	huma.Register(api, op("POST", "/announcements/{id}/revise", "revise", "Change the text: a new version that asks everybody again, or a typo mended", Announce), s.apiRevise)
 	huma.Register(api, op("GET", "/reports/quiet-hours", "broken-quiet-hours", "Who broke quiet hours, by month", See), s.apiQuiet)
 	tokens := op("POST", "/tokens", "create-token", "Create an API token", Administer)
 	tokens.DefaultStatus = http.StatusCreated
@@ -305,6 +306,32 @@ func (s *Server) apiRemind(ctx context.Context, in *remindRequest) (*remindReply
 	}
 	out := new(remindReply)
 	out.Body.Called = n
+	return out, nil
+}
+
+type reviseRequest struct {
+	ID   announcement.ID `path:"id" maxLength:"64"`
+	Body Revision
+}
+
+type reviseReply struct {
+	Body struct {
+		Told    int     `json:"told" doc:"People who are asked or told; 0 of a typo"`
+		Summary Summary `json:"announcement"`
+	}
+}
+
+func (s *Server) apiRevise(ctx context.Context, in *reviseRequest) (*reviseReply, error) {
+	told, err := s.Desk.Revise(ctx, principalOf(ctx), in.ID, in.Body)
+	if err != nil {
+		return nil, s.problem("revise", err)
+	}
+	sum, err := s.apiSummary(ctx, &byID{in.ID})
+	if err != nil {
+		return nil, err
+	}
+	out := new(reviseReply)
+	out.Body.Told, out.Body.Summary = told, sum.Body
 	return out, nil
 }
 

@@ -402,3 +402,8 @@ func (s *Server) back(w http.ResponseWriter, r *http.Request, step, path string,
 	}
 	http.Redirect(w, r, path, http.StatusSeeOther)
 }
+
+// ChangedWords are what the version that counts has changed, for this reader.
+func (v boardView) ChangedWords() string {
+	return announcement.Decided{Words: v.Summary.Changed}.Say(v.Lang)
+}

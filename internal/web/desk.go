@@ -139,6 +139,9 @@ type Summary struct {
 	Mode        announcement.Mode                           `json:"mode"`
 	Severity    announcement.Severity                       `json:"severity"`
 	Class       announcement.Class                          `json:"class"`
+	Version     int                                         `json:"version"`              // of the text; earlier answers are not counted
+	RevisedAt   *time.Time                                  `json:"revised_at,omitempty"` // when that version came
+	Changed     map[announcement.Language]string            `json:"changed,omitempty"`    // by it, in the sender's words
 	Answers     announcement.Answers                        `json:"answers"`
 	Template    string                                      `json:"template,omitempty"`
 	Text        map[announcement.Language]announcement.Text `json:"text"`
@@ -207,6 +210,8 @@ type Recipient struct {
 	State      announcement.State              `json:"state"`
 	Since      *time.Time                      `json:"since,omitempty"`       // of the state
 	AnsweredAt *time.Time                      `json:"answered_at,omitempty"` // the first answer, kept for ever
+	Version    int                             `json:"version,omitempty"`     // of the text that their answer is for
+	Earlier    *EarlierAnswer                  `json:"earlier,omitempty"`     // to a version that no longer counts
 	Via        announcement.Via                `json:"via,omitempty"`
 	Late       bool                            `json:"late"`
 	VouchedBy  string                          `json:"vouched_by,omitempty"`
@@ -221,6 +226,13 @@ type Recipient struct {
 	Mobile     string                          `json:"-"`               // for a Call button only
 	Channels   map[announcement.Channel]Ladder `json:"channels"`
 	Excused    string                          `json:"excused,omitempty"`
+}
+
+// EarlierAnswer is what somebody said of an earlier version.
+type EarlierAnswer struct {
+	State   announcement.State `json:"state"`
+	Version int                `json:"version"`
+	At      time.Time          `json:"at"`
 }
 
 // Ladder is how far a delivery to one person has come.
@@ -311,6 +323,12 @@ type AnswerPage struct {
 	Status       announcement.Status
 	ClosedAs     announcement.ClosedAs
 	ClosedAt     time.Time
+	Version      int                 // of the text
+	RevisedAt    time.Time           // when that version came; zero for the first
+	Before       announcement.Text   // what the version before said; zero for the first
+	Changed      string              // by it, in the person's language
+	Earlier      announcement.Answer // what they said of an earlier version and not yet of this one; 0: nothing
+	EarlierAt    time.Time
 	Answer       announcement.Answer // 0 when none was given
 	AnsweredAt   time.Time           // when this answer was said
 	VouchedBy    string              // who said Answer of them, as long as they have not answered themselves
@@ -334,6 +352,8 @@ type Press struct {
 	Said   time.Time // zero: now. Earlier when the phone had no signal
 	Via    announcement.Via
 	Note   string // optional words, at most 1,600 characters are kept
+
+	Version int // of the text that the person had before them; 0: the first
 }
 
 // TeamPage is what a manager sees, /t/{token}: their own tree only.
@@ -505,6 +525,10 @@ type Desk interface {
 	// Update tells everybody who was called something new, in each language that
 	// words has; others read English, else Indonesian.
 	Update(ctx context.Context, p Principal, id announcement.ID, words map[announcement.Language]string) (called int, err error)
+	// Revise changes the text: a material change is a new version and asks everybody
+	// again, and any other calls nobody. It returns how many are told. ErrConflict:
+	// somebody else changed it first.
+	Revise(ctx context.Context, p Principal, id announcement.ID, r Revision) (told int, err error)
 	// AllClear tells everybody who was called that it is over. With keepAsking those
 	// who have not answered are still asked and escalated; else it closes.
 	AllClear(ctx context.Context, p Principal, id announcement.ID, keepAsking bool, reason string) error
@@ -564,10 +588,21 @@ type Act struct {
 	Who    []Name // of an escalation: the managers, or the duty list; at most 200
 	Push   map[announcement.Language][2]string
 	SMS    map[announcement.Language]SMSPreview
-	Cost   string    // of the SMS; empty when no price is set
-	Second bool      // of a resend: through the second provider
-	Last   time.Time // of a reminder or a resend: when the last one was too short ago,
-	Next   time.Time // and when the next one may be; else zero
+	Text   map[announcement.Language]announcement.Text // of a revision: what it says now
+	Fields map[string]string                           // of a revision: what a template was filled with
+	Cost   string                                      // of the SMS; empty when no price is set
+	Second bool                                        // of a resend: through the second provider
+	Last   time.Time                                   // of a reminder or a resend: when the last one was too short ago,
+	Next   time.Time                                   // and when the next one may be; else zero
+}
+
+// Revision is another text of an open announcement. What was made from a template is
+// filled anew from Fields, or says Text.
+type Revision struct {
+	Text     map[announcement.Language]announcement.Text `json:"text,omitempty"`
+	Fields   map[string]string                           `json:"fields,omitempty"`
+	Material bool                                        `json:"material" doc:"A new version: everybody is asked again. Otherwise a typo is mended and nobody is called"`
+	Changed  map[announcement.Language]string            `json:"changed,omitempty" doc:"What changed, in at most 60 characters; needed with material"`
 }
 
 // Text is an SMS that waits for a person.
@@ -625,7 +660,7 @@ type Phone interface {
 	// for HR. It returns the page as it is afterwards.
 	Tell(ctx context.Context, token string, p Press) (AnswerPage, error)
 	// Seen records that the page was displayed or the notification shown.
-	Seen(ctx context.Context, token string, c announcement.Channel) error
+	Seen(ctx context.Context, token string, c announcement.Channel, version int) error
 
 	TeamPage(ctx context.Context, token string) (TeamPage, error)
 	TeamMark(ctx context.Context, token string, m []Mark) error

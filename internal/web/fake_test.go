@@ -16,32 +16,33 @@ import (
 // house is a Desk, Phone, People, Hooks, Access and Health in memory. It counts
 // what was asked to change, so that a test can say that nothing was.
 type house struct {
-	page     AnswerPage
-	presses  []Press
-	told     []Press
-	seen     []announcement.Channel
-	drafts   []Draft
-	keys     []string
-	closedAs announcement.ClosedAs
-	marks    []Mark
-	claims   int
-	people   int
-	changed  int  // acts about people, sites and groups
-	nobody   bool // the company is empty
-	fatal    bool // the file cannot be imported at all
-	leaving  int  // by the file
-	ordered  []ReportOrder
-	held     bool // people whom the identity provider takes out
-	trials   *Trials
-	err      error // of the next answer
-	hookErr  error
-	ready    bool
-	open     bool
-	numeric  bool // the address has no name
-	prepared bool // every task of the setup is completed
-	sso      bool // the company has a sign-in of its own
-	changes  chan struct{}
-	subs     []announcement.Subscription
+	page      AnswerPage
+	presses   []Press
+	told      []Press
+	seen      []announcement.Channel
+	drafts    []Draft
+	revisions []Revision
+	keys      []string
+	closedAs  announcement.ClosedAs
+	marks     []Mark
+	claims    int
+	people    int
+	changed   int  // acts about people, sites and groups
+	nobody    bool // the company is empty
+	fatal     bool // the file cannot be imported at all
+	leaving   int  // by the file
+	ordered   []ReportOrder
+	held      bool // people whom the identity provider takes out
+	trials    *Trials
+	err       error // of the next answer
+	hookErr   error
+	ready     bool
+	open      bool
+	numeric   bool // the address has no name
+	prepared  bool // every task of the setup is completed
+	sso       bool // the company has a sign-in of its own
+	changes   chan struct{}
+	subs      []announcement.Subscription
 
 	emergencies []Emergency
 	lastDevice  bool // only one of the devices reaches the person, and no SMS
@@ -104,7 +105,7 @@ func (h *house) Tell(_ context.Context, token string, p Press) (AnswerPage, erro
 	return h.page, h.err
 }
 
-func (h *house) Seen(_ context.Context, token string, c announcement.Channel) error {
+func (h *house) Seen(_ context.Context, token string, c announcement.Channel, _ int) error {
 	if token != goodToken {
 		return ErrNotFound
 	}
@@ -403,6 +404,13 @@ func (h *house) Update(_ context.Context, _ Principal, _ announcement.ID, words 
 		return 0, announcement.FieldErrors{{Field: "words.id", Why: "write what is new"}}
 	}
 	return 12, nil
+}
+func (h *house) Revise(_ context.Context, _ Principal, _ announcement.ID, r Revision) (int, error) {
+	if r.Material && len(r.Changed) == 0 {
+		return 0, announcement.FieldErrors{{Field: "changed.id", Why: "say what changed: people read it first"}}
+	}
+	h.revisions = append(h.revisions, r)
+	return 1207, nil
 }
 func (h *house) AllClear(_ context.Context, _ Principal, _ announcement.ID, keepAsking bool, _ string) error {
 	if !keepAsking {

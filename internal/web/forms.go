@@ -33,6 +33,8 @@ var notices = map[string]string{
 	"no-step":         "There is no further step: nobody else was called.",
 	"escalated":       "The next step is taken: they are being called now.",
 	"updated":         "The update is on its way to everybody who was called.",
+	"revised":         "The new version is on its way: everybody is asked again.",
+	"typo-corrected":  "The text is corrected. Nobody was called.",
 	"corrected":       "Everybody who was called is being told that it was sent in error.",
 	"cleared":         "All clear: everybody who was called is being told.",
 	"cleared-on":      "All clear: everybody who was called is being told. Those without an answer are asked on.",

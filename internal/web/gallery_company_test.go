@@ -20,25 +20,26 @@ type company struct {
 	*house
 	catalogue *announcement.Catalogue
 
-	answer  AnswerPage
-	team    TeamPage
-	me      MePage
-	unknown bool // whoever asks for it has a phone that is not connected
-	sum     Summary
-	open    []Summary
-	closed  []Summary
-	rows    []Recipient
-	total   int // of rows, with those on other pages
-	teams   []Team
-	story   []Entry
-	texts   []Text
-	ready   Readiness
-	preview Preview
-	sandbox string
-	deskErr error // of everything the console asks
-	actOver bool  // nothing is left that an act could do
-	oneSMS  bool  // there is no second SMS provider
-	actNext bool  // the last reminder was a moment ago
+	answer   AnswerPage
+	team     TeamPage
+	me       MePage
+	unknown  bool // whoever asks for it has a phone that is not connected
+	sum      Summary
+	open     []Summary
+	closed   []Summary
+	rows     []Recipient
+	total    int // of rows, with those on other pages
+	teams    []Team
+	story    []Entry
+	texts    []Text
+	ready    Readiness
+	preview  Preview
+	ownWords bool // the alert was not made from a template
+	sandbox  string
+	deskErr  error // of everything the console asks
+	actOver  bool  // nothing is left that an act could do
+	oneSMS   bool  // there is no second SMS provider
+	actNext  bool  // the last reminder was a moment ago
 }
 
 // later is when the gallery is looked at.
@@ -433,6 +434,19 @@ func (c *company) CountSMS(_ context.Context, d Draft) (map[announcement.Languag
 	return counts, nil
 }
 
+// revise has the alert changed since: another assembly point.
+func (c *company) revise() {
+	at := noon.Add(3 * time.Minute)
+	c.answer.Version, c.answer.RevisedAt, c.answer.Changed, c.answer.Before = 2, at, "Kumpul di gerbang barat, bukan di parkir B.", c.answer.Text
+	c.sum.Version, c.sum.RevisedAt = 2, &at
+	c.sum.Changed = map[announcement.Language]string{announcement.Indonesian: c.answer.Changed, announcement.English: "Meet at the west gate, not at car park B."}
+	for i := range c.rows {
+		if c.rows[i].State == announcement.NoAnswer {
+			c.rows[i].Earlier = &EarlierAnswer{State: announcement.Confirmed, Version: 1, At: noon.Add(time.Minute)}
+		}
+	}
+}
+
 func (c *company) Act(_ context.Context, _ announcement.ID, kind announcement.MessageKind, words map[announcement.Language]string) (Act, error) {
 	act := Act{People: 1207, Push: map[announcement.Language][2]string{}, SMS: map[announcement.Language]SMSPreview{}, Cost: "Rp 416.500"}
 	switch {
@@ -444,6 +458,12 @@ func (c *company) Act(_ context.Context, _ announcement.ID, kind announcement.Me
 		act.People, act.Second, act.Cost = 80, !c.oneSMS, "Rp 28.000"
 	case kind == announcement.SayDigest:
 		act.People, act.Who = 2, []Name{{Number: "1100", Name: "Budi Santoso", Team: "Produksi A"}, {Number: "1101", Name: "Dewi Lestari"}}
+	}
+	if kind == announcement.SayRevised {
+		act.Text = c.answer.Announcement.Text
+		if !c.ownWords {
+			act.Fields = map[string]string{"site": "Pabrik Cikande", "muster": "Lapangan parkir B"}
+		}
 	}
 	for _, lang := range both {
 		m := c.catalogue.Compose(c.answer.Announcement, announcement.Saying{Kind: kind, Language: lang, Org: "PT SinarAbc", Link: "https://siaga.example/r/" + goodToken, Token: goodToken,

@@ -78,6 +78,11 @@ var exhibits = []exhibit{
 	{name: "answer-update", path: "/r/" + goodToken, set: func(_ testing.TB, c *company) {
 		c.answer.Update, c.answer.UpdatedAt = "Pakai gerbang barat. Gerbang timur ditutup.", noon.Add(3*time.Minute)
 	}},
+	{name: "answer-revised", path: "/r/" + goodToken, set: func(_ testing.TB, c *company) { c.revise() }},
+	{name: "answer-revised-answered-before", path: "/r/" + goodToken, set: func(_ testing.TB, c *company) {
+		c.revise()
+		c.answer.Earlier, c.answer.EarlierAt = announcement.Safe, noon.Add(time.Minute)
+	}},
 	{name: "answer-corrected", path: "/r/" + goodToken, set: func(_ testing.TB, c *company) { c.end(announcement.AsCorrected) }},
 	{name: "answer-corrected-needs-help", path: "/r/" + goodToken, set: func(_ testing.TB, c *company) {
 		c.say(announcement.NeedHelp)
@@ -334,6 +339,13 @@ var exhibits = []exhibit{
 	{name: "act-update", path: "/alerts/a1/update"},
 	{name: "act-update-look", path: "/alerts/a1/update", form: []string{"look=1&words.id=Pakai+gerbang+barat.&words.en=Use+the+west+gate."}},
 	{name: "act-update-empty", path: "/alerts/a1/update", form: []string{"words.id="}, want: http.StatusUnprocessableEntity},
+	{name: "act-revise", path: "/alerts/a1/revise"},
+	{name: "act-revise-own-text", path: "/alerts/a1/revise", set: func(_ testing.TB, c *company) { c.ownWords = true }},
+	{name: "act-revise-look", path: "/alerts/a1/revise", form: []string{"look=1&again=yes&changed.id=Kumpul+di+gerbang+barat.&changed.en=Meet+at+the+west+gate.&template=earthquake&f.site=Pabrik+Cikande&f.muster=Gerbang+barat"}},
+	{name: "act-revise-faults", path: "/alerts/a1/revise", form: []string{"template=earthquake&f.site=Pabrik+Cikande&f.muster=Gerbang+barat"}, want: http.StatusUnprocessableEntity},
+	{name: "act-revise-changed-missing", path: "/alerts/a1/revise", form: []string{"again=yes&template=earthquake&f.site=Pabrik+Cikande&f.muster=Gerbang+barat"}, want: http.StatusUnprocessableEntity},
+	{name: "board-revised", path: "/alerts/a1", set: func(_ testing.TB, c *company) { c.revise() }},
+	{name: "board-people-revised", path: "/alerts/a1/people", set: func(_ testing.TB, c *company) { c.revise() }},
 	{name: "act-correct", path: "/alerts/a1/correct"},
 	{name: "act-correct-drill", path: "/alerts/a1/correct", set: alert("fire", announcement.Drill)},
 	{name: "act-clear", path: "/alerts/a1/clear"},

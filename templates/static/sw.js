@@ -22,12 +22,12 @@ self.addEventListener("push", function (e) {
   const n = m.notification || {}, w = say(n.lang), read = m.answers === "read";
   const options = {
     body: n.body || w.open, lang: n.lang || "id", dir: n.dir || "auto", tag: n.tag || "kentongan", renotify: true, requireInteraction: true,
-    silent: n.silent === true, timestamp: n.timestamp || Date.now(), icon: "/static/icon-192.png", data: {token: m.token || "", go: n.navigate || "/me", answers: m.answers, title: n.title || w.call}
+    silent: n.silent === true, timestamp: n.timestamp || Date.now(), icon: "/static/icon-192.png", data: {token: m.token || "", v: m.version || 1, go: n.navigate || "/me", answers: m.answers, title: n.title || w.call}
   };
   if (!options.silent) options.vibrate = [400, 200, 400]; // both at once are refused
   if (m.asks && m.token) options.actions = [{action: "1", title: read ? w.read : w.safe}, {action: "2", title: read ? w.problem : w.help}];
   e.waitUntil(self.registration.showNotification(n.title || w.call, options).then(function () {
-    const seen = m.token ? fetch("/r/" + m.token + "/seen?c=webpush", {method: "POST", keepalive: true}).catch(function () {}) : null;
+    const seen = m.token ? fetch("/r/" + m.token + "/seen?c=webpush&v=" + options.data.v, {method: "POST", keepalive: true}).catch(function () {}) : null;
     return Promise.all([seen, sendWaiting()]);
   }));
 });
@@ -37,7 +37,7 @@ self.addEventListener("notificationclick", function (e) {
   n.close();
   if (!e.action || !d.token) { e.waitUntil(self.clients.openWindow(d.go || "/me")); return; }
   // k is made once, at the tap: however often this is sent, it is one press.
-  const press = {token: d.token, k: "push-" + crypto.getRandomValues(new Uint32Array(3)).join("-"), a: e.action, said: Date.now(),
+  const press = {token: d.token, v: d.v || 1, k: "push-" + crypto.getRandomValues(new Uint32Array(3)).join("-"), a: e.action, said: Date.now(),
     lang: n.lang, tag: n.tag, data: d};
   e.waitUntil(keep(press).catch(function () {}).then(function () { return send(press, true); }));
 });
@@ -57,7 +57,7 @@ function tell(p, title) {
 // send posts one answer. Recorded and refused are final and end the waiting;
 // anything else is tried again.
 function send(p, first) {
-  const body = new URLSearchParams({a: p.a, k: p.k, said: p.said, sent: Date.now(), via: "push"});
+  const body = new URLSearchParams({a: p.a, v: p.v || 1, k: p.k, said: p.said, sent: Date.now(), via: "push"});
   return fetch("/r/" + p.token, {method: "POST", headers: {"X-Fragment": "1"}, body: body}).then(function (r) {
     if (r.ok) return forget(p).then(function () { return tell(p, say(p.lang).recorded + ": " + answerWord(p)); });
     if ([401, 403, 404, 422].indexOf(r.status) >= 0) return forget(p).then(function () { return tell(p, say(p.lang).refused); });

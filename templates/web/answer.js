@@ -5,7 +5,7 @@
 (function () {
   var d = document, b = d.body, path = location.pathname, wait = 2, store, timer, last, press;
   if (!window.fetch || !window.URLSearchParams) return;
-  if (b.hasAttribute("data-seen")) fetch(path + "/seen", {method: "POST"}).catch(function () {});
+  if (b.hasAttribute("data-seen")) fetch(path + "/seen?v=" + b.getAttribute("data-seen"), {method: "POST"}).catch(function () {});
   try { store = localStorage; store.getItem("q") } catch (e) { return }
   function say(what) {
     var e = d.getElementById("st");

@@ -37,6 +37,7 @@ type payload struct {
 	Expires      *time.Time               `json:"expires,omitempty"`
 	Kind         announcement.MessageKind `json:"kind"`
 	Round        int64                    `json:"round"`
+	Version      int                      `json:"version,omitempty"` // of the text; a button answers that one
 }
 
 type notification struct {
@@ -76,7 +77,7 @@ func encode(m announcement.Message, limit int) []byte {
 			Title: m.Title, Body: m.Body, Lang: m.Language, Dir: "auto", Tag: thread(m), Navigate: m.Link, Renotify: true,
 			RequireInteraction: m.Severity == announcement.Extreme || m.Severity == announcement.Severe, Silent: m.Silent, Timestamp: m.Sent.UnixMilli(),
 		},
-		Mode: m.Mode, Token: m.Token, Answers: m.Answers, Asks: m.Asks, Kind: m.Kind, Round: m.Round,
+		Mode: m.Mode, Token: m.Token, Answers: m.Answers, Asks: m.Asks, Kind: m.Kind, Round: m.Round, Version: m.Version,
 	}
 	if !m.Expires.IsZero() {
 		utc := m.Expires.UTC()
