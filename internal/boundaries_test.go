@@ -30,6 +30,8 @@ var doors = map[string]string{
 	"github.com/twilio/twilio-go":           "channel/sms",
 	"github.com/SherClockHolmes/webpush-go": "channel/webpush",
 	"github.com/nats-io/nats.go":            "ledger dispatch app",
+	"github.com/nats-io/jsm.go":             "ledger",
+	"filippo.io/age":                        "app",
 	"github.com/nats-io/nats-server":        "app",
 	"github.com/redis/go-redis":             "tracker app",
 	"github.com/nyaruka/phonenumbers":       "directory",

@@ -29,6 +29,8 @@ type commands struct {
 	Close    client.Close    `cmd:"" help:"End an announcement."`
 	Token    tokens          `cmd:"" help:"API tokens."`
 	Ledger   ledgers         `cmd:"" help:"The ledger."`
+	Backup   app.Backup      `cmd:"" help:"Write everything into one encrypted file, while the service runs."`
+	Restore  app.Restore     `cmd:"" help:"Bring a backup back into an empty data folder, or an empty NATS."`
 	Version  versions        `cmd:"" help:"Print the version."`
 }
 

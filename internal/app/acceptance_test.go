@@ -194,7 +194,7 @@ func (b *broadcast) status() (summary, error) {
 func (b *broadcast) untilClosed(disturb func()) summary {
 	b.t.Helper()
 	var last summary
-	apptest.Eventually(b.t, 60*time.Second, "the announcement to close", func() (bool, string) {
+	apptest.Eventually(b.t, 2*time.Minute, "the announcement to close", func() (bool, string) {
 		b.react()
 		s, err := b.status()
 		if err != nil {

@@ -89,7 +89,7 @@ type Config struct {
 func (c *Config) subscriptionID(endpoint string) string { return webpush.SubscriptionID(endpoint) }
 
 // secrets can be read from a file named by NAME_FILE.
-var secrets = []string{"KENTONGAN_TWILIO_AUTH_TOKEN", "KENTONGAN_SMS2_AUTH_TOKEN", "KENTONGAN_BOOTSTRAP_TOKEN", "KENTONGAN_OIDC_CLIENT_SECRET", "KENTONGAN_REDIS_URL", "KENTONGAN_NATS_URL", "KENTONGAN_TOKEN"}
+var secrets = []string{"KENTONGAN_TWILIO_AUTH_TOKEN", "KENTONGAN_SMS2_AUTH_TOKEN", "KENTONGAN_BOOTSTRAP_TOKEN", "KENTONGAN_OIDC_CLIENT_SECRET", "KENTONGAN_BACKUP_PASSPHRASE", "KENTONGAN_REDIS_URL", "KENTONGAN_NATS_URL", "KENTONGAN_TOKEN"}
 
 // PrepareEnvironment puts the content of every NAME_FILE into NAME, and takes
 // away variables without a value: an example file lists every name, and an
@@ -140,7 +140,7 @@ var orchestrated = regexp.MustCompile(`^KENTONGAN_([A-Z0-9_]+_)?(SERVICE_(HOST|P
 
 // variables are the names that mean something here.
 func variables() []string {
-	known := slices.Clone(secrets)
+	known := append(slices.Clone(secrets), "KENTONGAN_BACKUP_RECIPIENT", "KENTONGAN_BACKUP_IDENTITY") // the latter two are of commands
 	for _, name := range secrets {
 		known = append(known, name+"_FILE")
 	}

@@ -51,6 +51,7 @@ type House struct {
 	hub        *inapp.Hub
 	server     *web.Server
 	sandbox    *sandbox.Sandbox
+	nats       *nats.Conn
 	writes     writes
 	working    tracker.Store // the working state
 	store      string        // where it is, in words
@@ -201,7 +202,7 @@ func (h *House) furnish(ctx context.Context, secret *keys, store tracker.Store, 
 	staff := &people{directory: h.directory, links: h.links, sample: c.SMSProvider == "sandbox", desk: h.desk, uploads: files, errands: h.desk.errands, editions: words, access: guard}
 	h.server, err = web.New(web.Options{Desk: h.desk, Phone: h.desk, People: staff,
 		Hooks: h.desk, Access: guard, Health: health{h}, Metrics: metrics, PublicURL: c.PublicURL, Org: c.OrgName, Secret: secret.Cookie,
-		Verify: h.verify, Now: h.now, Log: log, Version: h.Version, SandboxURL: phones})
+		Verify: h.verify, Backup: h.backup, Now: h.now, Log: log, Version: h.Version, SandboxURL: phones})
 	if err != nil {
 		return fmt.Errorf("open pages: %w", err)
 	}
@@ -216,7 +217,7 @@ func (h *House) openLedger(ctx context.Context, secret *keys) (*nats.Conn, error
 	if err != nil {
 		return nil, err
 	}
-	h.closers = append(h.closers, closeNATS)
+	h.nats, h.closers = nc, append(h.closers, closeNATS)
 	if err := h.keepReplicas(ctx, nc); err != nil {
 		return nil, err
 	}

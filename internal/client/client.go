@@ -144,6 +144,19 @@ func (c *Client) Call(ctx context.Context, method, path, contentType string, bod
 	return nil
 }
 
+// Download sends a request and copies the answer to w, however long that takes.
+func (c *Client) Download(ctx context.Context, method, path string, w io.Writer) error {
+	res, err := c.open(ctx, method, path, "", nil)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if _, err := io.Copy(w, res.Body); err != nil {
+		return fmt.Errorf("read the server's answer: %w", err)
+	}
+	return nil
+}
+
 // JSON is Call with a JSON body.
 func (c *Client) JSON(ctx context.Context, method, path string, in, out any, headers ...string) error {
 	b, err := json.Marshal(in)

@@ -49,6 +49,22 @@ var memoryPolicy = regexp.MustCompile(`(?m)^maxmemory_policy:(\S+)`)
 // the one who will.
 var ErrAway = errors.New("redis does not answer")
 
+// ForgetRedis removes the working state: it is made anew from the ledger.
+func ForgetRedis(ctx context.Context, c redis.UniversalClient) error {
+	for cursor := uint64(0); ; {
+		keys, next, err := c.Scan(ctx, cursor, "kentongan:*", 1000).Result()
+		if err == nil && len(keys) > 0 {
+			err = c.Unlink(ctx, keys...).Err()
+		}
+		if err != nil {
+			return fmt.Errorf("forget the working state: %w", err)
+		}
+		if cursor = next; cursor == 0 {
+			return nil
+		}
+	}
+}
+
 // CheckRedis refuses a Redis that would break a promise: older than 7.0, or one
 // that may evict keys when memory is short. It reads INFO, because providers
 // often forbid CONFIG.

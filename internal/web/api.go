@@ -157,6 +157,9 @@ func (s *Server) routeAPI() {
 	tokens := op("POST", "/tokens", "create-token", "Create an API token", Administer)
 	tokens.DefaultStatus = http.StatusCreated
 	huma.Register(api, tokens, s.apiToken)
+	if s.Backup != nil {
+		huma.Register(api, op("POST", "/ledger:backup", "backup-ledger", "The ledger and the sealed vault, for a backup (application/x-tar)", Operate), s.apiBackup)
+	}
 	if s.Verify != nil {
 		huma.Register(api, op("POST", "/ledger:verify", "verify-ledger", "Read the whole ledger and say whether it is whole", Operate, Audit), s.apiVerify)
 	}
@@ -343,6 +346,18 @@ func (s *Server) apiToken(ctx context.Context, in *tokenRequest) (*tokenReply, e
 	out := new(tokenReply)
 	out.Body.Token = bearer
 	return out, nil
+}
+
+// apiBackup streams. What was cut off has no end that a tar needs, so that half a
+// backup is never taken for one.
+func (s *Server) apiBackup(context.Context, *struct{}) (*huma.StreamResponse, error) {
+	return &huma.StreamResponse{Body: func(c huma.Context) {
+		c.SetHeader("Content-Type", "application/x-tar")
+		if err := s.Backup(c.Context(), c.BodyWriter()); err != nil {
+			s.Log.Error("backup not made", "step", "backup", "reason", err)
+			panic(http.ErrAbortHandler)
+		}
+	}}, nil
 }
 
 func (s *Server) apiVerify(ctx context.Context, _ *struct{}) (*ledgerReply, error) {

@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -38,6 +39,7 @@ type Options struct {
 	Health  Health
 	Metrics http.Handler
 	Verify  func(context.Context) (LedgerReport, error) // reads the whole ledger; nil: the API does not offer it
+	Backup  func(context.Context, io.Writer) error      // writes the ledger and the sealed vault; nil: the API does not offer it
 
 	PublicURL  string // as phones reach it; https makes cookies Secure
 	Org        string

@@ -239,6 +239,24 @@ func (w *World) outside(method, path string, in, out any) {
 	}
 }
 
+// MoveTo gives the nodes, which must not run, another data folder; what was in the
+// one before is destroyed.
+func (w *World) MoveTo(folder string) string {
+	w.t.Helper()
+	if err := os.RemoveAll(w.data); err != nil {
+		w.t.Fatal(err)
+	}
+	for _, n := range w.Nodes {
+		for i, pair := range n.env {
+			if pair == "KENTONGAN_DATA="+w.data {
+				n.env[i] = "KENTONGAN_DATA=" + folder
+			}
+		}
+	}
+	w.data = folder
+	return folder
+}
+
 // Command runs a command of the program with the first node's environment.
 func (w *World) Command(args ...string) (string, error) {
 	path, err := build()
