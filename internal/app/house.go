@@ -14,8 +14,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
 
@@ -51,8 +49,9 @@ type House struct {
 	hub        *inapp.Hub
 	server     *web.Server
 	sandbox    *sandbox.Sandbox
-	nats       *nats.Conn
+	nats       *nats.Conn // nil in a rehearsal
 	writes     writes
+	metrics    *metrics
 	working    tracker.Store // the working state
 	store      string        // where it is, in words
 	listener   net.Listener
@@ -131,6 +130,7 @@ func (h *House) furnish(ctx context.Context, secret *keys, store tracker.Store, 
 		return err
 	}
 	h.hub = inapp.New()
+	h.metrics = newMetrics(h.now)
 	h.tracker = tracker.New(tracker.Options{
 		Ledger: h.ledger, Store: store, Now: h.now, Log: log, OnRecord: h.wake,
 		Active: func(p announcement.PersonID) bool { who, ok := h.directory.Person(p); return ok && who.Active },
@@ -178,15 +178,16 @@ func (h *House) furnish(ctx context.Context, secret *keys, store tracker.Store, 
 	if err != nil {
 		return err
 	}
-	for _, s := range senders {
+	for i, s := range senders {
+		s = timedSender{s, h.metrics}
+		senders[i] = s
 		h.desk.senders[s.Channel()] = s
 	}
-	metrics, count := newMetrics(h)
 	sent := func(c announcement.Channel, r announcement.Rank, reason string) {
-		count(c, r, reason)
+		h.metrics.sent(c, r, reason)
 		h.desk.providers.note(c, r, reason)
 	}
-	h.dispatcher = dispatch.New(dispatch.Options{Ledger: h.ledger, Queue: queue, Tracker: h.tracker, People: h.directory, Composer: composer{h.desk},
+	h.dispatcher = dispatch.New(dispatch.Options{Ledger: h.ledger, Queue: queue, Tracker: h.tracker, People: countedPeople{h.directory, h.metrics}, Composer: composer{h.desk},
 		Senders: senders, InFlight: c.InFlight, PushInFlight: c.PushInFlight, Now: h.now, Log: log, OnSent: sent})
 	phones := ""
 	if c.Sandbox {
@@ -201,7 +202,7 @@ func (h *House) furnish(ctx context.Context, secret *keys, store tracker.Store, 
 	}
 	staff := &people{directory: h.directory, links: h.links, sample: c.SMSProvider == "sandbox", desk: h.desk, uploads: files, errands: h.desk.errands, editions: words, access: guard}
 	h.server, err = web.New(web.Options{Desk: h.desk, Phone: h.desk, People: staff,
-		Hooks: h.desk, Access: guard, Health: health{h}, Metrics: metrics, PublicURL: c.PublicURL, Org: c.OrgName, Secret: secret.Cookie,
+		Hooks: countedHooks{h.desk, h.metrics}, Access: guard, Health: health{h}, Metrics: h.metrics.page(h, queue), PublicURL: c.PublicURL, Org: c.OrgName, Secret: secret.Cookie,
 		Verify: h.verify, Backup: h.backup, Now: h.now, Log: log, Version: h.Version, SandboxURL: phones})
 	if err != nil {
 		return fmt.Errorf("open pages: %w", err)
@@ -321,6 +322,9 @@ func (h *House) openChannels(secret *keys, providers *http.Client) ([]channel.Se
 
 // wake tells open pages that a record came, on whichever node it was written.
 func (h *House) wake(r ledger.Record) {
+	if h.tracker.Begun() { // what is read again at a start is no news
+		h.metrics.followed(r)
+	}
 	h.hub.Wake(topicOf(r.Announcement))
 	for _, f := range r.Facts {
 		switch f.Kind {
@@ -385,7 +389,8 @@ func (h *House) Run(ctx context.Context) error {
 	group.Go(func() error { return named("countdown", h.desk.runCountdowns(ctx)) })
 	group.Go(func() error { return named("audit", h.audit.run(ctx)) })
 	group.Go(func() error { return named("errands", h.desk.errands.run(ctx)) })
-	h.serve(ctx, group, h.listener, h.server.Handler())
+	group.Go(func() error { return named("certificate", h.metrics.watchCertificate(ctx, h.config.PublicURL)) })
+	h.serve(ctx, group, h.listener, h.metrics.requests(h.server.Handler()))
 	if h.sandbox != nil {
 		h.serve(ctx, group, h.sandboxOn, h.sandbox)
 		group.Go(func() error { return named("sandbox", h.sandbox.Run(ctx)) })
@@ -438,28 +443,4 @@ func (h *House) Close() {
 		h.closers[i]()
 	}
 	h.closers = nil
-}
-
-// newMetrics returns the page of metrics and what dispatch reports to it.
-func newMetrics(h *House) (http.Handler, func(announcement.Channel, announcement.Rank, string)) {
-	registry := prometheus.NewRegistry()
-	calls := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "kentongan_deliveries_total",
-		Help: "Calls handed to a provider, by channel, rank and reason."}, []string{"channel", "rank", "reason"})
-	watching := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "kentongan_live_streams", Help: "Open pages that wait for news."},
-		func() float64 { return float64(h.hub.Watching()) })
-	away := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "kentongan_redis_away", Help: "1 while Redis does not answer and this node keeps the working state itself."},
-		func() float64 {
-			if s, ok := h.working.(*tracker.Standby); ok && s.Away() {
-				return 1
-			}
-			return 0
-		})
-	folk := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "kentongan_people", Help: "Active people in the directory."},
-		func() float64 { return float64(len(h.directory.Everybody())) })
-	unnoted := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "kentongan_audit_waiting", Help: "Looks at people's data that are not in the ledger yet."},
-		func() float64 { return float64(h.audit.behind()) })
-	registry.MustRegister(calls, watching, away, folk, unnoted)
-	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), func(c announcement.Channel, r announcement.Rank, reason string) {
-		calls.WithLabelValues(string(c), r.String(), cmp.Or(reason, "none")).Inc()
-	}
 }

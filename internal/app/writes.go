@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"kentongan/internal/announcement"
@@ -22,6 +23,18 @@ type writes struct {
 	// disk NATS may refuse one stream until it is restarted, and take the other.
 	stuck       error
 	since, last time.Time // of writes that failed, with none between that did not
+
+	failed atomic.Uint64       // writes that were not acknowledged, since the start
+	took   func(time.Duration) // hears how long each write to the ledger took; nil: nobody asks
+}
+
+// began returns what is called when a write to the ledger has ended.
+func (w *writes) began() (ended func()) {
+	if w.took == nil {
+		return func() {}
+	}
+	start := time.Now()
+	return func() { w.took(time.Since(start)) }
 }
 
 // A ledger that has failed for stuckAfter, and just now, is not mended by itself.
@@ -58,6 +71,7 @@ func (w *writes) note(err error) error {
 	defer w.mu.Unlock()
 	w.tried = time.Now()
 	if w.failing = nil; errors.Is(err, ledger.ErrUnavailable) {
+		w.failed.Add(1)
 		w.failing = err
 	}
 	return err
@@ -85,16 +99,19 @@ type notedLedger struct {
 }
 
 func (l notedLedger) Append(ctx context.Context, facts ...announcement.Fact) (uint64, error) {
+	defer l.began()()
 	seq, err := l.Ledger.Append(ctx, facts...)
 	return seq, l.noteLedger(err)
 }
 
 func (l notedLedger) Once(ctx context.Context, key string, f announcement.Fact) (uint64, error) {
+	defer l.began()()
 	seq, err := l.Ledger.Once(ctx, key, f)
 	return seq, l.noteLedger(err)
 }
 
 func (l notedLedger) Accept(ctx context.Context, facts []announcement.Fact) (uint64, error) {
+	defer l.began()()
 	seq, err := l.Ledger.Accept(ctx, facts)
 	return seq, l.noteLedger(err)
 }

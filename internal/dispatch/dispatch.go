@@ -54,6 +54,9 @@ type Queue interface {
 	Work(ctx context.Context, c announcement.Channel, parallel int, fn func(ctx context.Context, job Job, attempt int) Outcome) error
 	// Depth returns how many jobs wait or run, per lane and channel.
 	Depth(ctx context.Context) (map[announcement.Lane]map[announcement.Channel]int, error)
+	// Oldest returns when the oldest of those jobs was published, per lane and
+	// channel; there is no entry where none waits or runs.
+	Oldest(ctx context.Context) (map[announcement.Lane]map[announcement.Channel]time.Time, error)
 }
 
 // DuplicateWindow is how long a queue remembers that a job was published. A

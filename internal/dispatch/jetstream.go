@@ -245,6 +245,24 @@ func (q *JetStreamQueue) Depth(ctx context.Context) (map[announcement.Lane]map[a
 	return depth, nil
 }
 
+// Oldest implements Queue: of a work queue only what is not done is left.
+func (q *JetStreamQueue) Oldest(ctx context.Context) (map[announcement.Lane]map[announcement.Channel]time.Time, error) {
+	oldest := map[announcement.Lane]map[announcement.Channel]time.Time{}
+	for _, lane := range Lanes {
+		oldest[lane] = map[announcement.Channel]time.Time{}
+	}
+	for at := range q.consumers {
+		first, err := q.stream.GetMsg(ctx, 1, jetstream.WithGetMsgSubject(at.subject()))
+		switch {
+		case err == nil:
+			oldest[at.lane][at.channel] = first.Time
+		case !errors.Is(err, jetstream.ErrMsgNotFound):
+			return nil, fmt.Errorf("read the oldest job: %w", err)
+		}
+	}
+	return oldest, nil
+}
+
 // pause waits for d, or until ctx ends.
 func pause(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)

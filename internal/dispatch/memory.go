@@ -27,6 +27,7 @@ type line struct {
 
 type entry struct {
 	job     Job
+	at      time.Time
 	attempt int  // how often it was given out
 	held    bool // running, or waiting for its time
 }
@@ -63,7 +64,7 @@ func (q *MemoryQueue) Publish(ctx context.Context, jobs []Job) error {
 		}
 		q.published[j.ID()] = now
 		at := line{j.Lane, j.Channel}
-		q.lines[at] = append(q.lines[at], &entry{job: j})
+		q.lines[at] = append(q.lines[at], &entry{job: j, at: now})
 	}
 	q.wake()
 	return nil
@@ -161,6 +162,22 @@ func (q *MemoryQueue) Depth(context.Context) (map[announcement.Lane]map[announce
 		depth[at.lane][at.channel] = len(entries)
 	}
 	return depth, nil
+}
+
+// Oldest implements Queue.
+func (q *MemoryQueue) Oldest(context.Context) (map[announcement.Lane]map[announcement.Channel]time.Time, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	oldest := map[announcement.Lane]map[announcement.Channel]time.Time{}
+	for _, lane := range Lanes {
+		oldest[lane] = map[announcement.Channel]time.Time{}
+	}
+	for at, entries := range q.lines {
+		if len(entries) > 0 {
+			oldest[at.lane][at.channel] = entries[0].at
+		}
+	}
+	return oldest, nil
 }
 
 // noDepth returns a depth of 0 for every lane and channel.

@@ -135,6 +135,14 @@ func everyJobOnce(t *testing.T, q dispatch.Queue) {
 	if got := depth(t, q, announcement.Emergency, announcement.SMS); got != n {
 		t.Fatalf("depth before: got %d, want %d", got, n)
 	}
+	// Nobody sees how long people wait from the number of jobs alone.
+	oldest, err := q.Oldest(t.Context())
+	if since := time.Since(oldest[announcement.Emergency][announcement.SMS]); err != nil || since < 0 || since > time.Minute {
+		t.Errorf("the oldest waits for %v, %v; want moments", since, err)
+	}
+	if at, waits := oldest[announcement.Routine][announcement.SMS]; waits {
+		t.Errorf("a routine job waits since %v, want none", at)
+	}
 	var mu sync.Mutex
 	got := map[string]int{}
 	working(t, q, announcement.SMS, 4, func(_ context.Context, j dispatch.Job, attempt int) dispatch.Outcome {
