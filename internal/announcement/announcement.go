@@ -149,10 +149,13 @@ type Announcement struct {
 	Fields   map[string]string `json:"fields,omitempty"`
 	Text     map[Language]Text `json:"text"`
 	Audience Audience          `json:"audience"`
-	Channels []Channel         `json:"channels"`
-	Policy   Policy            `json:"policy"`
-	Zone     string            `json:"zone,omitempty"` // IANA time zone in which times are shown; empty is Asia/Jakarta
-	At       time.Time         `json:"at"`             // when it was created, UTC
+
+	AudienceMode AudienceMode `json:"audience_mode,omitempty"`
+
+	Channels []Channel `json:"channels"`
+	Policy   Policy    `json:"policy"`
+	Zone     string    `json:"zone,omitempty"` // IANA time zone in which times are shown; empty is Asia/Jakarta
+	At       time.Time `json:"at"`             // when it was created, UTC
 }
 
 // Lane returns the lane its deliveries travel in. A drill trains the real
@@ -315,6 +318,9 @@ func (a *Announcement) Validate() error {
 	if a.Audience.IsZero() {
 		add("audience", "", "say who must hear this")
 	}
+	if a.AudienceMode != LiveAudience && a.AudienceMode != SnapshotAudience {
+		add("audience_mode", string(a.AudienceMode), "must be live or snapshot")
+	}
 	if len(a.Channels) == 0 {
 		add("channels", "", "name at least one channel")
 	}
@@ -387,6 +393,9 @@ func (a *Announcement) Complete() {
 	}
 	if a.Class == "" {
 		a.Class = ClassOf(a.Severity)
+	}
+	if a.AudienceMode == "" {
+		a.AudienceMode = LiveAudience
 	}
 	channels, policy := Defaults(a.Severity)
 	if a.Channels == nil {

@@ -26,6 +26,8 @@ type Fact struct {
 	Claimed    *Claimed      `json:"claimed,omitempty"`
 	Heard      *Heard        `json:"heard,omitempty"`
 	Decided    *Decided      `json:"decided,omitempty"`
+	Joined     *Joined       `json:"joined,omitempty"`
+	Moved      *Moved        `json:"moved,omitempty"`
 	Closed     *Closed       `json:"closed,omitempty"`
 	Noted      *Noted        `json:"noted,omitempty"`
 	Revised    *Revised      `json:"revised,omitempty"`
@@ -47,6 +49,8 @@ const (
 	KindClaimed    Kind = "claimed"    // a named person handles a call for help, or says it is resolved
 	KindHeard      Kind = "heard"      // a person wrote something that is no answer
 	KindDecided    Kind = "decided"    // a round of calls was decided: reminder, digest, help, closing word
+	KindJoined     Kind = "joined"     // people came to belong to the audience, or came back
+	KindMoved      Kind = "moved"      // people are led by somebody else now
 	KindClosed     Kind = "closed"     // nothing escalates after this
 	KindNoted      Kind = "noted"      // of the house: who did, took out or looked at what; see Noted
 	KindRevised    Kind = "revised"    // the text was changed: a new version that asks again, or a typo mended
@@ -112,11 +116,13 @@ type Line struct {
 	Hi     int      `json:"hi"` // their whole tree below them is recipients [Lo, Hi), themselves not included
 }
 
-// Roster is everybody an announcement concerns, frozen when it was sent.
+// Roster is everybody an announcement concerns, frozen when it was sent; see Joined
+// and Moved for what comes to it since.
 type Roster struct {
 	Recipients []Recipient
 	Lines      []Line
 	Duty       []PersonID // called when a reporting line ends
+	Strays     bool       // somebody is not in the range of their manager: ask Team
 }
 
 // Committed closes the frozen list.
@@ -497,6 +503,12 @@ func (c Counts) Outstanding() int { return c.Opened + c.NoAnswer + c.Unreachable
 
 // Answered returns how many have answered or been accounted for.
 func (c Counts) Answered() int { return c.NeedHelp + c.Confirmed + c.NotOnSite }
+
+// Plus returns the counts of both.
+func (c Counts) Plus(d Counts) Counts {
+	return Counts{c.Recipients + d.Recipients, c.NeedHelp + d.NeedHelp, c.Confirmed + d.Confirmed, c.NotOnSite + d.NotOnSite, c.Opened + d.Opened,
+		c.NoAnswer + d.NoAnswer, c.Unreachable + d.Unreachable, c.VouchedBy + d.VouchedBy, c.Late + d.Late, c.Excused + d.Excused}
+}
 
 // Add counts one more recipient, in this state.
 func (c *Counts) Add(s State) {

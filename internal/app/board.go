@@ -161,7 +161,7 @@ func (b boards) Pulse(ctx context.Context, id announcement.ID, after int, rows [
 func (b boards) summary(ctx context.Context, v tracker.View, unreachable int) (web.Summary, error) {
 	a := v.Announcement
 	s := web.Summary{
-		ID: a.ID, Status: v.Status, ClosedAs: v.ClosedAs, Mode: a.Mode, Severity: a.Severity, Class: cmp.Or(a.Class, announcement.ClassEmergency), Version: v.Version, Changed: v.Changed(), Answers: a.Answers, Template: a.Template,
+		ID: a.ID, Status: v.Status, ClosedAs: v.ClosedAs, Mode: a.Mode, Severity: a.Severity, Class: cmp.Or(a.Class, announcement.ClassEmergency), Version: v.Version, Changed: v.Changed(), Answers: a.Answers, Audience: cmp.Or(a.AudienceMode, announcement.SnapshotAudience), Template: a.Template,
 		Text: a.Text, Channels: a.Channels, Zone: a.Zone, OpenedAt: v.OpenedAt, Reason: b.words(ctx, a.ID, v.Reason), By: b.senderName(v.By),
 		Deliveries: map[announcement.Channel]web.DeliveryCounts{}, Unreachable: []web.Name{},
 	}
@@ -223,9 +223,9 @@ func (b boards) Recipients(ctx context.Context, id announcement.ID, f web.Recipi
 	if err != nil {
 		return web.RecipientPage{}, err
 	}
-	lo, hi := 0, len(v.Roster.Recipients)
+	team := v.Roster.Everybody()
 	if f.Team != "" {
-		if lo, hi, err = b.rangeOf(v, f.Team); err != nil {
+		if team, err = b.teamBelow(v, f.Team); err != nil {
 			return web.RecipientPage{}, err
 		}
 	}
@@ -247,7 +247,7 @@ func (b boards) Recipients(ctx context.Context, id announcement.ID, f web.Recipi
 		if f.State != "" && state != f.State {
 			continue
 		}
-		in := standing.In(state, lo, hi)
+		in := standing.InTeam(state, team)
 		if state == announcement.NeedsHelp {
 			if in, err = b.mostUrgent(ctx, v, in); err != nil {
 				return web.RecipientPage{}, err
@@ -316,17 +316,13 @@ func (b boards) mostUrgent(ctx context.Context, v tracker.View, in iter.Seq[int]
 	return slices.Values(numbers), nil
 }
 
-// rangeOf returns the recipients below a manager, by employee number.
-func (d *desk) rangeOf(v tracker.View, number string) (lo, hi int, err error) {
-	who, ok := d.directory.ByNumber(number)
-	if ok {
-		for _, l := range v.Roster.Lines {
-			if l.Person == who.ID {
-				return l.Lo, l.Hi, nil
-			}
-		}
+// teamBelow returns the recipients below a manager, by employee number.
+func (d *desk) teamBelow(v tracker.View, number string) (announcement.Team, error) {
+	who, _ := d.directory.ByNumber(number)
+	if lines := v.Roster.LinesOf(func(p announcement.PersonID) bool { return p == who.ID }); len(lines) > 0 {
+		return v.Roster.Team(lines...), nil
 	}
-	return 0, 0, announcement.FieldErrors{{Field: "team", Value: number, Why: "nobody of this announcement reports to this employee number"}}
+	return nil, announcement.FieldErrors{{Field: "team", Value: number, Why: "nobody of this announcement reports to this employee number"}}
 }
 
 func (b boards) recipients(ctx context.Context, v tracker.View, numbers []int) ([]web.Recipient, error) {
@@ -437,11 +433,12 @@ func (b boards) Teams(ctx context.Context, id announcement.ID, f web.TeamFilter)
 	}
 	type team struct{ line, help, outstanding int }
 	all := make([]team, 0, len(v.Roster.Lines))
-	for i, l := range v.Roster.Lines {
-		if b.within != nil && standing.CountsIn(l.Lo, l.Hi).Recipients == 0 {
+	teams := v.Roster.Teams()
+	for i := range v.Roster.Lines {
+		if b.within != nil && standing.CountsOf(teams[i]).Recipients == 0 || len(teams[i]) == 0 {
 			continue
 		}
-		help, outstanding := standing.WaitingIn(l.Lo, l.Hi)
+		help, outstanding := standing.WaitingOf(teams[i])
 		all = append(all, team{i, help, outstanding})
 	}
 	last := func(t team) int {
@@ -461,7 +458,7 @@ func (b boards) Teams(ctx context.Context, id announcement.ID, f web.TeamFilter)
 	out := make([]web.Team, 0, to-from)
 	for _, t := range all[from:to] { // only what is shown is named and counted
 		l := v.Roster.Lines[t.line]
-		out = append(out, web.Team{Name: b.name(l.Person), Lo: l.Lo, Hi: l.Hi, Leads: leads[t.line], Counts: standing.CountsIn(l.Lo, l.Hi)})
+		out = append(out, web.Team{Name: b.name(l.Person), Leads: leads[t.line], Counts: standing.CountsOf(teams[t.line])})
 	}
 	return out, len(all), nil
 }

@@ -78,7 +78,7 @@ func (d *desk) complete(draft web.Draft) (*announcement.Announcement, *directory
 	var bad announcement.FieldErrors
 	a := &announcement.Announcement{
 		Mode: draft.Mode, Severity: draft.Severity, Class: draft.Class, Answers: draft.Answers, Text: draft.Text,
-		Template: draft.Template, Fields: draft.Fields, Audience: draft.Audience, Channels: slices.Clone(draft.Channels),
+		Template: draft.Template, Fields: draft.Fields, Audience: draft.Audience, AudienceMode: draft.AudienceMode, Channels: slices.Clone(draft.Channels),
 		Zone: d.config.Zone, At: d.now().UTC().Truncate(time.Millisecond),
 	}
 	if place, ok := d.directory.Place(draft.Fields["site"]); ok && place.Zone != "" {
@@ -175,7 +175,7 @@ func (d *desk) Announce(ctx context.Context, p web.Principal, draft web.Draft, k
 	if err := d.tracker.CatchUp(ctx); err != nil {
 		// It is accepted and durable; only the figures are missing.
 		d.log.Warn("announcement accepted, figures not there yet", "announcement", id, "reason", err)
-		return web.Summary{ID: id, Status: announcement.StatusOpen, Mode: a.Mode, Severity: a.Severity, Class: a.Class, Answers: a.Answers,
+		return web.Summary{ID: id, Status: announcement.StatusOpen, Mode: a.Mode, Severity: a.Severity, Class: a.Class, Answers: a.Answers, Audience: a.AudienceMode,
 			Text: a.Text, Channels: a.Channels, Zone: a.Zone, OpenedAt: a.At, Rebuilding: true,
 			Counts: announcement.Counts{Recipients: len(resolved.Roster.Recipients), NoAnswer: len(resolved.Roster.Recipients)}}, false, nil
 	}

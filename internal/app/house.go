@@ -139,8 +139,20 @@ func (h *House) furnish(ctx context.Context, secret *keys, store tracker.Store, 
 			to, _, ok := h.directory.ContactPoints(p)
 			return ok && (to.Mobile != "" || len(to.Subscriptions) > 0)
 		},
-		Zone: func(p announcement.PersonID) string { return cmp.Or(h.directory.Zone(p), h.config.Zone) },
+		Joining: func(a *announcement.Announcement, known func(announcement.PersonID) bool) []announcement.Joiner {
+			joiners := h.directory.Joining(a.Audience, known)
+			for i := range joiners {
+				joiners[i].Zone = h.config.zoneBeside(a, joiners[i].Recipient)
+			}
+			return joiners
+		},
+		Above: h.directory.Above,
+		Zone:  func(p announcement.PersonID) string { return cmp.Or(h.directory.Zone(p), h.config.Zone) },
 	})
+	h.directory.Watch(func(p announcement.PersonID) {
+		h.tracker.Changed(p)
+		h.hub.Wake(topicOfPerson(p)) // pages of somebody who left close
+	}, h.tracker.AudiencesChanged)
 	h.links = newLinks(secret.Links, h.tracker)
 	box, err := openInbox(ctx, h.vault)
 	if err != nil {
@@ -328,7 +340,7 @@ func (h *House) wake(r ledger.Record) {
 	h.hub.Wake(topicOf(r.Announcement))
 	for _, f := range r.Facts {
 		switch f.Kind {
-		case announcement.KindCommitted, announcement.KindClosed, announcement.KindDecided:
+		case announcement.KindCommitted, announcement.KindClosed, announcement.KindDecided, announcement.KindJoined:
 			if v, ok := h.tracker.View(r.Announcement); ok && v.Roster != nil {
 				for _, p := range v.Roster.Recipients {
 					h.hub.Wake(topicOfPerson(p.Person))

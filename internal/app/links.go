@@ -24,10 +24,13 @@ type links struct {
 	tracker *tracker.Tracker
 
 	mu      sync.RWMutex
-	known   map[announcement.ID]bool
+	known   map[announcement.ID]learnt
 	answers map[string]place
 	teams   map[string]team
 }
+
+// learnt is how much of an announcement the links know: it grows while it is open.
+type learnt struct{ recipients, lines, rounds int }
 
 // place is a recipient of an announcement.
 type place struct {
@@ -35,17 +38,17 @@ type place struct {
 	number int
 }
 
-// team is a range of recipients that a manager (or the duty list) answers for.
+// team is those for whom somebody answers in an announcement: a manager, who stands in
+// for one, or the duty list. Who they are is looked up when it is asked.
 type team struct {
 	id     announcement.ID
 	person announcement.PersonID
-	lo, hi int
 }
 
 const tokenLength = 8
 
 func newLinks(key []byte, t *tracker.Tracker) *links {
-	return &links{key: key, tracker: t, known: map[announcement.ID]bool{}, answers: map[string]place{}, teams: map[string]team{}}
+	return &links{key: key, tracker: t, known: map[announcement.ID]learnt{}, answers: map[string]place{}, teams: map[string]team{}}
 }
 
 func (l *links) answerToken(id announcement.ID, number int) string {
@@ -91,23 +94,33 @@ func (l *links) learn() bool {
 	defer l.mu.Unlock()
 	fresh := false
 	for _, id := range l.tracker.IDs() {
-		if l.known[id] {
-			continue
-		}
 		v, ok := l.tracker.View(id)
 		if !ok || v.Roster == nil {
 			continue
 		}
+		was, begun := l.known[id]
+		now := learnt{len(v.Roster.Recipients), len(v.Roster.Lines), len(v.Rounds)}
+		if begun && was == now {
+			continue
+		}
 		fresh = true
-		l.known[id] = true
-		for n := range v.Roster.Recipients {
+		l.known[id] = now
+		for n := was.recipients; n < now.recipients; n++ {
 			l.answers[l.answerToken(id, n)] = place{id, n}
 		}
-		for _, line := range v.Roster.Lines {
-			l.teams[l.teamToken(id, line.Person)] = team{id, line.Person, line.Lo, line.Hi}
+		for _, line := range v.Roster.Lines[was.lines:] {
+			l.teams[l.teamToken(id, line.Person)] = team{id, line.Person}
+		}
+		for _, d := range v.Rounds[was.rounds:] {
+			for _, call := range d.To { // who stands in for somebody
+				l.teams[l.teamToken(id, call.Person)] = team{id, call.Person}
+			}
+		}
+		if begun {
+			continue
 		}
 		for _, p := range v.Roster.Duty {
-			l.teams[l.teamToken(id, p)] = team{id, p, 0, len(v.Roster.Recipients)}
+			l.teams[l.teamToken(id, p)] = team{id, p}
 		}
 	}
 	return fresh

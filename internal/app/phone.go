@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -258,20 +259,20 @@ const teamFor = 24 * time.Hour
 
 // resolveTeam returns the team of a manager's link. The right lasts only while
 // the person is employed, and until a day after there is nothing left to do.
-func (d *desk) resolveTeam(ctx context.Context, token string) (tracker.View, team, error) {
+func (d *desk) resolveTeam(ctx context.Context, token string) (tracker.View, charge, error) {
 	t, ok := d.links.team(token)
 	if !ok {
 		if err := d.behind(ctx, token); err != nil {
-			return tracker.View{}, team{}, err
+			return tracker.View{}, charge{}, err
 		}
 		t, ok = d.links.team(token)
 	}
 	if !ok {
-		return tracker.View{}, team{}, web.ErrNotFound
+		return tracker.View{}, charge{}, web.ErrNotFound
 	}
 	v, ok := d.tracker.View(t.id)
 	if !ok {
-		return tracker.View{}, team{}, web.ErrNotFound
+		return tracker.View{}, charge{}, web.ErrNotFound
 	}
 	if last := v.ClosedAt; !last.IsZero() {
 		for _, at := range v.RoundsAt {
@@ -280,13 +281,39 @@ func (d *desk) resolveTeam(ctx context.Context, token string) (tracker.View, tea
 			}
 		}
 		if d.now().Sub(last) > teamFor {
-			return tracker.View{}, team{}, web.ErrNotFound
+			return tracker.View{}, charge{}, web.ErrNotFound
 		}
 	}
 	if who, ok := d.directory.Person(t.person); !ok || !who.Active {
-		return tracker.View{}, team{}, web.ErrNotFound
+		return tracker.View{}, charge{}, web.ErrNotFound
 	}
-	return v, t, nil
+	c := charge{t, d.teamOf(v, t.person)}
+	if c.Team == nil {
+		return tracker.View{}, charge{}, web.ErrNotFound
+	}
+	return v, c, nil
+}
+
+// charge is a team with those who are in it now.
+type charge struct {
+	team
+	announcement.Team
+}
+
+// teamOf returns for whom somebody answers now: everybody on the duty list, a manager
+// for their own. Nil: for nobody, and they were never asked to.
+func (d *desk) teamOf(v tracker.View, p announcement.PersonID) announcement.Team {
+	if slices.Contains(v.Roster.Duty, p) {
+		return v.Roster.Everybody()
+	}
+	lines := v.Roster.LinesOf(func(m announcement.PersonID) bool { return m == p })
+	if len(lines) == 0 {
+		return nil
+	}
+	if t := v.Roster.Team(lines...); t != nil {
+		return t
+	}
+	return announcement.Team{}
 }
 
 // TeamPage shows a manager their own tree.
@@ -302,12 +329,14 @@ func (d *desk) TeamPage(ctx context.Context, token string) (web.TeamPage, error)
 		return web.TeamPage{}, err
 	}
 	p := web.TeamPage{Announcement: v.Announcement, Text: text, Manager: who.Name, Language: lang, Status: v.Status, ClosedAs: v.ClosedAs,
-		Counts: standing.CountsIn(t.lo, t.hi), Org: d.config.OrgName, Emergency: d.emergencyOf(who.Site)}
+		Counts: standing.CountsOf(t.Team), Org: d.config.OrgName, Emergency: d.emergencyOf(who.Site)}
 	var numbers []int
 	for _, state := range announcement.States {
-		for n := t.lo; n < t.hi && len(numbers) < 500; n++ {
-			if standing.State(n) == state && !standing.Excused(n) {
-				numbers = append(numbers, n)
+		for _, span := range t.Team {
+			for n := span.Lo; n < span.Hi && len(numbers) < 500; n++ {
+				if standing.State(n) == state && !standing.Excused(n) {
+					numbers = append(numbers, n)
+				}
 			}
 		}
 	}
@@ -336,7 +365,7 @@ func (d *desk) TeamMark(ctx context.Context, token string, marks []web.Mark) err
 		return err
 	}
 	for _, m := range marks {
-		if m.Index < t.lo || m.Index >= t.hi {
+		if !t.Has(m.Index) {
 			return web.ErrNotFound
 		}
 	}
@@ -354,7 +383,7 @@ func (d *desk) TeamClaim(ctx context.Context, token string, index int, resolved 
 	if err != nil {
 		return err
 	}
-	if index < t.lo || index >= t.hi {
+	if !t.Has(index) {
 		return web.ErrNotFound
 	}
 	return d.claim(ctx, t.id, t.person, announcement.ByPerson(t.person), index, resolved)
@@ -369,7 +398,7 @@ func (d *desk) TeamUndo(ctx context.Context, token string, index int) error {
 	if err != nil {
 		return err
 	}
-	if index < t.lo || index >= t.hi {
+	if !t.Has(index) {
 		return web.ErrNotFound
 	}
 	details, err := d.tracker.Details(ctx, t.id, []int{index})
@@ -401,7 +430,7 @@ func (d *desk) TeamRemind(ctx context.Context, token string, index int) error {
 	if err != nil {
 		return err
 	}
-	if index < t.lo || index >= t.hi {
+	if !t.Has(index) {
 		return web.ErrNotFound
 	}
 	return d.remindOne(ctx, v, announcement.ByPerson(t.person), "manager_reminds", index)

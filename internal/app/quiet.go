@@ -21,10 +21,18 @@ import (
 func (d *desk) freezeZones(a *announcement.Announcement, roster *announcement.Roster) {
 	for i := range roster.Recipients {
 		r := &roster.Recipients[i]
-		if r.Zone = cmp.Or(r.Zone, d.config.Zone); r.Zone == a.Zone {
-			r.Zone = ""
-		}
+		r.Zone = d.config.zoneBeside(a, *r)
 	}
+}
+
+// zoneBeside is by which clock a recipient lives; empty where it is the
+// announcement's.
+func (c *Config) zoneBeside(a *announcement.Announcement, r announcement.Recipient) string {
+	zone := cmp.Or(r.Zone, c.Zone)
+	if zone == a.Zone {
+		return ""
+	}
+	return zone
 }
 
 // mornings says for whom it is night now, and when their morning begins, the first

@@ -105,6 +105,23 @@ func (b boards) entry(ctx context.Context, v tracker.View, seq uint64, f announc
 		name := b.name(v.Roster.Recipients[n].Person)
 		e.Person, e.Name = name.Number, name.Name
 	}
+	var several []announcement.PersonID
+	switch {
+	case f.Joined != nil:
+		for _, p := range f.Joined.People {
+			several = append(several, p.Person)
+		}
+	case f.Moved != nil:
+		for _, p := range f.Moved.People {
+			several = append(several, p.Person)
+		}
+	}
+	if len(several) == 1 && b.seesPerson(several[0]) {
+		name := b.name(several[0])
+		e.Person, e.Name = name.Number, name.Name
+	} else if len(several) > 1 {
+		e.Count = len(several)
+	}
 	e.Actor = b.actorName(f.Actor)
 	if f.Kind != announcement.KindAnnounced && !strings.HasPrefix(f.Reason, "step_") { // what a step is for, its sentence says
 		e.Reason = b.words(ctx, f.Announcement, f.Reason)
@@ -179,6 +196,10 @@ func sentence(f announcement.Fact) string {
 		return fmt.Sprintf("Recorded as %s (%s)", f.Vouched.Answer.State(), f.Vouched.How)
 	case f.Excused != nil:
 		return "No longer asked"
+	case f.Joined != nil:
+		return "They belong to the audience now, and are asked"
+	case f.Moved != nil:
+		return "Somebody else leads them now"
 	case f.Claimed != nil && f.Claimed.Resolved != "":
 		return fmt.Sprintf("Call for help resolved: %s", f.Claimed.Resolved)
 	case f.Claimed != nil:
@@ -202,8 +223,14 @@ func decided(d *announcement.Decided) string {
 		if d.Step > 0 {
 			return fmt.Sprintf("Step %d: everybody without an answer is reminded", d.Step)
 		}
+		if d.Only == "" {
+			return fmt.Sprintf("%d people are asked again", len(d.To))
+		}
 		return "Everybody without an answer is reminded"
 	case announcement.SayDigest:
+		if d.Step == 0 {
+			return fmt.Sprintf("%d people are told who of theirs has not answered", len(d.To))
+		}
 		return fmt.Sprintf("Step %d: %d people are told who has not answered", d.Step, len(d.To))
 	case announcement.SayHelp:
 		return fmt.Sprintf("%d people are told that somebody needs help", len(d.To))

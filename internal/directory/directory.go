@@ -70,21 +70,23 @@ type Directory struct {
 
 	writing sync.Mutex // one change at a time: each reads, stores, then applies
 
-	mu        sync.RWMutex
-	people    map[announcement.PersonID]record
-	contacts  map[announcement.PersonID]contact
-	numbers   index                                   // folded employee number
-	mobiles   index                                   // E.164
-	endpoints index                                   // of subscriptions
-	reports   index                                   // folded number of the manager → who names them
-	logins    index                                   // folded login, or what stands for it
-	externals index                                   // of the identity provider
-	order     atomic.Pointer[[]announcement.PersonID] // of Accounts; nil when somebody changed
-	duty      setting
-	leaving   leaving
-	past      map[string]Past
-	sites     map[string]Site
-	groups    map[string]Group
+	mu         sync.RWMutex
+	onPerson   func(announcement.PersonID) // see Watch
+	onAudience func()
+	people     map[announcement.PersonID]record
+	contacts   map[announcement.PersonID]contact
+	numbers    index                                   // folded employee number
+	mobiles    index                                   // E.164
+	endpoints  index                                   // of subscriptions
+	reports    index                                   // folded number of the manager → who names them
+	logins     index                                   // folded login, or what stands for it
+	externals  index                                   // of the identity provider
+	order      atomic.Pointer[[]announcement.PersonID] // of Accounts; nil when somebody changed
+	duty       setting
+	leaving    leaving
+	past       map[string]Past
+	sites      map[string]Site
+	groups     map[string]Group
 }
 
 // Open loads everybody and follows the store until ctx ends. It returns when
@@ -162,6 +164,12 @@ func (d *Directory) apply(key string, value []byte) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var err error
+	switch {
+	case strings.HasPrefix(key, personKey) && d.onPerson != nil:
+		defer d.onPerson(announcement.PersonID(key[len(personKey):]))
+	case (strings.HasPrefix(key, groupKey) || strings.HasPrefix(key, siteKey)) && d.onAudience != nil:
+		defer d.onAudience()
+	}
 	switch {
 	case strings.HasPrefix(key, personKey):
 		err = d.applyPerson(announcement.PersonID(key[len(personKey):]), value)

@@ -85,6 +85,9 @@ type Tracker interface {
 	// OnlyOutstanding round is still outstanding, one of an OnlyCalled round was
 	// called. why names the reason when not.
 	MayCall(ctx context.Context, r announcement.Round, n int) (ok bool, why string, err error)
+	// Joined returns the recipients [lo, hi) whom a fact of the kind joined added, the
+	// i-th of the record at seq; ok is false while that is not known yet.
+	Joined(id announcement.ID, seq uint64, i int) (lo, hi int, ok bool)
 	// Quiet returns for how long target n of the round must not be called because it
 	// is night where they are; 0: not at all.
 	Quiet(r announcement.Round, n int) time.Duration

@@ -103,7 +103,7 @@ func New(o Options) *Dispatcher {
 func (d *Dispatcher) Run(ctx context.Context) error {
 	g, running := errgroup.WithContext(ctx)
 	g.Go(func() error {
-		return d.Ledger.Share(running, "dispatch", []announcement.Kind{announcement.KindCommitted, announcement.KindDecided}, d.plan)
+		return d.Ledger.Share(running, "dispatch", []announcement.Kind{announcement.KindCommitted, announcement.KindDecided, announcement.KindJoined}, d.plan)
 	})
 	for _, c := range announcement.Channels {
 		g.Go(func() error { return d.Queue.Work(running, c, jobsAtOnce, d.work) })
@@ -117,10 +117,16 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 // plan publishes the jobs of every round that the record decided. It may run
 // twice for the same record: the jobs have the same names.
 func (d *Dispatcher) plan(ctx context.Context, rec ledger.Record) error {
-	for _, f := range rec.Facts {
+	for i, f := range rec.Facts {
 		var round int64
+		lo, hi := 0, -1
 		switch {
 		case f.Committed != nil: // round 0, the announcement itself
+		case f.Joined != nil: // round 0 for those who joined
+			var err error
+			if lo, hi, err = d.joined(ctx, rec, i); err != nil {
+				return fmt.Errorf("plan round: %w", err)
+			}
 		case f.Decided != nil:
 			round = f.Decided.Round
 		default:
@@ -130,10 +136,16 @@ func (d *Dispatcher) plan(ctx context.Context, rec ledger.Record) error {
 		if err != nil {
 			return fmt.Errorf("plan round: %w", err)
 		}
-		if err := d.Queue.Publish(ctx, jobsOf(r)); err != nil {
+		if hi < 0 {
+			hi = r.Targets()
+			if f.Committed != nil {
+				hi = f.Committed.Recipients // whoever joined since has jobs of their own
+			}
+		}
+		if err := d.Queue.Publish(ctx, jobsOf(r, lo, hi)); err != nil {
 			return fmt.Errorf("plan round: %w", err)
 		}
-		d.Log.InfoContext(ctx, "round planned", "announcement", rec.Announcement, "step", r.Decided.Step, "round", round, "targets", r.Targets())
+		d.Log.InfoContext(ctx, "round planned", "announcement", rec.Announcement, "step", r.Decided.Step, "round", round, "targets", hi-lo)
 	}
 	return nil
 }
@@ -150,14 +162,29 @@ func (d *Dispatcher) round(ctx context.Context, id announcement.ID, n int64) (an
 	}
 }
 
-// jobsOf splits a round into jobs of at most JobSize targets, a channel each.
-func jobsOf(r announcement.Round) []Job {
+// joined asks the tracker whom a fact that is in the ledger added, as round does.
+func (d *Dispatcher) joined(ctx context.Context, rec ledger.Record, i int) (lo, hi int, err error) {
+	for try := 1; ; try++ {
+		lo, hi, ok := d.Tracker.Joined(rec.Announcement, rec.Seq, i)
+		switch {
+		case ok:
+			return lo, hi, nil
+		case try == roundTries || ctx.Err() != nil:
+			return 0, 0, errors.New("whoever joined is not known yet")
+		}
+		pause(ctx, roundWait)
+	}
+}
+
+// jobsOf splits the targets [from, to) of a round into jobs of at most JobSize, a
+// channel each.
+func jobsOf(r announcement.Round, from, to int) []Job {
 	channels := r.Decided.Channels
 	if len(channels) == 0 {
 		channels = r.Announcement.Channels
 	}
 	var jobs []Job
-	for lo := 0; lo < r.Targets(); lo += JobSize {
+	for lo := from; lo < to; lo += JobSize {
 		for _, c := range announcement.Channels { // in this order: push before SMS
 			if slices.Contains(channels, c) {
 				jobs = append(jobs, Job{
@@ -166,7 +193,7 @@ func jobsOf(r announcement.Round) []Job {
 					Channel:      c,
 					Lane:         laneOf(r),
 					Lo:           lo,
-					Hi:           min(lo+JobSize, r.Targets()),
+					Hi:           min(lo+JobSize, to),
 				})
 			}
 		}

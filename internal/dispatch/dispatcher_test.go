@@ -111,6 +111,8 @@ func (w *world) Settled(_ context.Context, _ announcement.ID, _ int64, _ announc
 	return settled, nil
 }
 
+func (w *world) Joined(announcement.ID, uint64, int) (lo, hi int, ok bool) { return 0, 0, false }
+
 func (w *world) Quiet(announcement.Round, int) time.Duration { return max(0, time.Until(w.morning)) }
 
 func (w *world) MayCall(_ context.Context, _ announcement.Round, n int) (bool, string, error) {

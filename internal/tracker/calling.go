@@ -78,8 +78,11 @@ func (t *Tracker) MayCall(ctx context.Context, r announcement.Round, n int) (boo
 	if d.Only == "" && d.Message == announcement.SayHelp {
 		return true, "", nil
 	}
+	// Round 0 is for whoever joins too, whatever the text is by then; that it is night for
+	// them, Quiet says.
+	joined := d.Round == 0 && n >= v.Asked
 	asks := d.Only == announcement.OnlyOutstanding || d.Only == announcement.OnlyFailed || d.Only == announcement.OnlyAsked
-	if (asks || d.Message == announcement.SayDigest) && max(d.Version, 1) != v.Version {
+	if (asks || d.Message == announcement.SayDigest) && max(d.Version, 1) != v.Version && !joined {
 		return false, "revised", nil // everybody is asked again, with the new text
 	}
 	closing := d.Message == announcement.SayCorrection || d.Message == announcement.SayAllClear
@@ -107,7 +110,7 @@ func (t *Tracker) MayCall(ctx context.Context, r announcement.Round, n int) (boo
 	if p.Applied < seq {
 		return false, "", fmt.Errorf("look before a call for %s: %w", id, ErrLost)
 	}
-	if d.Only != "" && len(d.Zones) > 0 && !slices.Contains(d.Zones, v.ZoneOf(n)) {
+	if d.Only != "" && len(d.Zones) > 0 && !joined && !slices.Contains(d.Zones, v.ZoneOf(n)) {
 		return false, "other_time_zone", nil
 	}
 	switch {
@@ -125,7 +128,7 @@ func (t *Tracker) MayCall(ctx context.Context, r announcement.Round, n int) (boo
 			return false, "", err
 		}
 		// It may have waited for the manager's own morning.
-		if _, outstanding := standing.WaitingIn(d.To[n].Lo, d.To[n].Hi); outstanding == 0 {
+		if _, outstanding := standing.WaitingOf(v.TeamOf(d.To[n])); outstanding == 0 {
 			return false, "answered", nil
 		}
 	case d.Only == announcement.OnlyFailed:

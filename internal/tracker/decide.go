@@ -18,6 +18,9 @@ const (
 	whyDuty               = "duty_step"
 	whyHelp               = "asked_for_help"
 	whyLeft               = "left_the_company"
+	whyJoined             = "joined_the_audience"
+	whyBack               = "came_back"
+	whyMoved              = "manager_changed"
 	whySent               = "real_alert_sent"
 	whyRevised            = "revised"
 	whyMorning            = "morning" // it was night for them when the notice was sent
@@ -54,6 +57,18 @@ func Decide(s Situation, step int) announcement.Decided {
 	if len(d.Channels) == 0 {
 		d.Channels = announcement.Channels
 	}
+	d.To = s.digests(st.Whom, whyLineManager)
+	return d
+}
+
+// decideNews returns the round that tells managers of people of theirs who joined or
+// moved after the others were told.
+func decideNews(s Situation, why string) announcement.Decided {
+	return announcement.Decided{Message: announcement.SayDigest, Channels: announcement.Channels, To: s.digests(announcement.CallManager, why)}
+}
+
+// digests calls one person for each manager of people who are outstanding.
+func (s Situation) digests(whom announcement.Whom, why string) []announcement.Call {
 	c := newCalls(s)
 	groups := map[int]int{} // line index → outstanding people directly under it
 	for n, r := range s.Roster.Recipients {
@@ -68,7 +83,7 @@ func Decide(s Situation, step int) announcement.Decided {
 	slices.Sort(lines)
 	for _, l := range lines {
 		clear(c.counted)
-		switch st.Whom {
+		switch whom {
 		case announcement.CallDuty:
 			c.duty(groups[l], whyDuty)
 		case announcement.CallManagersOwn:
@@ -78,11 +93,10 @@ func Decide(s Situation, step int) announcement.Decided {
 				c.duty(groups[l], whyNoManager)
 			}
 		default:
-			c.climb(l, groups[l], whyLineManager)
+			c.climb(l, groups[l], why)
 		}
 	}
-	d.To = c.to
-	return d
+	return c.to
 }
 
 // DecideHelp returns the round for a call for help of recipient n: their line

@@ -56,8 +56,9 @@ func (t *Tracker) runOnce(ctx context.Context) error {
 		return err
 	}
 	var errs []error
+	who := t.takeChanged()
 	for _, id := range t.open() {
-		errs = append(errs, t.attend(ctx, id))
+		errs = append(errs, t.attend(ctx, id, who))
 	}
 	now := t.o.Now()
 	due, err := t.o.Store.Due(ctx, now, now.Add(lease), 100)
@@ -93,11 +94,12 @@ func (t *Tracker) open() []announcement.ID {
 
 // attend keeps the timer of an open announcement set, and evaluates at once what
 // changed: the last answer closes it.
-func (t *Tracker) attend(ctx context.Context, id announcement.ID) error {
+func (t *Tracker) attend(ctx context.Context, id announcement.ID, who people) error {
 	t.mu.Lock()
 	e := t.entries[id]
 	at, dirty, applied := e.next(), e.dirty, e.applied // before the store is asked: meanwhile it may only gain
 	e.dirty = false
+	e.toLook = e.toLook.and(who)
 	t.mu.Unlock()
 	evaluated := !dirty
 	defer func() {
@@ -118,7 +120,7 @@ func (t *Tracker) attend(ctx context.Context, id announcement.ID) error {
 		_, err := t.mend(ctx, id, e)
 		return err
 	}
-	if err := t.excuse(ctx, id, e, excuseEvery); err != nil {
+	if err := t.accompany(ctx, id, e, people{}); err != nil {
 		return err
 	}
 	if dirty {
@@ -127,36 +129,6 @@ func (t *Tracker) attend(ctx context.Context, id announcement.ID) error {
 		return err
 	}
 	return nil
-}
-
-// excuseEvery is how often it is asked who of the silent has left.
-const excuseEvery = 30 * time.Second
-
-// excuse takes those who have left the company out of the outstanding, so that
-// nobody chases them, unless that was looked at less than every ago.
-func (t *Tracker) excuse(ctx context.Context, id announcement.ID, e *entry, every time.Duration) error {
-	now := t.o.Now()
-	t.mu.Lock()
-	due := now.Sub(e.looked) >= every
-	if due {
-		e.looked = now
-	}
-	t.mu.Unlock()
-	if !due {
-		return nil
-	}
-	s, err := t.situation(ctx, id)
-	if err != nil {
-		return err
-	}
-	var errs []error
-	for n, r := range s.Roster.Recipients {
-		if s.Outstanding(n) && t.o.Left(r.Person) {
-			errs = append(errs, t.once(ctx, strconv.Itoa(n), announcement.Fact{Announcement: id, Kind: announcement.KindExcused, Reason: whyLeft,
-				Excused: &announcement.Excused{Number: n}}))
-		}
-	}
-	return errors.Join(errs...)
 }
 
 // next returns when to look at an open announcement again.
@@ -206,7 +178,7 @@ func (t *Tracker) evaluate(ctx context.Context, id announcement.ID) error {
 	at, next, left := e.due()
 	v := e.View
 	t.mu.RUnlock()
-	if err := t.excuse(ctx, id, e, 0); err != nil {
+	if err := t.accompany(ctx, id, e, everybody); err != nil {
 		return err
 	}
 	if err := t.CatchUp(ctx); err != nil {
@@ -341,7 +313,7 @@ func (t *Tracker) once(ctx context.Context, key string, f announcement.Fact) err
 // the work; a record comes again until it went through.
 func (t *Tracker) react(ctx context.Context) error {
 	return t.o.Ledger.Share(ctx, "tracker", []announcement.Kind{announcement.KindCommitted, announcement.KindAnswered, announcement.KindVouched,
-		announcement.KindClosed, announcement.KindDecided}, t.respond)
+		announcement.KindClosed, announcement.KindDecided, announcement.KindJoined, announcement.KindMoved}, t.respond)
 }
 
 func (t *Tracker) respond(ctx context.Context, r ledger.Record) error {
@@ -361,6 +333,10 @@ func (t *Tracker) respond(ctx context.Context, r ledger.Record) error {
 			}
 		case f.Decided != nil && (f.Decided.Only == announcement.OnlyCalled || f.Decided.Message == announcement.SayRevised):
 			if err := t.tellResponders(ctx, r.Announcement, *f.Decided); err != nil {
+				return err
+			}
+		case f.Joined != nil || f.Moved != nil:
+			if err := t.tellOfChange(ctx, r, i, f); err != nil {
 				return err
 			}
 		case f.Closed != nil:

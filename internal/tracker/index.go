@@ -82,6 +82,9 @@ func (e *entry) note(r ledger.Record) {
 		if n, ok := e.About(f); ok && n >= 0 {
 			x.touched = append(x.touched, touch{uint32(n), uint32(len(x.seqs) - 1)})
 		}
+		for _, n := range e.concerned(f) {
+			x.touched = append(x.touched, touch{uint32(n), uint32(len(x.seqs) - 1)})
+		}
 		if f.Revised != nil && f.Revised.Material {
 			x.first = nil // answers to the version before
 		}
@@ -89,6 +92,9 @@ func (e *entry) note(r ledger.Record) {
 			(max(a.Version, 1) == e.Version || a.Answer == announcement.NeedHelp) {
 			if x.first == nil {
 				x.first = make([]First, len(e.Roster.Recipients))
+			}
+			if missing := len(e.Roster.Recipients) - len(x.first); missing > 0 { // somebody joined
+				x.first = append(x.first, make([]First, missing)...)
 			}
 			if x.first[a.Number].At == 0 {
 				x.first[a.Number] = First{At: said(a.Said, f.At).UnixMilli(), Via: a.Via}

@@ -153,6 +153,9 @@ func (f *fold) apply(a []string) {
 		}
 	case "excuse":
 		f.set(bitExcused, n, true)
+	case "join": // number unreachable
+		f.set(bitExcused, n, false)
+		f.set(bitNoContact, n, a[2] == "1")
 	case "claim": // number by actor at resolved
 		f.fields[a[1]+":c"] = strings.Join(a[2:6], unit)
 	case "close":

@@ -148,6 +148,19 @@ func (s *Standing) In(state announcement.State, lo, hi int) iter.Seq[int] {
 	return s.states[i].in(lo, min(hi, s.recipients))
 }
 
+// InTeam is In for a team.
+func (s *Standing) InTeam(state announcement.State, team announcement.Team) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for _, span := range team {
+			for n := range s.In(state, span.Lo, span.Hi) {
+				if !yield(n) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // stateOf returns the one state of a recipient, of whom in tells in which
 // bitmaps they are.
 func stateOf(in func(name string) bool) announcement.State {
@@ -200,6 +213,24 @@ func (s *Standing) CountsIn(lo, hi int) announcement.Counts {
 func (s *Standing) WaitingIn(lo, hi int) (help, outstanding int) {
 	lo, hi = max(lo, 0), min(hi, s.recipients)
 	return s.states[0].count(lo, hi), s.open.count(lo, hi)
+}
+
+// WaitingOf is WaitingIn for a team.
+func (s *Standing) WaitingOf(team announcement.Team) (help, outstanding int) {
+	for _, span := range team {
+		h, o := s.WaitingIn(span.Lo, span.Hi)
+		help, outstanding = help+h, outstanding+o
+	}
+	return help, outstanding
+}
+
+// CountsOf is CountsIn for a team.
+func (s *Standing) CountsOf(team announcement.Team) announcement.Counts {
+	var c announcement.Counts
+	for _, span := range team {
+		c = c.Plus(s.CountsIn(span.Lo, span.Hi))
+	}
+	return c
 }
 
 // Detail is all that is known about one recipient.

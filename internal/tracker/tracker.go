@@ -45,13 +45,18 @@ type Options struct {
 	Store     Store
 	Now       func() time.Time
 	Log       *slog.Logger
-	Active    func(announcement.PersonID) bool   // still employed; nil: everybody
-	Left      func(announcement.PersonID) bool   // known to have left; nil: nobody. Somebody unknown has not left
-	Reachable func(announcement.PersonID) bool   // has a contact point; nil: everybody
-	Zone      func(announcement.PersonID) string // by which somebody lives; nil or "": the announcement's
-	OnRecord  func(ledger.Record)                // after it was applied
-	Node      string                             // in logs
-	Tick      time.Duration                      // how often timers are looked at; default 500 ms
+	Active    func(announcement.PersonID) bool // still employed; nil: everybody
+	Left      func(announcement.PersonID) bool // known to have left; nil: nobody. Somebody unknown has not left
+	Reachable func(announcement.PersonID) bool // has a contact point; nil: everybody
+	// Who is to join an open announcement with a living audience: those of its audience
+	// who are not known as recipients yet. nil: nobody.
+	Joining func(a *announcement.Announcement, known func(announcement.PersonID) bool) []announcement.Joiner
+	// Above returns who leads somebody now, the nearest first. nil: as when it was sent.
+	Above    func(announcement.PersonID) []announcement.PersonID
+	Zone     func(announcement.PersonID) string // by which somebody lives; nil or "": the announcement's
+	OnRecord func(ledger.Record)                // after it was applied
+	Node     string                             // in logs
+	Tick     time.Duration                      // how often timers are looked at; default 500 ms
 }
 
 // lease is how long a node has for a step before another takes over.
@@ -71,8 +76,12 @@ type Tracker struct {
 	seq     uint64                            // followed and applied
 	moved   chan struct{}                     // closed and replaced when seq moves
 	ready   bool                              // caught up once
-	alarm   string                            // why nothing escalates
-	fault   error                             // the last failure of following, nil when it goes on
+
+	telling sync.Mutex                     // guards what follows; whoever tells of a change may hold locks of the directory
+	changed map[announcement.PersonID]bool // people about whom something changed since it was last looked
+	resolve bool                           // something else changed that decides who belongs to an audience
+	alarm   string                         // why nothing escalates
+	fault   error                          // the last failure of following, nil when it goes on
 }
 
 // New returns a Tracker; Run makes it work.
@@ -97,7 +106,8 @@ func New(o Options) *Tracker {
 	if o.Zone == nil {
 		o.Zone = func(announcement.PersonID) string { return "" }
 	}
-	return &Tracker{o: o, entries: map[announcement.ID]*entry{}, places: map[announcement.PersonID][]Place{}, moved: make(chan struct{})}
+	return &Tracker{o: o, entries: map[announcement.ID]*entry{}, places: map[announcement.PersonID][]Place{}, moved: make(chan struct{}),
+		changed: map[announcement.PersonID]bool{}}
 }
 
 // Run follows the ledger and escalates until ctx ends.
@@ -196,10 +206,13 @@ func (t *Tracker) take(ctx context.Context, r ledger.Record) error {
 	t.mu.Lock()
 	prev := e.applied
 	if r.Seq > e.seq { // else it comes again because the store failed
-		was := e.committed()
+		was, listed := e.committed(), 0
+		if was {
+			listed = len(e.Roster.Recipients)
+		}
 		e.fold(r)
-		if e.committed() && !was {
-			t.list(r.Announcement, e)
+		if e.committed() {
+			t.list(r.Announcement, e, was, listed)
 		}
 	}
 	ops := e.ops(r)
@@ -223,11 +236,13 @@ func (t *Tracker) take(ctx context.Context, r ledger.Record) error {
 	return nil
 }
 
-// list makes a committed announcement visible. t.mu is held.
-func (t *Tracker) list(id announcement.ID, e *entry) {
-	t.order = append(t.order, id)
-	for n, r := range e.Roster.Recipients {
-		t.places[r.Person] = append(t.places[r.Person], Place{ID: id, Number: n})
+// list makes a committed announcement visible, and who joined it since. t.mu is held.
+func (t *Tracker) list(id announcement.ID, e *entry, already bool, listed int) {
+	if !already {
+		t.order = append(t.order, id)
+	}
+	for n, r := range e.Roster.Recipients[listed:] {
+		t.places[r.Person] = append(t.places[r.Person], Place{ID: id, Number: listed + n})
 	}
 }
 

@@ -129,7 +129,12 @@ func answer(n int, a announcement.Answer, said time.Time, ref string) announceme
 // house runs a tracker until the test ends.
 func house(t *testing.T, l ledger.Ledger, s Store, now func() time.Time) *Tracker {
 	t.Helper()
-	tr := New(Options{Ledger: l, Store: s, Now: now, Tick: 20 * time.Millisecond})
+	return begin(t, Options{Ledger: l, Store: s, Now: now, Tick: 20 * time.Millisecond})
+}
+
+func begin(t *testing.T, o Options) *Tracker {
+	t.Helper()
+	tr := New(o)
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = tr.Run(ctx) })

@@ -18,6 +18,7 @@ type View struct {
 	Announcement *announcement.Announcement
 	By           announcement.Actor
 	Roster       *announcement.Roster
+	Asked        int // recipients when it was sent; those after them joined
 	OpenedAt     time.Time
 	Woken        int                                         // recipients whose quiet hours it broke
 	Version      int                                         // of its text that counts: 1, and one more with each material revision
@@ -39,15 +40,20 @@ type entry struct {
 
 	// The rest is guarded by Tracker.mu.
 	View
-	seq     uint64              // last record of it that was followed
-	opened  uint64              // record that committed it
-	closed  uint64              // record that closed it; 0 while it is open
-	pending announcement.Roster // until committed
-	applied uint64              // last record of it that the store took
-	dirty   bool                // changed since it was last evaluated
-	looked  time.Time           // when it was last asked who has left
-	runs    []run               // of the escalation,
-	planned [2]int              // for this version and so many recipients
+	seq     uint64                        // last record of it that was followed
+	opened  uint64                        // record that committed it
+	closed  uint64                        // record that closed it; 0 while it is open
+	pending announcement.Roster           // until committed
+	applied uint64                        // last record of it that the store took
+	dirty   bool                          // changed since it was last evaluated
+	looked  time.Time                     // when it was last asked of everybody who has left, joined or moved
+	toLook  people                        // who else is to be looked at, because it did not work
+	numbers map[announcement.PersonID]int // of recipients; made when first needed
+	gone    map[int]int                   // how often recipients were excused; negative: and came back since
+	changes int                           // facts that said who left, joined or moved
+	joins   map[string]join               // what such a fact did, by its cause
+	runs    []run                         // of the escalation,
+	planned [2]int                        // for this version and so many recipients
 	index   index
 	recent  *Standing // the last that was read
 }
@@ -56,7 +62,7 @@ func (e *entry) committed() bool { return e.Status != "" }
 
 // fold takes a record into the view. It runs once per record, in order.
 func (e *entry) fold(r ledger.Record) {
-	for _, f := range r.Facts {
+	for i, f := range r.Facts {
 		switch f.Kind {
 		case announcement.KindAnnounced:
 			if e.Announcement == nil {
@@ -73,7 +79,7 @@ func (e *entry) fold(r ledger.Record) {
 		case announcement.KindCommitted:
 			if !e.committed() && e.Announcement != nil {
 				roster := e.pending
-				e.Roster, e.OpenedAt, e.Status, e.opened = &roster, f.At, announcement.StatusOpen, r.Seq
+				e.Roster, e.OpenedAt, e.Status, e.opened, e.Asked = &roster, f.At, announcement.StatusOpen, r.Seq, len(roster.Recipients)
 				e.Version = 1
 				if f.Committed != nil {
 					e.Woken = f.Committed.Woken
@@ -89,6 +95,10 @@ func (e *entry) fold(r ledger.Record) {
 		case announcement.KindRevised:
 			if f.Revised != nil && e.committed() {
 				e.revise(*f.Revised, f.At)
+			}
+		case announcement.KindExcused, announcement.KindJoined, announcement.KindMoved:
+			if e.committed() {
+				e.live(cause(r.Seq, i), f)
 			}
 		case announcement.KindClosed:
 			if f.Closed != nil && e.ClosedAs == "" {
@@ -208,6 +218,14 @@ func (e *entry) ops(r ledger.Record) []Op {
 			out = append(out, op("vouch", v.Number, int(v.Answer), said(v.Said, f.At), ref(v.Ref, cause), f.At, v.By, f.Actor, v.How, v.Note, cause, max(v.Version, 1)))
 		case f.Excused != nil && known(f.Excused.Number):
 			out = append(out, op("excuse", f.Excused.Number))
+		case f.Joined != nil:
+			j := e.joins[cause]
+			for n := j.lo; n < j.hi; n++ {
+				out = append(out, op("join", n, e.Roster.Recipients[n].Unreachable != ""))
+			}
+			for _, n := range j.back {
+				out = append(out, op("join", n, e.Roster.Recipients[n].Unreachable != ""))
+			}
 		case f.Claimed != nil && known(f.Claimed.Number):
 			c := f.Claimed
 			out = append(out, op("claim", c.Number, c.By, f.Actor, f.At, c.Resolved))

@@ -32,7 +32,10 @@ type Draft struct {
 	Fields   map[string]string                           `json:"fields,omitempty"`
 	Audience announcement.Audience                       `json:"audience"`
 	Channels []announcement.Channel                      `json:"channels,omitempty"`
-	Policy   *announcement.Policy                        `json:"policy,omitempty"`
+
+	AudienceMode announcement.AudienceMode `json:"audience_mode,omitempty" enum:"live,snapshot" doc:"live, the default: whoever comes to belong to the audience while it is open is called and counted. snapshot: the audience stays as it was. Whoever leaves the company is asked no more in either."`
+
+	Policy *announcement.Policy `json:"policy,omitempty"`
 }
 
 // Preview is what would happen, before anything does.
@@ -152,6 +155,7 @@ type Summary struct {
 	Reason      string                                      `json:"reason,omitempty"`
 	By          string                                      `json:"by"` // as a person may read it
 	Counts      announcement.Counts                         `json:"counts"`
+	Audience    announcement.AudienceMode                   `json:"audience_mode"`
 	Deliveries  map[announcement.Channel]DeliveryCounts     `json:"channel_counts"`
 	Asleep      int                                         `json:"asleep,omitempty"`     // of a notice: who hears of it in their own morning
 	Morning     *time.Time                                  `json:"morning,omitempty"`    // when the first of them do
@@ -245,7 +249,6 @@ type Ladder struct {
 // Team is a manager's whole tree in an announcement, as a number of rows.
 type Team struct {
 	Name                       // of the manager
-	Lo, Hi int                 `json:"-"`
 	Leads  bool                `json:"-"` // other managers
 	Counts announcement.Counts `json:"counts"`
 }

@@ -161,6 +161,10 @@ function apply.vouch(a) -- number answer said ref at by actor how note cause ver
   end
 end
 function apply.excuse(a) set('excused', a[2], true) end
+function apply.join(a) -- number unreachable
+  set('excused', a[2], false)
+  set('nocontact', a[2], a[3] == '1')
+end
 function apply.claim(a) put(a[2] .. ':c', table.concat({a[3], a[4], a[5], a[6]}, '\31')) end -- number by actor at resolved
 function apply.revise(a) -- version: everybody is asked again, and whoever needs help goes on needing it
   if tonumber(a[2]) <= version then return end

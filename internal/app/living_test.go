@@ -1,0 +1,152 @@
+package app
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"kentongan/internal/announcement"
+	"kentongan/internal/web"
+)
+
+// get asks for a page of the house as a phone does.
+func (h *rehearsal) get(path, cookie string) int {
+	r := httptest.NewRequest(http.MethodGet, path, nil)
+	if cookie != "" {
+		r.Header.Set("Cookie", "device="+cookie)
+	}
+	w := httptest.NewRecorder()
+	h.house.server.Handler().ServeHTTP(w, r)
+	return w.Code
+}
+
+// save sends the form of a person's page at the console.
+func (c clerk) save(name string, change map[string]string) *httptest.ResponseRecorder {
+	c.t.Helper()
+	e := c.employee(name)
+	who, _ := c.house.directory.Listing(name)
+	form := url.Values{"employee_id": {name}, "display_name": {name}, "given_name": {name}, "mobile_phone": {e.mobile}, "manager_id": {e.manager},
+		"site": {e.site}, "locale": {e.language}, "timezone": {e.zone}, "active": {"true"}, "version": {fmt.Sprint(who.Version)}}
+	for column, value := range change {
+		form.Set(column, value)
+	}
+	return c.post("/person/"+name, form.Encode())
+}
+
+// waysOut are all by which somebody leaves.
+var waysOut = map[string]func(h *rehearsal, name string){
+	"a file": func(h *rehearsal, name string) {
+		h.importStaff(func(e employee) bool {
+			who, _ := h.house.directory.ByNumber(e.name)
+			return e.name != name && who.Active
+		})
+	},
+	"the console": func(h *rehearsal, name string) {
+		if w := h.clerk().save(name, map[string]string{"active": "false"}); w.Code != http.StatusSeeOther {
+			h.t.Fatalf("save: got %d %s", w.Code, w.Body)
+		}
+	},
+	"a change of the identity provider": func(h *rehearsal, name string) {
+		who, _ := h.house.directory.ByNumber(name)
+		h.provider().does(200, "PATCH", "Users/"+string(who.ID), patch(`{"op":"Replace","path":"active","value":"False"}`))
+	},
+	"a removal by the identity provider": func(h *rehearsal, name string) {
+		who, _ := h.house.directory.ByNumber(name)
+		h.provider().does(204, "DELETE", "Users/"+string(who.ID), "")
+	},
+}
+
+// Somebody is taken out in the middle of an alert: two seconds later nothing of
+// theirs works, nobody calls them, and they are one less to wait for.
+func TestWhoLeavesIsGoneWithinTwoSeconds(t *testing.T) {
+	for way, leave := range waysOut {
+		t.Run(way, func(t *testing.T) {
+			t.Parallel()
+			rehearse(t, "chief push, budi manager:chief push, siti manager:budi push, agus manager:budi", func(h *rehearsal) {
+				cookie := h.device("siti")
+				bosses := h.device("budi")
+				id := h.Announce("Fire")
+				h.Phone("siti").ExpectPush("Fire")
+				h.Phone("siti").ExpectSMS("Fire")
+				link := "/r/" + h.house.links.answerToken(id, h.recipient(id, "siti").Index)
+				team := h.Team(id, "budi")
+				if h.get(link, "") != http.StatusOK || h.get("/me", cookie) != http.StatusOK || h.get(team.path, "") != http.StatusOK {
+					t.Fatal("a link does not work before")
+				}
+				before := h.summary(id).Counts
+				leave(h, "siti")
+				leave(h, "budi")
+				time.Sleep(2 * time.Second)
+				synctest.Wait()
+				if got := h.get(link, ""); got != http.StatusNotFound {
+					t.Errorf("the personal link: got %d, want 404", got)
+				}
+				if got := h.get(team.path, ""); got != http.StatusNotFound {
+					t.Errorf("the manager's link: got %d, want 404", got)
+				}
+				for _, c := range []string{cookie, bosses} {
+					if got := h.get("/me/events", c); got != http.StatusUnauthorized {
+						t.Errorf("the phone's stream: got %d, want 401", got)
+					}
+				}
+				after := h.summary(id).Counts
+				if after.Recipients != before.Recipients-2 || after.Excused != before.Excused+2 {
+					t.Errorf("got %+v, want two less than %+v", after, before)
+				}
+				h.ExpectReason(id, "left_the_company")
+				if err := h.api.JSON(h.t.Context(), http.MethodPost, "/api/v1/announcements/"+string(id)+"/remind", map[string]string{"reason": "again"}, nil); err != nil {
+					t.Fatal(err)
+				}
+				h.Phone("budi").ExpectPush("Fire")
+				h.Phone("budi").ExpectSMS("Fire")
+				h.After(40 * time.Minute) // reminders, managers, the duty list
+				h.Phone("siti").ExpectNothing()
+				h.Phone("budi").ExpectNothing()
+			})
+		})
+	}
+}
+
+// Whoever starts to work here in the middle of an alert is called and counted within
+// five seconds, and their manager hears of them.
+func TestWhoJoinsIsCalledAndCounted(t *testing.T) {
+	t.Parallel()
+	rehearse(t, "chief push, budi manager:chief, agus manager:budi", func(h *rehearsal) {
+		live := h.Announce("Fire", steps(time.Hour, step(time.Minute, announcement.CallManager)))
+		still := h.Announce("Flood", asSnapshot, steps(time.Hour))
+		h.employ("siti manager:budi mobile:agus") // from now on in the file, on a number that is shared
+		h.After(3 * time.Second)
+		for _, name := range []string{"chief", "budi", "agus"} {
+			for range h.Phone(name).unread() {
+			}
+		}
+		if got := h.recipient(live, "siti"); got.Index != 3 || got.State != announcement.NoAnswer {
+			t.Errorf("got %+v, want number 3 without an answer", got)
+		}
+		if c := h.summary(live).Counts; c.Recipients != 4 {
+			t.Errorf("the live one counts %d, want 4", c.Recipients)
+		}
+		if c := h.summary(still).Counts; c.Recipients != 3 {
+			t.Errorf("the snapshot counts %d, want 3", c.Recipients)
+		}
+		h.Phone("siti").ExpectSMS("Fire", "siti")
+		h.ExpectReason(live, "joined_the_audience")
+		if page := h.Team(live, "budi").Look(); !strings.Contains(page, "siti") || !strings.Contains(page, "agus") {
+			t.Error("the manager does not see who joined")
+		}
+		h.After(time.Minute)
+		h.Phone("budi").ExpectSMS("2 of your team")
+		team, n := h.Team(live, "budi"), h.recipientNamed(live, "siti")
+		if code, _ := team.Press("/mark", mark(n, "1", "saw")); code >= 400 {
+			t.Errorf("the manager vouches for who joined: got %d", code)
+		}
+		h.ExpectState(live, "siti", announcement.Confirmed)
+	})
+}
+
+func asSnapshot(d *web.Draft) { d.AudienceMode = announcement.SnapshotAudience }
