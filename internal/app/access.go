@@ -31,8 +31,11 @@ type token struct {
 	ID   string   `json:"id"`
 	Name string   `json:"name"`
 	Role web.Role `json:"role"`
-	Hash string   `json:"hash"` // SHA-256 of the whole token, hex; the secret has 128 random bits, so no slow hash is needed
+	Calm bool     `json:"calm,omitempty"` // a sender's, for notices only
+	Hash string   `json:"hash"`           // SHA-256 of the whole token, hex; the secret has 128 random bits, so no slow hash is needed
 }
+
+func (t token) grant() web.Grant { return web.Grant{Roles: []web.Role{t.Role}, Calm: t.Calm} }
 
 // openAccess follows the tokens so that one made or revoked on another node
 // counts here at once. It returns when all are known.
@@ -76,7 +79,7 @@ func (a *access) Authenticate(_ context.Context, bearer string) (web.Principal, 
 	if !ok || !same(hashToken(bearer), t.Hash) {
 		return web.Principal{}, web.ErrForbidden
 	}
-	return web.Principal{Actor: announcement.Actor("token:" + t.ID), Name: t.Name, Grant: web.As(t.Role)}, nil
+	return web.Principal{Actor: announcement.Actor("token:" + t.ID), Name: t.Name, Grant: t.grant()}, nil
 }
 
 // Principal returns what an actor may do now: a token that was taken away and a
@@ -92,11 +95,11 @@ func (a *access) Principal(_ context.Context, actor announcement.Actor) (web.Pri
 	if !ok {
 		return web.Principal{}, web.ErrForbidden
 	}
-	return web.Principal{Actor: actor, Name: t.Name, Grant: web.As(t.Role)}, nil
+	return web.Principal{Actor: actor, Name: t.Name, Grant: t.grant()}, nil
 }
 
 // CreateToken makes a token; it is shown once and cannot be read again.
-func (a *access) CreateToken(ctx context.Context, p web.Principal, name string, role web.Role) (string, error) {
+func (a *access) CreateToken(ctx context.Context, p web.Principal, name string, role web.Role, calm bool) (string, error) {
 	if !p.May(web.Administer) {
 		return "", web.ErrForbidden
 	}
@@ -107,10 +110,13 @@ func (a *access) CreateToken(ctx context.Context, p web.Principal, name string, 
 	if role != web.Provisioner && !slices.Contains(web.Roles, role) {
 		bad = append(bad, &announcement.FieldError{Field: "role", Value: string(role), Why: "must be " + roleList + " or provisioner"})
 	}
+	if calm && role != web.Sender {
+		bad = append(bad, &announcement.FieldError{Field: "notices_only", Why: "is for a sender"})
+	}
 	if len(bad) > 0 {
 		return "", bad
 	}
-	t := token{ID: string(announcement.NewID()), Name: name, Role: role}
+	t := token{ID: string(announcement.NewID()), Name: name, Role: role, Calm: calm}
 	bearer := "kt_" + t.ID + "_" + string(announcement.NewID())[1:] + string(announcement.NewID())[1:]
 	t.Hash = hashToken(bearer)
 	if err := a.tokens.create(ctx, t.ID, t); err != nil {

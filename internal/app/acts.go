@@ -23,7 +23,7 @@ func (d *desk) mine(ctx context.Context, p web.Principal, id announcement.ID) (t
 		return tracker.View{}, web.ErrForbidden
 	}
 	v, err := d.boards(p.Grant).view(ctx, id)
-	if err == nil && d.outOfReach(p.Grant, *v.Roster) != nil {
+	if err == nil && d.allowed(p.Grant, v.Announcement, *v.Roster) != nil {
 		err = web.ErrForbidden
 	}
 	return v, err

@@ -20,7 +20,7 @@ import (
 func (d *desk) Preview(_ context.Context, who web.Principal, draft web.Draft) (web.Preview, error) {
 	a, resolved, err := d.complete(draft)
 	if err == nil {
-		err = d.outOfReach(who.Grant, resolved.Roster)
+		err = d.allowed(who.Grant, a, resolved.Roster)
 	}
 	if err != nil {
 		return web.Preview{}, err

@@ -137,9 +137,9 @@ func (d *desk) Prepare(ctx context.Context, p web.Principal, draft web.Draft, ke
 	if !p.May(web.Announce) {
 		return "", web.ErrForbidden
 	}
-	_, resolved, err := d.complete(draft)
+	a, resolved, err := d.complete(draft)
 	if err == nil {
-		err = d.outOfReach(p.Grant, resolved.Roster)
+		err = d.allowed(p.Grant, a, resolved.Roster)
 	}
 	if err != nil {
 		return "", err

@@ -161,7 +161,7 @@ func (d *desk) Announce(ctx context.Context, p web.Principal, draft web.Draft, k
 	}
 	a, resolved, err := d.complete(draft)
 	if err == nil {
-		err = d.outOfReach(p.Grant, resolved.Roster)
+		err = d.allowed(p.Grant, a, resolved.Roster)
 	}
 	if err != nil {
 		return web.Summary{}, false, err

@@ -75,6 +75,15 @@ func (d *desk) woken(a *announcement.Announcement, roster *announcement.Roster) 
 	return n
 }
 
+// allowed refuses what somebody may not send: to people out of their reach, or an
+// emergency if they may send notices only.
+func (d *desk) allowed(g web.Grant, a *announcement.Announcement, roster announcement.Roster) error {
+	if a.Class != announcement.ClassNotice && !g.May(web.AnnounceEmergency) {
+		return announcement.FieldErrors{{Field: "class", Value: string(announcement.ClassEmergency), Why: "you may send notices only, which wake nobody; ask a sender who may send this"}}
+	}
+	return d.outOfReach(g, roster)
+}
+
 // QuietBudget says how often a sender has broken quiet hours this month, and how often
 // the company thinks that right. It keeps nobody from sending.
 func (d *desk) QuietBudget(_ context.Context, p web.Principal) web.QuietBudget {

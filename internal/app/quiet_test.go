@@ -1,6 +1,7 @@
 package app
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -161,6 +162,69 @@ func TestClassIsRefusedWhenItIsNone(t *testing.T) {
 		_, err := h.house.desk.Preview(h.t.Context(), hr, h.draft("Fire", func(d *web.Draft) { d.Class = "loud" }))
 		if err == nil || !strings.Contains(err.Error(), `class: "loud"`) {
 			t.Errorf("got %v, want the class refused", err)
+		}
+	})
+}
+
+// Who may use which class is a permission of an account and of a token. It holds for
+// acts on what is open too, and by every way in.
+func TestSenderOfNoticesOnly(t *testing.T) {
+	rehearse(t, crew, func(h *rehearsal) {
+		desk, ctx := h.house.desk, h.t.Context()
+		calm := web.Principal{Actor: "account:calm", Grant: web.Grant{Roles: []web.Role{web.Sender}, Calm: true}}
+		refused := func(what string, err error) {
+			t.Helper()
+			if err == nil || !strings.Contains(err.Error(), "you may send notices only") {
+				t.Errorf("%s: got %v, want it refused", what, err)
+			}
+		}
+		fire := h.draft("Fire in hall 3", to("siti"))
+		_, err := desk.Preview(ctx, calm, fire)
+		refused("looking", err)
+		_, err = desk.Prepare(ctx, calm, fire, "form-1")
+		refused("sending by the console", err)
+		_, _, err = desk.Announce(ctx, calm, fire, "")
+		refused("sending", err)
+		loud := h.draft("The water is off", to("siti"), asNotice, asEmergency)
+		_, _, err = desk.Announce(ctx, calm, loud, "")
+		refused("waking people for a notice", err)
+		drill := h.draft("Fire in hall 3", to("siti"), asDrill)
+		_, _, err = desk.Announce(ctx, calm, drill, "")
+		refused("a drill of an emergency", err)
+		h.settle()
+		h.NothingElse()
+		if _, _, err := desk.Announce(ctx, calm, h.draft("The water is off", to("siti"), asNotice), ""); err != nil {
+			t.Errorf("a notice: %v", err)
+		}
+		h.settle()
+		h.Phone("siti").ExpectSMS("The water is off")
+
+		open := h.Announce("Fire in hall 3", to("siti"))
+		h.Phone("siti").ExpectSMS("Fire in hall 3")
+		if _, err := desk.Remind(ctx, calm, open, ""); !errors.Is(err, web.ErrForbidden) {
+			t.Errorf("reminding in an emergency: %v", err)
+		}
+		if _, err := desk.Update(ctx, calm, open, map[announcement.Language]string{"en": "Come back."}); !errors.Is(err, web.ErrForbidden) {
+			t.Errorf("an update of an emergency: %v", err)
+		}
+		if err := desk.Close(ctx, calm, open, announcement.AsAllClear, "over"); !errors.Is(err, web.ErrForbidden) {
+			t.Errorf("all clear of an emergency: %v", err)
+		}
+
+		var made struct{ Token string }
+		if err := h.api.JSON(ctx, http.MethodPost, "/api/v1/tokens", map[string]any{"name": "canteen", "role": "sender", "notices_only": true}, &made); err != nil {
+			t.Fatal(err)
+		}
+		canteen := *h.api
+		canteen.Token = made.Token
+		if err := canteen.JSON(ctx, http.MethodPost, "/api/v1/announcements", fire, nil); err == nil || !strings.Contains(err.Error(), "notices only") {
+			t.Errorf("by a token: got %v, want it refused", err)
+		}
+		if err := canteen.JSON(ctx, http.MethodPost, "/api/v1/announcements", h.draft("Tea", to("agus"), asNotice), nil); err != nil {
+			t.Errorf("a notice by a token: %v", err)
+		}
+		if err := h.api.JSON(ctx, http.MethodPost, "/api/v1/tokens", map[string]any{"name": "wall", "role": "viewer", "notices_only": true}, nil); err == nil {
+			t.Error("a viewer's token of notices was made")
 		}
 	})
 }

@@ -467,6 +467,7 @@ type TokenCreate struct {
 	Connection
 	Name string `arg:"" help:"What it is for."`
 	Role string `help:"sender, approver, administrator, auditor, operator, viewer, or provisioner for an identity provider." enum:"sender,approver,administrator,auditor,operator,viewer,provisioner" default:"viewer"`
+	Calm bool   `name:"notices-only" help:"A sender's token that may send notices only, which wake nobody."`
 }
 
 // Run prints the token, alone on standard output so that a script can take it.
@@ -474,7 +475,7 @@ func (t *TokenCreate) Run(ctx context.Context) error {
 	var out struct {
 		Token string `json:"token"`
 	}
-	if err := t.Client().JSON(ctx, http.MethodPost, "/api/v1/tokens", map[string]string{"name": t.Name, "role": t.Role}, &out); err != nil {
+	if err := t.Client().JSON(ctx, http.MethodPost, "/api/v1/tokens", map[string]any{"name": t.Name, "role": t.Role, "notices_only": t.Calm}, &out); err != nil {
 		return err
 	}
 	fmt.Println(out.Token)

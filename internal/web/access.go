@@ -34,7 +34,7 @@ type Access interface {
 	Principal(ctx context.Context, actor announcement.Actor) (Principal, error)
 	// Holders names the people who have one of the rights, at most five.
 	Holders(ctx context.Context, rights ...Right) []string
-	CreateToken(ctx context.Context, p Principal, name string, role Role) (bearer string, err error)
+	CreateToken(ctx context.Context, p Principal, name string, role Role, calm bool) (bearer string, err error)
 	// OpenConsole reports whether the console needs no sign-in (the sandbox).
 	OpenConsole() bool
 

@@ -271,6 +271,7 @@ type offer struct {
 		Name, What string
 		Given      bool
 	}
+	Calm   bool // a sender of notices only
 	Scopes []scopeChoice
 }
 
@@ -287,7 +288,7 @@ type scopeChoice struct {
 
 // Offer is the choice of roles on a form.
 func (v accountsView) Offer(id string, g Grant) offer {
-	o := offer{page: v.page, For: id}
+	o := offer{page: v.page, For: id, Calm: g.Calm}
 	if id == "" {
 		o.Why = v.Fault("role")
 	}
@@ -333,6 +334,9 @@ func (v accountsView) Reach(g Grant) string {
 		return strings.Join(names, ", ")
 	}
 	var out []string
+	if g.Calm && g.Has(Sender) {
+		out = append(out, v.T("Notices only: wakes nobody")+".")
+	}
 	if !g.Alarms.IsZero() {
 		out = append(out, v.T("May alarm only")+": "+of(g.Alarms)+".")
 	}
@@ -376,6 +380,7 @@ func granted(r *http.Request) (g Grant) {
 	for _, role := range r.PostForm["role"] {
 		g.Roles = append(g.Roles, Role(role))
 	}
+	g.Calm = r.PostForm.Get("calm") == "1"
 	g.Alarms = Scope{Sites: r.PostForm["alarms.site"], Groups: r.PostForm["alarms.group"]}
 	g.Sees = Scope{Sites: r.PostForm["sees.site"], Groups: r.PostForm["sees.group"]}
 	return g

@@ -76,6 +76,7 @@ type tokenRequest struct {
 	Body struct {
 		Name string `json:"name" minLength:"1" maxLength:"80"`
 		Role Role   `json:"role" enum:"sender,approver,administrator,auditor,operator,viewer,provisioner"`
+		Calm bool   `json:"notices_only,omitempty" doc:"A sender's token that may send notices only, which wake nobody"`
 	}
 }
 
@@ -339,7 +340,7 @@ func (s *Server) apiRevise(ctx context.Context, in *reviseRequest) (*reviseReply
 }
 
 func (s *Server) apiToken(ctx context.Context, in *tokenRequest) (*tokenReply, error) {
-	bearer, err := s.Access.CreateToken(ctx, principalOf(ctx), in.Body.Name, in.Body.Role)
+	bearer, err := s.Access.CreateToken(ctx, principalOf(ctx), in.Body.Name, in.Body.Role, in.Body.Calm)
 	if err != nil {
 		return nil, s.problem("token", err)
 	}

@@ -59,6 +59,7 @@ type composeView struct {
 	Preview     Preview
 	Counted     bool
 	Budget      QuietBudget
+	MayWake     bool // the sender may send emergencies
 	SMS         []smsCount
 	Unchanged   []announcement.Language // texts that stayed as they were while another changed
 	Typed       string                  // as somebody typed it, when it was wrong
@@ -90,7 +91,7 @@ func (s *Server) composePage(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) showStep(w http.ResponseWriter, r *http.Request, step string, c composing, errs announcement.FieldErrors, p *Preview) {
 	v := composeView{page: s.page(r, "New alert"), composing: c, Step: step, Templates: s.Desk.Templates(), Sites: s.Desk.Sitelist(), Departments: s.Desk.Departments()}
-	v.Errors = errs
+	v.Errors, v.MayWake = errs, principalOf(r.Context()).May(AnnounceEmergency)
 	if errs != nil {
 		v.Typed = short(r.PostFormValue("typed"))
 	}

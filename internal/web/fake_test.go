@@ -465,7 +465,7 @@ func (h *house) Authenticate(_ context.Context, bearer string) (Principal, error
 	}
 	return Principal{}, ErrForbidden
 }
-func (h *house) CreateToken(context.Context, Principal, string, Role) (string, error) {
+func (h *house) CreateToken(context.Context, Principal, string, Role, bool) (string, error) {
 	return "secret", nil
 }
 func (h *house) OpenConsole() bool { return h.open }

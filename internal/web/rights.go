@@ -54,6 +54,7 @@ func (r Role) Gives(rights ...Right) bool {
 // Grant is what an administrator gives somebody: roles, and where they hold.
 type Grant struct {
 	Roles  []Role `json:"roles"`
+	Calm   bool   `json:"calm,omitempty"`  // a sender of notices only, who wakes nobody
 	Alarms Scope  `json:"alarms,omitzero"` // whom they may announce to
 	Sees   Scope  `json:"sees,omitzero"`   // of whom they may see how they are
 }
@@ -74,6 +75,9 @@ func As(roles ...Role) Grant { return Grant{Roles: roles} }
 // does not keep the data of all.
 func (g Grant) May(rights ...Right) bool {
 	return slices.ContainsFunc(g.Roles, func(r Role) bool {
+		if g.Calm {
+			rights = slices.DeleteFunc(slices.Clone(rights), func(one Right) bool { return one == AnnounceEmergency })
+		}
 		if r == Sender && (!g.Alarms.IsZero() || !g.Sees.IsZero()) {
 			rights = slices.DeleteFunc(slices.Clone(rights), func(one Right) bool { return one == Keep || one == Provision })
 		}
