@@ -203,7 +203,7 @@ func (e *entry) ops(r ledger.Record) []Op {
 			}
 			version, alert := e.roundIs(c.Round)
 			out = append(out, op("call", c.Number, c.Round, c.Channel, own, int(c.Rank), c.Failure, f.At, c.Rank != announcement.Failed || c.Doubt,
-				version, alert, max(c.Version, 1)))
+				max(version, c.Version), alert, max(c.Version, 1))) // whoever joined later was handed the newest text in round 0
 		case f.Receipt != nil && known(f.Receipt.Number) && e.ToRecipients(f.Receipt.Round):
 			c := f.Receipt
 			version, alert := e.roundIs(c.Round)
