@@ -39,7 +39,7 @@ func (t token) grant() web.Grant { return web.Grant{Roles: []web.Role{t.Role}, C
 
 // openAccess follows the tokens so that one made or revoked on another node
 // counts here at once. It returns when all are known.
-func openAccess(ctx context.Context, vault ledger.Vault, c *Config, key []byte, now func() time.Time) (*access, error) {
+func openAccess(ctx context.Context, vault ledger.Vault, c *Config, key []byte, trail *audit, now func() time.Time) (*access, error) {
 	asks, err := relyingParty(c)
 	if err != nil {
 		return nil, err
@@ -53,7 +53,7 @@ func openAccess(ctx context.Context, vault ledger.Vault, c *Config, key []byte, 
 		return nil, err
 	}
 	tokens, err := openShelf[token](ctx, vault, "token.", "tokens")
-	return &access{accounts: people, sessions: open, sso: newSSO(c, now), tokens: tokens, bootstrap: c.BootstrapToken, open: c.Sandbox}, err
+	return &access{accounts: people, audit: trail, sessions: open, sso: newSSO(c, now), tokens: tokens, bootstrap: c.BootstrapToken, open: c.Sandbox}, err
 }
 
 // bootstrapActor is whoever holds KENTONGAN_BOOTSTRAP_TOKEN.

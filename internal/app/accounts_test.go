@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -26,7 +27,7 @@ type gate struct {
 func newGate(t *testing.T, vault ledger.Vault) gate {
 	t.Helper()
 	c := &Config{PublicURL: "https://alarm.contoh.example", OrgName: "PT Contoh"}
-	a, err := openAccess(t.Context(), vault, c, make([]byte, 32), time.Now)
+	a, err := openAccess(t.Context(), vault, c, make([]byte, 32), newAudit(ledger.NewMemory(time.Now), time.Now, slog.New(slog.DiscardHandler)), time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}

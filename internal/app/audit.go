@@ -81,8 +81,9 @@ func (a *audit) saw(by announcement.Actor, act announcement.Act, about announcem
 	key := fmt.Sprint(by, " ", act, " ", about.Person, " ", about.Announcement, " ", about.Account, " ", about.Object, " ", about.By, " ", about.Refused, " ", about.Asked)
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	again := act.Looks() || act == announcement.SignInRefused // what may come any number of times
 	last, known := a.looked[key]
-	if known && now.Sub(last.at) < lookAgain {
+	if again && known && now.Sub(last.at) < lookAgain {
 		last.again++
 		a.looked[key] = last
 		return
@@ -94,7 +95,9 @@ func (a *audit) saw(by announcement.Actor, act announcement.Act, about announcem
 			}
 		}
 	}
-	a.looked[key] = look{at: now}
+	if again {
+		a.looked[key] = look{at: now}
+	}
 	if act == announcement.SignInRefused {
 		about.Count = last.again + 1 // those that were not written since the last, and this one
 	}
@@ -156,6 +159,19 @@ func (a *audit) behind() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return len(a.waiting)
+}
+
+// doing notes an act, does it, and notes beside if nothing came of it.
+func (a *audit) doing(ctx context.Context, by announcement.Actor, act announcement.Act, about announcement.About, do func() error) error {
+	if err := a.note(ctx, by, act, about); err != nil {
+		return err
+	}
+	err := do()
+	if err != nil {
+		about.Refused = true
+		a.saw(by, act, about)
+	}
+	return err
 }
 
 // drain writes the rest before the ledger is closed.

@@ -26,6 +26,7 @@ func (d *desk) Crew(_ context.Context, device string) (web.Crew, error) {
 	if err != nil {
 		return web.Crew{}, web.ErrNotFound
 	}
+	d.saw(announcement.ByPerson(p), announcement.TeamViewed, announcement.About{By: "phone"})
 	crew := web.Crew{Manager: cmp.Or(who.Given, who.Name), Language: who.Language}
 	for _, r := range resolved.Roster.Recipients {
 		if r.Person == p {

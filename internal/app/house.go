@@ -170,7 +170,9 @@ func (h *House) furnish(ctx context.Context, secret *keys, store tracker.Store, 
 	if err != nil {
 		return err
 	}
-	guard, err := openAccess(ctx, h.vault, c, secret.Links, h.now)
+	h.audit = newAudit(h.ledger, h.now, log)
+	h.closers = append(h.closers, h.audit.drain)
+	guard, err := openAccess(ctx, h.vault, c, secret.Links, h.audit, h.now)
 	if err != nil {
 		return err
 	}
@@ -179,9 +181,6 @@ func (h *House) furnish(ctx context.Context, secret *keys, store tracker.Store, 
 			return fmt.Errorf("make the first invitation: %w", err)
 		}
 	}
-	h.audit = newAudit(h.ledger, h.now, log)
-	h.closers = append(h.closers, h.audit.drain)
-	guard.audit = h.audit
 	h.desk = &desk{audit: h.audit, config: c, accounts: guard.accounts, ledger: h.ledger, vault: h.vault, directory: h.directory, tracker: h.tracker, catalogue: catalogue,
 		links: h.links, hub: h.hub, now: h.now, log: log, inbox: box, countdowns: counting, drafts: aside, providers: newProviders(h.now), replies: newReplyLimit(), trials: shown,
 		codes: &codes{vault: h.vault, key: secret.Links, now: h.now}, senders: map[announcement.Channel]channel.Sender{}}
@@ -214,7 +213,7 @@ func (h *House) furnish(ctx context.Context, secret *keys, store tracker.Store, 
 	}
 	staff := &people{directory: h.directory, links: h.links, sample: c.SMSProvider == "sandbox", desk: h.desk, uploads: files, errands: h.desk.errands, editions: words, access: guard}
 	h.server, err = web.New(web.Options{Desk: h.desk, Phone: h.desk, People: staff,
-		Hooks: countedHooks{h.desk, h.metrics}, Access: guard, Health: health{h}, Metrics: h.metrics.page(h, queue), PublicURL: c.PublicURL, Org: c.OrgName, Secret: secret.Cookie,
+		Hooks: countedHooks{h.desk, h.metrics}, Access: guard, Health: health{h}, Trail: h.desk, Metrics: h.metrics.page(h, queue), PublicURL: c.PublicURL, Org: c.OrgName, Secret: secret.Cookie,
 		Verify: h.verify, Backup: h.backup, Now: h.now, Log: log, Version: h.Version, SandboxURL: phones})
 	if err != nil {
 		return fmt.Errorf("open pages: %w", err)

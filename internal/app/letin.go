@@ -3,6 +3,7 @@ package app
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -26,6 +27,9 @@ func (a *access) Visitor(ctx context.Context, secret string) (web.Principal, err
 
 // SignOut ends a session.
 func (a *access) SignOut(ctx context.Context, secret string) error {
+	if actor, ok := a.sessions.visitor(ctx, secret); ok {
+		a.audit.saw(actor, announcement.SignedOut, announcement.About{By: "console"})
+	}
 	return a.sessions.end(ctx, func(id string, _ session) bool { return id == shorten(secret) })
 }
 
@@ -50,7 +54,27 @@ func known(c account, err error) (web.Principal, error) {
 
 // Password checks a login with its password and code.
 func (a *access) Password(ctx context.Context, login, password, code string) (web.Principal, error) {
-	return known(a.password(ctx, login, password, code))
+	p, err := known(a.password(ctx, login, password, code))
+	return p, a.refused(err, a.withLogin(login), "password")
+}
+
+// refused notes a sign-in that was, with the account where there is one: whose it is
+// should hear that somebody tries.
+func (a *access) refused(err error, account, way string) error {
+	if err != nil && !errors.Is(err, web.ErrNotYet) {
+		a.audit.saw("", announcement.SignInRefused, announcement.About{Account: account, By: way})
+	}
+	return err
+}
+
+// withLogin is the account that has a login, or nothing.
+func (a *access) withLogin(login string) string {
+	for id, c := range a.all.walk() {
+		if c.Login == oneLogin(login) && c.Login != "" {
+			return id
+		}
+	}
+	return ""
 }
 
 // Passkeys reports whether browsers make passkeys for this address.
@@ -61,7 +85,8 @@ func (a *access) AskForPasskey(context.Context) (web.Ceremony, error) { return a
 
 // Passkey checks what it said.
 func (a *access) Passkey(ctx context.Context, state, response []byte) (web.Principal, error) {
-	return known(a.passkey(ctx, state, response))
+	p, err := known(a.passkey(ctx, state, response))
+	return p, a.refused(err, "", "passkey")
 }
 
 // Invited returns the account that a one-time code lets somebody set up.
@@ -94,8 +119,15 @@ func (a *access) shown(c account) web.Account {
 
 // Introduce says who it is that an account belongs to.
 func (a *access) Introduce(ctx context.Context, id, name, login string) error {
-	_, err := a.introduce(ctx, id, name, login)
-	return err
+	return a.own(ctx, id, announcement.AccountChanged, func() error {
+		_, err := a.introduce(ctx, id, name, login)
+		return err
+	})
+}
+
+// own notes what somebody does to their own account.
+func (a *access) own(ctx context.Context, id string, act announcement.Act, do func() error) error {
+	return a.audit.doing(ctx, account{ID: id}.actor(), act, announcement.About{Account: id}, do)
 }
 
 // ChoosePassword stores a password that counts once Prove has seen a code.
@@ -104,8 +136,12 @@ func (a *access) ChoosePassword(ctx context.Context, id, password string) (web.A
 }
 
 // Prove takes the first code.
-func (a *access) Prove(ctx context.Context, id, code string) (web.Principal, error) {
-	return known(a.prove(ctx, id, code))
+func (a *access) Prove(ctx context.Context, id, code string) (p web.Principal, err error) {
+	err = a.own(ctx, id, announcement.PasswordSet, func() error {
+		p, err = known(a.prove(ctx, id, code))
+		return err
+	})
+	return p, err
 }
 
 // NewPasskey is what a browser is asked.
@@ -114,8 +150,12 @@ func (a *access) NewPasskey(_ context.Context, id string) (web.Ceremony, error) 
 }
 
 // KeepPasskey stores the passkey that a browser made.
-func (a *access) KeepPasskey(ctx context.Context, id string, state, response []byte, label string) (web.Principal, error) {
-	return known(a.keepPasskey(ctx, id, state, response, label))
+func (a *access) KeepPasskey(ctx context.Context, id string, state, response []byte, label string) (p web.Principal, err error) {
+	err = a.own(ctx, id, announcement.PasskeyAdded, func() error {
+		p, err = known(a.keepPasskey(ctx, id, state, response, label))
+		return err
+	})
+	return p, err
 }
 
 // DropPasskey forgets one.

@@ -323,6 +323,7 @@ func (d *desk) TeamPage(ctx context.Context, token string) (web.TeamPage, error)
 		return web.TeamPage{}, err
 	}
 	who, _ := d.directory.Person(t.person)
+	d.saw(announcement.ByPerson(t.person), announcement.TeamViewed, announcement.About{Announcement: t.id, By: "link"})
 	text, lang, _ := v.Announcement.In(who.Language)
 	standing, err := d.tracker.Standing(ctx, t.id)
 	if err != nil {

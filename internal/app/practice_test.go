@@ -82,7 +82,7 @@ func (h *rehearsal) people() *people {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	guard, err := openAccess(h.t.Context(), h.house.vault, h.house.config, h.house.links.key, time.Now)
+	guard, err := openAccess(h.t.Context(), h.house.vault, h.house.config, h.house.links.key, h.house.audit, time.Now)
 	if err != nil {
 		h.t.Fatal(err)
 	}

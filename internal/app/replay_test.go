@@ -176,7 +176,7 @@ func TestNodeThatStillReadsTheLedgerKnowsThatItDoesNotKnow(t *testing.T) {
 		token := h.house.links.answerToken(fire, 0)
 		behind := tracker.New(tracker.Options{Ledger: h.house.ledger, Store: tracker.NewMemoryStore(), Now: time.Now})
 		d := h.house.desk
-		late := &desk{config: d.config, ledger: d.ledger, vault: d.vault, directory: d.directory, catalogue: d.catalogue, hub: d.hub, now: d.now, log: d.log,
+		late := &desk{audit: d.audit, config: d.config, ledger: d.ledger, vault: d.vault, directory: d.directory, catalogue: d.catalogue, hub: d.hub, now: d.now, log: d.log,
 			inbox: d.inbox, replies: d.replies, tracker: behind, links: newLinks(d.links.key, behind)}
 		press := web.Press{Answer: announcement.NeedHelp, Ref: "k"}
 		if _, err := late.Answer(h.t.Context(), token, press); !errors.Is(err, web.ErrNotYet) {

@@ -183,6 +183,11 @@ func (a *access) BeginSSO(ctx context.Context) (string, []byte, error) {
 
 // FinishSSO lets in whom the provider sent back, with what it says of them now.
 func (a *access) FinishSSO(ctx context.Context, state []byte, back url.Values) (web.Principal, error) {
+	p, err := a.finishSSO(ctx, state, back)
+	return p, a.refused(err, "", "sso")
+}
+
+func (a *access) finishSSO(ctx context.Context, state []byte, back url.Values) (web.Principal, error) {
 	if a.sso == nil {
 		return web.Principal{}, web.ErrNotFound
 	}

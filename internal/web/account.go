@@ -6,26 +6,28 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"kentongan/internal/announcement"
 )
 
 // routeAccount: everybody who signs in looks after how they do so themselves.
 // Whoever has been invited does the same on the page of their invitation.
 func (s *Server) routeAccount() {
 	s.on("GET /welcome/{code}", byLink, s.welcome)
-	s.on("POST /welcome/{code}", byLink, s.introduce)
-	s.on("GET /account", toSignedIn, s.account)
-	s.on("POST /account/sessions/end", toSignedIn, s.endSession)
-	s.on("POST /account/passkeys/{key}/drop", toSignedIn, s.dropPasskey)
-	for base, mine := range map[string]rule{"/welcome/{code}": byLink, "/account": toSignedIn} {
+	s.on("POST /welcome/{code}", byLink.notesNothing(inTheDesk), s.introduce)
+	s.on("GET /account", toSignedIn.notesNothing(theirOwn), s.account)
+	s.on("POST /account/sessions/end", toSignedIn.notes(announcement.SessionEnded), s.endSession)
+	s.on("POST /account/passkeys/{key}/drop", toSignedIn.notes(announcement.PasskeyDropped), s.dropPasskey)
+	for base, mine := range map[string]rule{"/welcome/{code}": byLink, "/account": toSignedIn.notesNothing(theirOwn)} {
 		s.on("GET "+base+"/how", mine, s.own(s.howPage))
-		s.on("POST "+base+"/password", mine, s.own(s.choosePassword))
-		s.on("POST "+base+"/code", mine, s.own(s.prove))
-		s.on("POST "+base+"/passkey/ask", mine, s.own(s.newPasskey))
-		s.on("POST "+base+"/passkey", mine, s.own(s.keepPasskey))
+		s.on("POST "+base+"/password", mine.notesNothing(notYet), s.own(s.choosePassword))
+		s.on("POST "+base+"/code", mine.notesNothing(inTheDesk), s.own(s.prove))
+		s.on("POST "+base+"/passkey/ask", mine.notesNothing(asksPasskey), s.own(s.newPasskey))
+		s.on("POST "+base+"/passkey", mine.notesNothing(inTheDesk), s.own(s.keepPasskey))
 	}
-	s.on("GET /accounts", to(Administer), s.accounts)
-	s.on("POST /accounts", to(Administer), s.inviteAccount)
-	s.on("POST /accounts/{id}/{act}", to(Administer), s.actOnAccount)
+	s.on("GET /accounts", to(Administer).notesNothing(showsStaff), s.accounts)
+	s.on("POST /accounts", to(Administer).notes(announcement.AccountInvited), s.inviteAccount)
+	s.on("POST /accounts/{id}/{act}", to(Administer).notesWhat(accountAct), s.actOnAccount)
 }
 
 // accountView is somebody's own account, or that of an invitation.
@@ -175,7 +177,7 @@ func (s *Server) settled(w http.ResponseWriter, r *http.Request, o owner, p Prin
 		http.Redirect(w, r, "/account?done=saved", http.StatusSeeOther)
 		return
 	}
-	if err := s.begin(w, r, p); err != nil {
+	if err := s.begin(w, r, p, "password"); err != nil {
 		s.fail(w, r, "sign in", err)
 		return
 	}
@@ -193,7 +195,7 @@ func (s *Server) keepPasskey(w http.ResponseWriter, r *http.Request, o owner) {
 		var p Principal
 		p, err = s.Access.KeepPasskey(r.Context(), o.ID, state, response, browserName(r.UserAgent()))
 		if err == nil && o.base != "/account" {
-			err = s.begin(w, r, p)
+			err = s.begin(w, r, p, "passkey")
 		}
 	}
 	s.tellScript(w, err)

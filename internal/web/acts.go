@@ -29,8 +29,8 @@ var acts = []act{
 
 func (s *Server) routeActs() {
 	for _, a := range acts {
-		s.on("GET /alerts/{id}/"+a.path, to(Announce), func(w http.ResponseWriter, r *http.Request) { s.actPage(w, r, a) })
-		s.on("POST /alerts/{id}/"+a.path, to(Announce), func(w http.ResponseWriter, r *http.Request) { s.act(w, r, a) })
+		s.on("GET /alerts/{id}/"+a.path, to(Announce).notesNothing(oneForm), func(w http.ResponseWriter, r *http.Request) { s.actPage(w, r, a) })
+		s.on("POST /alerts/{id}/"+a.path, to(Announce).notesNothing(isAFact), func(w http.ResponseWriter, r *http.Request) { s.act(w, r, a) })
 	}
 }
 

@@ -129,45 +129,45 @@ func (s *Server) routeAPI() {
 	api := humago.New(s.root, c)
 	api.UseMiddleware(s.authorize(api))
 
-	op := func(method, path, id, what string, rights ...Right) huma.Operation {
-		s.list(method+" /api/v1"+path, byToken(rights...))
+	op := func(method, path, id, what string, rl rule) huma.Operation {
+		s.list(method+" /api/v1"+path, rl)
 		return huma.Operation{
-			Metadata:    map[string]any{neededRights: rights},
+			Metadata:    map[string]any{ofRoute: rl},
 			OperationID: id, Method: method, Path: "/api/v1" + path, Summary: what,
 			MaxBodyBytes: maxBody, BodyReadTimeout: 10 * time.Second,
 			Errors: []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusUnprocessableEntity, http.StatusServiceUnavailable},
 		}
 	}
 
-	imports := op("POST", "/people:import", "import-people", "Import people from CSV", Keep)
+	imports := op("POST", "/people:import", "import-people", "Import people from CSV", byToken(Keep).notes(announcement.PeopleImported))
 	imports.MaxBodyBytes, imports.BodyReadTimeout = maxImportBody, time.Minute
 	huma.Register(api, imports, s.apiImport)
-	huma.Register(api, op("POST", "/people/{number}/enrol", "enrol-person", "Make a personal enrolment link", Keep), s.apiEnrol)
-	create := op("POST", "/announcements", "announce", "Announce", Announce)
+	huma.Register(api, op("POST", "/people/{number}/enrol", "enrol-person", "Make a personal enrolment link", byToken(Keep).notes(announcement.PersonInvited)), s.apiEnrol)
+	create := op("POST", "/announcements", "announce", "Announce", byToken(Announce).notesNothing(isAFact))
 	create.DefaultStatus = http.StatusCreated
 	huma.Register(api, create, s.apiAnnounce)
-	huma.Register(api, op("GET", "/announcements", "list-announcements", "List announcements", See), s.apiList)
-	huma.Register(api, op("GET", "/announcements/{id}", "get-announcement", "One announcement and where it stands", See), s.apiSummary)
-	huma.Register(api, op("GET", "/announcements/{id}/recipients", "list-recipients", "Recipients, those who need us first", See), s.apiRecipients)
-	huma.Register(api, op("GET", "/announcements/{id}/timeline", "get-timeline", "What happened, in order", See), s.apiTimeline)
-	huma.Register(api, op("GET", "/announcements/{id}/events", "watch-announcement", "Where it stands, as it changes (text/event-stream)", See), s.apiEvents)
-	huma.Register(api, op("POST", "/announcements/{id}/close", "close-announcement", "Close; nothing escalates after this", Announce), s.apiClose)
-	huma.Register(api, op("POST", "/announcements/{id}/remind", "remind", "Call everybody again who has not answered", Announce), s.apiRemind)
-	huma.Register(api, op("POST", "/announcements/{id}/revise", "revise", "Change the text: a new version that asks everybody again, or a typo mended", Announce), s.apiRevise)
-	huma.Register(api, op("GET", "/reports/quiet-hours", "broken-quiet-hours", "Who broke quiet hours, by month", See), s.apiQuiet)
-	tokens := op("POST", "/tokens", "create-token", "Create an API token", Administer)
+	huma.Register(api, op("GET", "/announcements", "list-announcements", "List announcements", byToken(See).notesNothing(showsCounts)), s.apiList)
+	huma.Register(api, op("GET", "/announcements/{id}", "get-announcement", "One announcement and where it stands", byToken(See).notes(announcement.RecipientsViewed)), s.apiSummary)
+	huma.Register(api, op("GET", "/announcements/{id}/recipients", "list-recipients", "Recipients, those who need us first", byToken(See).notes(announcement.RecipientsViewed)), s.apiRecipients)
+	huma.Register(api, op("GET", "/announcements/{id}/timeline", "get-timeline", "What happened, in order", byToken(See).notes(announcement.RecipientsViewed)), s.apiTimeline)
+	huma.Register(api, op("GET", "/announcements/{id}/events", "watch-announcement", "Where it stands, as it changes (text/event-stream)", byToken(See).notesNothing(showsCounts)), s.apiEvents)
+	huma.Register(api, op("POST", "/announcements/{id}/close", "close-announcement", "Close; nothing escalates after this", byToken(Announce).notesNothing(isAFact)), s.apiClose)
+	huma.Register(api, op("POST", "/announcements/{id}/remind", "remind", "Call everybody again who has not answered", byToken(Announce).notesNothing(isAFact)), s.apiRemind)
+	huma.Register(api, op("POST", "/announcements/{id}/revise", "revise", "Change the text: a new version that asks everybody again, or a typo mended", byToken(Announce).notesNothing(isAFact)), s.apiRevise)
+	huma.Register(api, op("GET", "/reports/quiet-hours", "broken-quiet-hours", "Who broke quiet hours, by month", byToken(See).notesNothing(showsCounts)), s.apiQuiet)
+	tokens := op("POST", "/tokens", "create-token", "Create an API token", byToken(Administer).notes(announcement.TokenCreated))
 	tokens.DefaultStatus = http.StatusCreated
 	huma.Register(api, tokens, s.apiToken)
 	if s.Backup != nil {
-		huma.Register(api, op("POST", "/ledger:backup", "backup-ledger", "The ledger and the sealed vault, for a backup (application/x-tar)", Operate), s.apiBackup)
+		huma.Register(api, op("POST", "/ledger:backup", "backup-ledger", "The ledger and the sealed vault, for a backup (application/x-tar)", byToken(Operate).notes(announcement.BackupMade)), s.apiBackup)
 	}
 	if s.Verify != nil {
-		huma.Register(api, op("POST", "/ledger:verify", "verify-ledger", "Read the whole ledger and say whether it is whole", Operate, Audit), s.apiVerify)
+		huma.Register(api, op("POST", "/ledger:verify", "verify-ledger", "Read the whole ledger and say whether it is whole", byToken(Operate, Audit).notes(announcement.LedgerVerified)), s.apiVerify)
 	}
 }
 
-// neededRights is where an operation keeps what its caller needs, one of them.
-const neededRights = "rights"
+// ofRoute is where an operation keeps its rule.
+const ofRoute = "rule"
 
 // authorize lets in known tokens that may do what the call asks for.
 func (s *Server) authorize(api huma.API) func(huma.Context, func(huma.Context)) {
@@ -180,17 +180,37 @@ func (s *Server) authorize(api huma.API) func(huma.Context, func(huma.Context)) 
 			_ = huma.WriteErr(api, ctx, refusal.status, refusal.detail)
 			return
 		}
-		needed, _ := ctx.Operation().Metadata[neededRights].([]Right)
+		rl, _ := ctx.Operation().Metadata[ofRoute].(rule)
 		switch {
 		case !p.Enters():
 			_ = huma.WriteErr(api, ctx, http.StatusForbidden, "This token is for /scim/v2 only.")
 			return
-		case !p.May(needed...):
+		case !p.May(rl.rights...):
 			_ = huma.WriteErr(api, ctx, http.StatusForbidden, "The role of this token does not allow this call.")
 			return
 		}
-		next(huma.WithValue(ctx, principalKey, p))
+		s.noteCall(api, huma.WithValue(ctx, principalKey, p), rl, p, next)
 	}
+}
+
+// noteCall is noted for an operation of the API.
+func (s *Server) noteCall(api huma.API, ctx huma.Context, rl rule, p Principal, next func(huma.Context)) {
+	if rl.act == nil {
+		next(ctx)
+		return
+	}
+	r, _ := humago.Unwrap(ctx)
+	act, on := rl.act(r), aboutPath(r.URL.Path, r.PathValue, r.URL.Query().Has)
+	on.By = "api"
+	if !act.Looks() {
+		if err := s.Trail.Note(ctx.Context(), p.Actor, act, on); err != nil {
+			status, detail := statusOf(err)
+			_ = huma.WriteErr(api, ctx, status, detail)
+			return
+		}
+	}
+	next(huma.WithValue(ctx, notingKey, &on))
+	s.afterwards(ctx.Context(), p.Actor, act, on, ctx.Status())
 }
 
 // refusal is why a request with a bearer token is not let in.
@@ -212,6 +232,7 @@ func (s *Server) bearer(ctx context.Context, authorization string) (Principal, *
 	if status, detail := statusOf(err); status == http.StatusServiceUnavailable || status == http.StatusInternalServerError {
 		return Principal{}, &refusal{http.StatusServiceUnavailable, detail, ""}
 	}
+	s.Trail.Saw(ctx, "", announcement.SignInRefused, Noted{About: announcement.About{By: "api"}, Recipient: -1})
 	return Principal{}, &refusal{http.StatusUnauthorized, "This token is not known.", `Bearer realm="kentongan", error="invalid_token"`}
 }
 

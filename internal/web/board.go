@@ -16,18 +16,18 @@ import (
 const rowsPerPage = 50
 
 func (s *Server) routeBoard() {
-	s.on("GET /alerts/{id}", to(See), s.counting(s.board))
-	s.on("GET /alerts/{id}/events", to(See), s.streamBoard)
-	s.on("GET /alerts/{id}/now", to(See), s.pulseNow)
-	s.on("GET /alerts/{id}/part/{part}", to(See), s.boardPart)
-	s.on("GET /alerts/{id}/teams", to(See), s.boardTeams)
-	s.on("GET /alerts/{id}/sites", to(See), s.boardSites)
-	s.on("GET /alerts/{id}/timeline", to(See), s.boardTimeline)
-	s.on("GET /alerts/{id}/people", to(See), s.boardPeople)
-	s.on("GET /alerts/{id}/people/{n}", to(See), s.boardPerson)
-	s.on("POST /alerts/{id}/people/{n}/mark", to(Announce), s.boardMark)
-	s.on("POST /alerts/{id}/people/{n}/remind", to(Announce), s.boardRemind)
-	s.on("POST /alerts/{id}/people/{n}/claim", to(Announce), s.boardClaim)
+	s.on("GET /alerts/{id}", to(See).notesNothing(showsCounts), s.counting(s.board))
+	s.on("GET /alerts/{id}/events", to(See).notesNothing(partOfPage), s.streamBoard)
+	s.on("GET /alerts/{id}/now", to(See).notesNothing(partOfPage), s.pulseNow)
+	s.on("GET /alerts/{id}/part/{part}", to(See).notesNothing(partOfPage), s.boardPart)
+	s.on("GET /alerts/{id}/teams", to(See).notesNothing(showsCounts), s.boardTeams)
+	s.on("GET /alerts/{id}/sites", to(See).notesNothing(showsCounts), s.boardSites)
+	s.on("GET /alerts/{id}/timeline", to(See).notes(announcement.RecipientsViewed), s.boardTimeline)
+	s.on("GET /alerts/{id}/people", to(See).notes(announcement.RecipientsViewed), s.boardPeople)
+	s.on("GET /alerts/{id}/people/{n}", to(See).notes(announcement.PersonViewed), s.boardPerson)
+	s.on("POST /alerts/{id}/people/{n}/mark", to(Announce).notesNothing(isAFact), s.boardMark)
+	s.on("POST /alerts/{id}/people/{n}/remind", to(Announce).notesNothing(isAFact), s.boardRemind)
+	s.on("POST /alerts/{id}/people/{n}/claim", to(Announce).notesNothing(isAFact), s.boardClaim)
 }
 
 // tile is one of the six states, with a mark so that colour is never alone.

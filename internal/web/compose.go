@@ -21,11 +21,11 @@ const formLife = 24 * time.Hour
 const smallDrill = 50
 
 func (s *Server) routeCompose() {
-	s.on("GET /new", to(Announce), s.composePage)
-	s.on("POST /new", to(Announce), s.compose)
-	s.on("POST /drafts/{id}/delete", to(Announce), s.deleteDraft)
-	s.on("POST /new/count", to(Announce), s.countSMS)
-	s.on("POST /new/people", to(Announce), s.countPeople)
+	s.on("GET /new", to(Announce).notesNothing(onlyDrafts), s.composePage)
+	s.on("POST /new", to(Announce).notesNothing(onlyDrafts), s.compose)
+	s.on("POST /drafts/{id}/delete", to(Announce).notesNothing(onlyDrafts), s.deleteDraft)
+	s.on("POST /new/count", to(Announce).notesNothing(onlyDrafts), s.countSMS)
+	s.on("POST /new/people", to(Announce).notesNothing(onlyDrafts), s.countPeople)
 }
 
 // composing is a draft on its way through the steps. The browser carries it,

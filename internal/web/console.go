@@ -9,8 +9,8 @@ import (
 )
 
 func (s *Server) routeConsole() {
-	s.on("GET /{$}", to(See, Operate), s.home)
-	s.on("GET /now", to(See, Operate), s.homeNow)
+	s.on("GET /{$}", to(See, Operate).notesNothing(showsCounts), s.home)
+	s.on("GET /now", to(See, Operate).notesNothing(showsCounts), s.homeNow)
 	s.routeSignin()
 }
 

@@ -9,7 +9,7 @@ import (
 )
 
 func (s *Server) routeCountdown() {
-	s.on("POST /alerts/{id}/cancel", to(Announce), s.cancelNow)
+	s.on("POST /alerts/{id}/cancel", to(Announce).notesNothing(isAFact), s.cancelNow)
 }
 
 // startsWithin is how long after its countdown an announcement may need until

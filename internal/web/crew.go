@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-func (s *Server) routeCrew() { s.on("GET /me/team", byDevice, s.crew) }
+func (s *Server) routeCrew() { s.on("GET /me/team", byDevice.notesNothing(inTheDesk), s.crew) }
 
 type crewView struct {
 	page

@@ -11,9 +11,9 @@ import (
 )
 
 func (s *Server) routeEditor() {
-	s.on("GET /templates", to(See), s.editionsPage)
-	s.on("GET /templates/{key}", to(See), s.editorPage)
-	s.on("POST /templates/{key}", to(Keep), s.edit)
+	s.on("GET /templates", to(See).notesNothing(showsCounts), s.editionsPage)
+	s.on("GET /templates/{key}", to(See).notesNothing(showsCounts), s.editorPage)
+	s.on("POST /templates/{key}", to(Keep).notesWhat(editionAct), s.edit)
 }
 
 type editorView struct {

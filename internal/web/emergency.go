@@ -17,7 +17,7 @@ func (s *Server) routeEmergency() {
 	s.on("GET /me/emergency", byDevice, s.emergencyForm)
 	s.on("POST /me/emergency", byDevice, s.reportEmergency)
 	s.on("GET /me/emergency/{id}", byDevice, s.emergencyStatus)
-	s.on("GET /inbox/{id}/photo", to(Call), s.emergencyPhoto)
+	s.on("GET /inbox/{id}/photo", to(Call).notes(announcement.PhotoViewed), s.emergencyPhoto)
 }
 
 // Emergency is what an employee reports to the duty list.

@@ -486,7 +486,7 @@ type gallery struct {
 func makeGallery(t testing.TB, langs []announcement.Language, change func(*Server)) *gallery {
 	t.Helper()
 	st := &stage{openCompany(t)}
-	srv, err := New(Options{Desk: st, Phone: st, People: st, Hooks: st, Access: st, Health: st, PublicURL: "http://siaga.example", Org: "PT SinarAbc",
+	srv, err := New(Options{Desk: st, Phone: st, People: st, Hooks: st, Access: st, Health: st, Trail: &trail{}, PublicURL: "http://siaga.example", Org: "PT SinarAbc",
 		Secret: []byte(strings.Repeat("k", 32)), Now: func() time.Time { return noon.Add(later) }, Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError}))})
 	if err != nil {
 		t.Fatal(err)

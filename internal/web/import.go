@@ -15,18 +15,18 @@ import (
 )
 
 func (s *Server) routeImport() {
-	s.on("GET /people/import", to(Keep), s.uploadPage)
-	s.on("POST /people/import", to(Keep), s.upload)
-	s.on("GET /people/import/{id}/columns", to(Keep), s.columnsPage)
-	s.on("POST /people/import/{id}/columns", to(Keep), s.match)
-	s.on("GET /people/import/{id}/check", to(Keep), s.checkPage)
-	s.on("GET /people/import/{id}/faults.csv", to(Keep), s.faultsFile)
-	s.on("GET /people/import/{id}/review", to(Keep), s.reviewPage)
-	s.on("POST /people/import/{id}/review", to(Keep), s.applyImport)
-	s.on("GET /people/import/{id}/going", to(Keep), s.importGoing)
-	s.on("GET /people/imports/{done}", to(Keep), s.importedPage)
-	s.on("POST /people/imports/{done}/undo", to(Keep), s.undoImport)
-	s.on("GET /people/example.csv", to(Keep), s.exampleFile)
+	s.on("GET /people/import", to(Keep).notesNothing(oneForm), s.uploadPage)
+	s.on("POST /people/import", to(Keep).notesNothing(uploading), s.upload)
+	s.on("GET /people/import/{id}/columns", to(Keep).notesNothing(uploading), s.columnsPage)
+	s.on("POST /people/import/{id}/columns", to(Keep).notesNothing(uploading), s.match)
+	s.on("GET /people/import/{id}/check", to(Keep).notesNothing(uploading), s.checkPage)
+	s.on("GET /people/import/{id}/faults.csv", to(Keep).notes(announcement.FaultsExported), s.faultsFile)
+	s.on("GET /people/import/{id}/review", to(Keep).notesNothing(uploading), s.reviewPage)
+	s.on("POST /people/import/{id}/review", to(Keep).notes(announcement.PeopleImported), s.applyImport)
+	s.on("GET /people/import/{id}/going", to(Keep).notesNothing(partOfPage), s.importGoing)
+	s.on("GET /people/imports/{done}", to(Keep).notesNothing(showsCounts), s.importedPage)
+	s.on("POST /people/imports/{done}/undo", to(Keep).notes(announcement.ImportUndone), s.undoImport)
+	s.on("GET /people/example.csv", to(Keep).notesNothing(nobodys), s.exampleFile)
 }
 
 // importView is one of the steps of an import.

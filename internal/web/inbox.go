@@ -9,10 +9,10 @@ import (
 )
 
 func (s *Server) routeInbox() {
-	s.on("GET /inbox", to(Call), s.inboxPage)
-	s.on("GET /inbox/{id}", to(Call), s.textPage)
-	s.on("POST /inbox/{id}", to(Call), s.handleText)
-	s.on("POST /inbox/{id}/person", to(Call), s.assignText)
+	s.on("GET /inbox", to(Call).notes(announcement.TextViewed), s.inboxPage)
+	s.on("GET /inbox/{id}", to(Call).notes(announcement.TextViewed), s.textPage)
+	s.on("POST /inbox/{id}", to(Call).notes(announcement.TextHandled), s.handleText)
+	s.on("POST /inbox/{id}/person", to(Call).notes(announcement.TextHandled), s.assignText)
 }
 
 // waiting is the texts that wait for a person.

@@ -22,7 +22,7 @@ func (s *Server) routeJoin() {
 	s.on("POST /j", toAnybody, s.askCode)
 	s.on("GET /j/code", toAnybody, s.codePage)
 	s.on("POST /j/code", toAnybody, s.enterCode)
-	s.on("GET /people/posters", to(Keep), s.posters)
+	s.on("GET /people/posters", to(Keep).notesNothing(nobodys), s.posters)
 }
 
 type enrolView struct {

@@ -84,7 +84,7 @@ func TestStreamEndsWithItsToken(t *testing.T) {
 	t.Parallel()
 	h := newHouse()
 	close(h.changes) // else a stream that goes on would wait
-	srv, err := New(Options{Desk: h, Phone: h, People: h, Hooks: h, Access: revoking{h}, Health: h, PublicURL: "http://siaga.example", Secret: []byte(strings.Repeat("k", 32))})
+	srv, err := New(Options{Desk: h, Phone: h, People: h, Hooks: h, Access: revoking{h}, Health: h, Trail: &trail{}, PublicURL: "http://siaga.example", Secret: []byte(strings.Repeat("k", 32))})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,14 +12,14 @@ import (
 )
 
 func (s *Server) routePeople() {
-	s.on("GET /people", to(See), s.peoplePage)
-	s.on("POST /people/leave", to(Keep), s.letLeave)
-	s.on("GET /people/new", to(Keep), s.newPersonPage)
-	s.on("POST /people/new", to(Keep), s.savePerson)
-	s.on("GET /person/{number}", to(See), s.personPage)
-	s.on("POST /person/{number}", to(Keep), s.savePerson)
-	s.on("POST /person/{number}/invite", to(Keep), s.invite)
-	s.on("POST /person/{number}/number", to(Keep), s.clearNumber)
+	s.on("GET /people", to(See).notes(announcement.PeopleListed), s.peoplePage)
+	s.on("POST /people/leave", to(Keep).notes(announcement.PeopleLeft), s.letLeave)
+	s.on("GET /people/new", to(Keep).notesNothing(oneForm), s.newPersonPage)
+	s.on("POST /people/new", to(Keep).notes(announcement.PersonChanged), s.savePerson)
+	s.on("GET /person/{number}", to(See).notes(announcement.PersonViewed), s.personPage)
+	s.on("POST /person/{number}", to(Keep).notes(announcement.PersonChanged), s.savePerson)
+	s.on("POST /person/{number}/invite", to(Keep).notes(announcement.PersonInvited), s.invite)
+	s.on("POST /person/{number}/number", to(Keep).notes(announcement.NumberCleared), s.clearNumber)
 }
 
 // peopleShown is how many people a page lists.
@@ -54,6 +54,7 @@ func (s *Server) peoplePage(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, "people", err)
 		return
 	}
+	noting(r.Context()).Count = len(v.PeoplePage.People)
 	s.show(w, r, http.StatusOK, "people", "people", v)
 }
 

@@ -10,14 +10,14 @@ import (
 )
 
 func (s *Server) routePlaces() {
-	s.on("GET /sites", to(See), s.sitesPage)
-	s.on("GET /sites/edit", to(Keep), s.sitePage)
-	s.on("POST /sites/edit", to(Keep), s.saveSite)
-	s.on("POST /sites/delete", to(Keep), s.deleteSite)
-	s.on("GET /groups", to(See), s.groupsPage)
-	s.on("GET /groups/edit", to(See), s.groupPage)
-	s.on("POST /groups/edit", to(Keep), s.saveGroup)
-	s.on("POST /groups/delete", to(Keep), s.deleteGroup)
+	s.on("GET /sites", to(See).notesNothing(showsCounts), s.sitesPage)
+	s.on("GET /sites/edit", to(Keep).notesNothing(oneForm), s.sitePage)
+	s.on("POST /sites/edit", to(Keep).notes(announcement.SiteChanged), s.saveSite)
+	s.on("POST /sites/delete", to(Keep).notes(announcement.SiteChanged), s.deleteSite)
+	s.on("GET /groups", to(See).notesNothing(showsCounts), s.groupsPage)
+	s.on("GET /groups/edit", to(See).notes(announcement.PeopleListed), s.groupPage)
+	s.on("POST /groups/edit", to(Keep).notes(announcement.GroupChanged), s.saveGroup)
+	s.on("POST /groups/delete", to(Keep).notes(announcement.GroupChanged), s.deleteGroup)
 }
 
 type placesView struct {

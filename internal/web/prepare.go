@@ -8,13 +8,13 @@ import (
 )
 
 func (s *Server) routePrepare() {
-	s.on("GET /readiness", to(See, Operate), s.readinessPage)
-	s.on("GET /setup", to(See, Operate), s.tasksPage)
-	s.on("POST /setup/live", to(Announce), s.goLive)
-	s.on("GET /setup/channels", to(See, Operate), s.channelsPage)
-	s.on("POST /setup/channels", to(Keep, Operate), s.tryChannel)
-	s.on("GET /setup/duty", to(See, Operate), s.dutyPage)
-	s.on("POST /setup/duty", to(Keep), s.setDuty)
+	s.on("GET /readiness", to(See, Operate).notesNothing(showsCounts), s.readinessPage)
+	s.on("GET /setup", to(See, Operate).notesNothing(showsCounts), s.tasksPage)
+	s.on("POST /setup/live", to(Announce).notes(announcement.WentLive), s.goLive)
+	s.on("GET /setup/channels", to(See, Operate).notesNothing(showsCounts), s.channelsPage)
+	s.on("POST /setup/channels", to(Keep, Operate).notes(announcement.ChannelTried), s.tryChannel)
+	s.on("GET /setup/duty", to(See, Operate).notes(announcement.PeopleListed), s.dutyPage)
+	s.on("POST /setup/duty", to(Keep).notes(announcement.DutyChanged), s.setDuty)
 }
 
 type prepareView struct {

@@ -12,8 +12,8 @@ import (
 )
 
 func (s *Server) routeQuiet() {
-	s.on("GET /history/quiet-hours", to(See), s.quietPage)
-	s.on("GET /history/quiet-hours.csv", to(See), s.quietFile)
+	s.on("GET /history/quiet-hours", to(See).notesNothing(showsCounts), s.quietPage)
+	s.on("GET /history/quiet-hours.csv", to(See).notesNothing(showsCounts), s.quietFile)
 }
 
 // quietView says who broke quiet hours.

@@ -16,12 +16,12 @@ import (
 )
 
 func (s *Server) routeReport() {
-	s.on("GET /alerts/{id}/report", to(See), s.reportPage)
-	s.on("GET /alerts/{id}/report/{file}", to(See), s.reportFile)
-	s.on("POST /alerts/{id}/report/{file}", to(See), s.orderReport)
-	s.on("GET /alerts/{id}/report/made/{made}", to(See), s.madePage)
-	s.on("GET /alerts/{id}/report/made/{made}/{name}", to(See), s.madeFile)
-	s.on("GET /history", to(See), s.history)
+	s.on("GET /alerts/{id}/report", to(See).notes(announcement.ReportViewed), s.reportPage)
+	s.on("GET /alerts/{id}/report/{file}", to(See).notes(announcement.ReportExported), s.reportFile)
+	s.on("POST /alerts/{id}/report/{file}", to(See).notes(announcement.ReportExported), s.orderReport)
+	s.on("GET /alerts/{id}/report/made/{made}", to(See).notesNothing(partOfPage), s.madePage)
+	s.on("GET /alerts/{id}/report/made/{made}/{name}", to(See).notes(announcement.ReportExported), s.madeFile)
+	s.on("GET /history", to(See).notesNothing(showsCounts), s.history)
 }
 
 // reportView is how an alert went, or goes so far.

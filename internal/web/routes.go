@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"kentongan/internal/announcement"
 )
 
 // A rule says who comes in by a route. No route is served without one, so that
@@ -12,6 +14,9 @@ import (
 type rule struct {
 	gate   gate
 	rights []Right // behind the gate of the console or of tokens: one of them is enough
+
+	act    func(*http.Request) announcement.Act // what the audit trail tells of it; nil: nothing,
+	silent string                               // because of this
 }
 
 // gate is how somebody shows who they are.
@@ -27,19 +32,19 @@ const (
 )
 
 var (
-	toAnybody = rule{gate: gateOpen}
-	byLink    = rule{gate: gateLink}
-	byDevice  = rule{gate: gateDevice}
-	byNetwork = rule{gate: gateNetwork}
+	toAnybody = rule{gate: gateOpen}.notesNothing(nobodys)
+	byLink    = rule{gate: gateLink}.notesNothing(theirOwn)
+	byDevice  = rule{gate: gateDevice}.notesNothing(theirOwn)
+	byNetwork = rule{gate: gateNetwork}.notesNothing(byProvider)
 	// toSignedIn is for one's own account, whatever one may do.
 	toSignedIn = rule{gate: gateConsole}
 )
 
 // to lets in whoever has signed in and has one of the rights.
-func to(rights ...Right) rule { return rule{gateConsole, rights} }
+func to(rights ...Right) rule { return rule{gate: gateConsole, rights: rights} }
 
 // byToken is the same for the holder of a bearer token.
-func byToken(rights ...Right) rule { return rule{gateToken, rights} }
+func byToken(rights ...Right) rule { return rule{gate: gateToken, rights: rights} }
 
 // route is a row of the table.
 type route struct {
@@ -53,11 +58,11 @@ func (s *Server) on(pattern string, r rule, serve http.HandlerFunc) {
 	mux := s.pages
 	switch r.gate {
 	case gateConsole:
-		serve = s.signedIn(r, serve)
+		serve = s.signedIn(r, s.noted(r, serve))
 	case gateDevice:
-		serve = s.onPhone(serve)
+		serve = s.onPhone(s.noted(r, serve))
 	case gateToken:
-		mux, serve = s.root, s.holding(r, serve)
+		mux, serve = s.root, s.holding(r, s.noted(r, serve))
 	case gateNetwork:
 		mux = s.root
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"kentongan/internal/announcement"
 	"kentongan/internal/scim"
 )
 
@@ -42,16 +43,17 @@ type HeldBack struct {
 const scimPath = "/scim/v2/"
 
 func (s *Server) routeSCIM() {
-	provisions := byToken(Provision)
+	provisions := byToken(Provision).notesNothing(nobodys)
+	looks, changes := provisions.notes(announcement.PeopleListed), provisions.notes(announcement.PeopleProvision)
 	for _, kind := range []scim.Kind{scim.User, scim.Group} {
 		all := scimPath + string(kind) + "s"
-		s.on("GET "+all, provisions, s.scimList(kind))
-		s.on("POST "+all, provisions, s.scimAdd(kind))
-		s.on("POST "+all+"/.search", provisions, s.scimSearch(kind))
-		s.on("GET "+all+"/{id}", provisions, s.scimGet(kind))
-		s.on("PUT "+all+"/{id}", provisions, s.scimChange(kind, replacing))
-		s.on("PATCH "+all+"/{id}", provisions, s.scimChange(kind, patching))
-		s.on("DELETE "+all+"/{id}", provisions, s.scimRemove(kind))
+		s.on("GET "+all, looks, s.scimList(kind))
+		s.on("POST "+all, changes, s.scimAdd(kind))
+		s.on("POST "+all+"/.search", looks, s.scimSearch(kind))
+		s.on("GET "+all+"/{id}", looks, s.scimGet(kind))
+		s.on("PUT "+all+"/{id}", changes, s.scimChange(kind, replacing))
+		s.on("PATCH "+all+"/{id}", changes, s.scimChange(kind, patching))
+		s.on("DELETE "+all+"/{id}", changes, s.scimRemove(kind))
 	}
 	base := strings.TrimSuffix(s.PublicURL+scimPath, "/")
 	s.on("GET "+scimPath+"ServiceProviderConfig", provisions, func(w http.ResponseWriter, _ *http.Request) { s.scimSay(w, http.StatusOK, scim.Config(base)) })

@@ -37,6 +37,7 @@ type Options struct {
 	Hooks   Hooks
 	Access  Access
 	Health  Health
+	Trail   Trail
 	Metrics http.Handler
 	Verify  func(context.Context) (LedgerReport, error) // reads the whole ledger; nil: the API does not offer it
 	Backup  func(context.Context, io.Writer) error      // writes the ledger and the sealed vault; nil: the API does not offer it
@@ -69,7 +70,7 @@ type Server struct {
 // New prepares the pages. It fails on a template that does not parse, a missing
 // interface or a short secret, so that a faulty build never starts.
 func New(o Options) (*Server, error) {
-	if o.Desk == nil || o.Phone == nil || o.People == nil || o.Hooks == nil || o.Access == nil || o.Health == nil {
+	if o.Desk == nil || o.Phone == nil || o.People == nil || o.Hooks == nil || o.Access == nil || o.Health == nil || o.Trail == nil {
 		return nil, errors.New("create web server: an interface is missing")
 	}
 	if len(o.Secret) < 32 {

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"kentongan/internal/announcement"
 )
 
 // sessionLife is how long a browser keeps what it holds of a session. The session
@@ -20,12 +22,12 @@ const ceremonyLife = 5 * time.Minute
 
 func (s *Server) routeSignin() {
 	s.on("GET /signin", toAnybody, s.signinPage)
-	s.on("POST /signin", toAnybody, s.signin)
-	s.on("POST /signin/passkey/ask", toAnybody, s.askForPasskey)
-	s.on("POST /signin/passkey", toAnybody, s.passkey)
+	s.on("POST /signin", toAnybody.notesNothing(inTheDesk), s.signin)
+	s.on("POST /signin/passkey/ask", toAnybody.notesNothing(asksPasskey), s.askForPasskey)
+	s.on("POST /signin/passkey", toAnybody.notesNothing(inTheDesk), s.passkey)
 	s.on("GET /signin/sso", toAnybody, s.toSSO)
-	s.on("GET /signin/sso/back", toAnybody, s.fromSSO)
-	s.on("POST /signout", toAnybody, s.signout)
+	s.on("GET /signin/sso/back", toAnybody.notesNothing(inTheDesk), s.fromSSO)
+	s.on("POST /signout", toAnybody.notesNothing(inTheDesk), s.signout)
 }
 
 // signinView asks who somebody is. Whoever was in the middle of something comes
@@ -113,19 +115,22 @@ func (s *Server) signin(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	field, wrong := "login", "Login, password or code is not right. Try again; each code counts once."
+	way, field, wrong := "password", "login", "Login, password or code is not right. Try again; each code counts once."
 	var p Principal
 	var err error
 	if token := r.PostFormValue("token"); token != "" {
-		field, wrong = "token", "This token is not known."
+		way, field, wrong = "token", "token", "This token is not known."
 		if p, err = s.Access.Authenticate(r.Context(), token); err == nil && !p.Enters() {
 			err = ErrForbidden
+		}
+		if err != nil {
+			s.Trail.Saw(r.Context(), "", announcement.SignInRefused, Noted{About: announcement.About{By: way}, Recipient: -1})
 		}
 	} else {
 		p, err = s.Access.Password(r.Context(), v.Login, r.PostFormValue("password"), r.PostFormValue("code"))
 	}
 	if err == nil {
-		if err = s.begin(w, r, p); err == nil {
+		if err = s.begin(w, r, p, way); err == nil {
 			s.goOn(w, r, v)
 			return
 		}
@@ -145,11 +150,13 @@ func (s *Server) signin(w http.ResponseWriter, r *http.Request) {
 
 // begin begins a session. A new one at every sign-in: nobody can plant one
 // beforehand.
-func (s *Server) begin(w http.ResponseWriter, r *http.Request, p Principal) error {
+func (s *Server) begin(w http.ResponseWriter, r *http.Request, p Principal, way string) error {
 	secret, err := s.Access.SignIn(r.Context(), p, browserName(r.UserAgent()))
 	if err != nil {
 		return err
 	}
+	// Beside, as a look: nobody is kept from an alert because the trail lags.
+	s.Trail.Saw(r.Context(), p.Actor, announcement.SignedIn, Noted{About: announcement.About{By: way}, Recipient: -1})
 	http.SetCookie(w, s.cookie("session", secret, sessionLife))
 	return nil
 }
@@ -215,7 +222,7 @@ func (s *Server) passkey(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		var p Principal
 		if p, err = s.Access.Passkey(r.Context(), state, response); err == nil {
-			err = s.begin(w, r, p)
+			err = s.begin(w, r, p, "passkey")
 		}
 	}
 	s.tellScript(w, err)
@@ -258,7 +265,7 @@ func (s *Server) fromSSO(w http.ResponseWriter, r *http.Request) {
 	http.SetCookie(w, spent)
 	p, err := s.Access.FinishSSO(r.Context(), kept.State, r.URL.Query())
 	if err == nil {
-		err = s.begin(w, r, p)
+		err = s.begin(w, r, p, "sso")
 	}
 	if err != nil {
 		s.refuse(w, r, err)

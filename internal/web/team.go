@@ -10,19 +10,19 @@ import (
 )
 
 func (s *Server) routeTeam() {
-	s.on("GET /t/{token}", byLink, s.teamPage)
-	s.on("GET /t/{token}/roll", byLink, s.rollCall)
-	s.on("GET /t/{token}/events", byLink, s.teamEvents)
-	s.on("POST /t/{token}/mark", byLink, s.teamMark)
-	s.on("POST /t/{token}/undo", byLink, s.teamAct(func(ctx context.Context, r *http.Request, n int) (string, error) {
+	s.on("GET /t/{token}", byLink.notesNothing(inTheDesk), s.teamPage)
+	s.on("GET /t/{token}/roll", byLink.notesNothing(inTheDesk), s.rollCall)
+	s.on("GET /t/{token}/events", byLink.notesNothing(partOfPage), s.teamEvents)
+	s.on("POST /t/{token}/mark", byLink.notesNothing(isAFact), s.teamMark)
+	s.on("POST /t/{token}/undo", byLink.notesNothing(isAFact), s.teamAct(func(ctx context.Context, r *http.Request, n int) (string, error) {
 		err := s.Phone.TeamUndo(ctx, r.PathValue("token"), n)
 		if errors.Is(err, ErrConflict) {
 			return "too-late", nil
 		}
 		return "undone", err
 	}))
-	s.on("POST /t/{token}/claim", byLink, s.teamClaim)
-	s.on("POST /t/{token}/remind", byLink, s.teamAct(func(ctx context.Context, r *http.Request, n int) (string, error) {
+	s.on("POST /t/{token}/claim", byLink.notesNothing(isAFact), s.teamClaim)
+	s.on("POST /t/{token}/remind", byLink.notesNothing(isAFact), s.teamAct(func(ctx context.Context, r *http.Request, n int) (string, error) {
 		err := s.Phone.TeamRemind(ctx, r.PathValue("token"), n)
 		if errors.Is(err, ErrConflict) {
 			return "too-soon", nil

@@ -1,0 +1,162 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"kentongan/internal/announcement"
+)
+
+// trail is a Trail that keeps what it is told.
+type trail struct {
+	mu     sync.Mutex
+	before []note
+	beside []note
+	full   bool // it takes nothing
+}
+
+type note struct {
+	by  announcement.Actor
+	act announcement.Act
+	on  Noted
+}
+
+func (t *trail) Note(_ context.Context, by announcement.Actor, act announcement.Act, on Noted) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.full {
+		return ErrNotYet
+	}
+	t.before = append(t.before, note{by, act, on})
+	return nil
+}
+
+func (t *trail) Saw(_ context.Context, by announcement.Actor, act announcement.Act, on Noted) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.beside = append(t.beside, note{by, act, on})
+}
+
+// trailOf is the trail of a house that has one of its own, else a new one.
+func trailOf(h anyHouse) Trail {
+	if own, ok := h.(Trail); ok {
+		return own
+	}
+	return &trail{}
+}
+
+// TestEveryRouteIsNotedOrSaysWhyNot walks the table of routes: whoever adds one that
+// changes something, or shows somebody, says what the audit trail tells of it.
+func TestEveryRouteIsNotedOrSaysWhyNot(t *testing.T) {
+	s := serverOf(t, newHouse())
+	noted := 0
+	for _, route := range s.table {
+		where := route.Method + " " + route.Path
+		if (route.act == nil) == (route.silent == "") {
+			t.Errorf("%s says neither what the audit trail notes, nor why nothing (or both)", where)
+		}
+		if route.act != nil {
+			noted++
+		}
+		changes := route.Method != http.MethodGet && route.gate != gateNetwork && route.gate != gateDevice
+		if changes && slices.Contains([]string{nobodys, showsCounts, partOfPage}, route.silent) && !safeToRepeat(where) {
+			t.Errorf("%s changes something, and the trail is silent because %q", where, route.silent)
+		}
+	}
+	if noted < 40 {
+		t.Errorf("only %d routes are noted", noted)
+	}
+}
+
+// safeToRepeat are the routes that take every method, and the one that asks for a code by
+// SMS, which is the beginning of somebody's own connecting.
+func safeToRepeat(where string) bool {
+	return strings.HasPrefix(where, " ") || strings.HasPrefix(where, "POST /j")
+}
+
+// TestNoRecordNoAct knocks at every route that changes something while the trail takes
+// nothing: all of them answer 503, and the house has heard of none.
+func TestNoRecordNoAct(t *testing.T) {
+	h := newHouse()
+	full := &trail{full: true}
+	s := serverOf(t, h)
+	s.Trail = full
+	tried := 0
+	for _, route := range s.table {
+		if route.act == nil || strings.HasPrefix(route.Path, "/api/") && strings.Contains(route.Path, ":") && route.gate == gateOpen {
+			continue
+		}
+		before := *h
+		w := s.knock(t, route.Method, route, func(r *http.Request) {
+			r.AddCookie(&http.Cookie{Name: "session", Value: "token:" + string(Administrator)})
+			for _, role := range Roles {
+				if As(role).May(route.rights...) {
+					r.Header.Set("Cookie", "session=token:"+string(role))
+					r.Header.Set("Authorization", "Bearer "+string(role))
+				}
+			}
+			if route.Path == "/accounts/{id}/{act}" {
+				r.URL.Path = "/accounts/zz/role"
+			}
+		})
+		looks := w.Code == http.StatusOK || w.Code == http.StatusNotFound || w.Code == http.StatusUnprocessableEntity || w.Code == http.StatusBadRequest || w.Code == http.StatusSeeOther
+		if route.Method == http.MethodGet && looks {
+			continue
+		}
+		if strings.HasSuffix(route.Path, "/.search") {
+			continue
+		}
+		tried++
+		if w.Code != http.StatusServiceUnavailable {
+			t.Errorf("%s %s: %d while nothing can be noted, want 503", route.Method, route.Path, w.Code)
+		}
+		if before.changed != h.changed {
+			t.Errorf("%s %s changed something that was not noted", route.Method, route.Path)
+		}
+	}
+	if tried < 30 {
+		t.Errorf("only %d routes were tried", tried)
+	}
+	if len(full.before) != 0 {
+		t.Error("a trail that takes nothing holds something")
+	}
+}
+
+// TestLookingIsNotedBeside: a person's page is, with whom it shows; a page that was not
+// found is not, and neither is what was typed into a filter.
+func TestLookingIsNotedBeside(t *testing.T) {
+	seen := &trail{full: true} // looks do not wait for it
+	s := serverOf(t, newHouse())
+	s.Trail = seen
+	as := []string{"Cookie", "session=token:sender"}
+	if w := call(t, s.Handler(), http.MethodGet, "/person/2210", "", as...); w.Code != http.StatusOK {
+		t.Fatalf("the page of a person while the trail takes nothing: %d", w.Code)
+	}
+	call(t, s.Handler(), http.MethodGet, "/people?q=Siti+Aminah&site=", "", as...)
+	call(t, s.Handler(), http.MethodGet, "/alerts/a1/people/0", "", as...)
+	call(t, s.Handler(), http.MethodGet, "/alerts/unknown/people", "", as...)
+	var got []announcement.Act
+	for _, n := range seen.beside {
+		got = append(got, n.act)
+	}
+	if want := []announcement.Act{announcement.PersonViewed, announcement.PeopleListed, announcement.PersonViewed}; !slices.Equal(got, want) {
+		t.Fatalf("noted %v, want %v", got, want)
+	}
+	if on := seen.beside[0].on; on.Number != "2210" || on.By != "console" {
+		t.Errorf("the page of a person: %+v", on)
+	}
+	if on := seen.beside[1].on; !slices.Contains(on.Asked, "q") || on.Object != "" {
+		t.Errorf("the list: %+v", on)
+	}
+	if on := seen.beside[2].on; on.Announcement != "a1" || on.Recipient != 0 {
+		t.Errorf("a recipient: %+v", on)
+	}
+	if !errors.Is(seen.Note(t.Context(), "", "", Noted{}), ErrNotYet) {
+		t.Error("the trail took something")
+	}
+}
