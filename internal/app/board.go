@@ -70,10 +70,14 @@ func (d *desk) Preview(_ context.Context, who web.Principal, draft web.Draft) (w
 }
 
 // name returns a person as a page may show them.
+// erasedPerson is what stands for somebody who was erased: the ledger knows an id,
+// and nobody knows any more whose it was.
+const erasedPerson = "(erased person)"
+
 func (d *desk) name(p announcement.PersonID) web.Name {
 	who, ok := d.directory.Person(p)
 	if !ok {
-		return web.Name{Number: "", Name: "(no longer in the directory)"}
+		return web.Name{Number: "", Name: erasedPerson}
 	}
 	n := web.Name{Number: who.Number, Name: who.Name, Team: who.Department}
 	if m, ok := d.directory.ByNumber(who.Manager); ok {

@@ -78,6 +78,10 @@ type Config struct {
 
 	NewKeys bool `name:"new-keys" help:"Take keys.json as it is, though this installation began with another. What was made with the former ends: with links every link that was sent, with push every connected device."`
 
+	RetainWords     int `name:"retain-words" env:"KENTONGAN_RETAIN_WORDS" default:"90" help:"Days for which people's own words, texts and photos are kept after an alert has ended: 30 to 730."`
+	RetainStrangers int `name:"retain-strangers" env:"KENTONGAN_RETAIN_STRANGERS" default:"7" help:"Days for which a text from a number that nobody has is kept once somebody has dealt with it: 1 to 90."`
+	RetainLeft      int `name:"retain-left" env:"KENTONGAN_RETAIN_LEFT" default:"730" help:"Days after which whoever has left is erased: 30 to 3650."`
+
 	Sandbox       bool   `name:"sandbox" help:"Run with sample people, a stand-in for the SMS provider and the push services, and a page of phones."`
 	SandboxListen string `name:"sandbox-listen" env:"KENTONGAN_SANDBOX_LISTEN" default:"127.0.0.1:8081" help:"Address of the stand-ins and the page of phones."`
 
@@ -250,6 +254,18 @@ func (c *Config) Complete() error {
 	}
 	if c.QuietBudget < 0 {
 		refuse("KENTONGAN_QUIET_BUDGET", "must be 0 or more")
+	}
+	for _, days := range []struct {
+		name               string
+		days               *int
+		usual, least, most int
+	}{{"KENTONGAN_RETAIN_WORDS", &c.RetainWords, 90, 30, 730}, {"KENTONGAN_RETAIN_STRANGERS", &c.RetainStrangers, 7, 1, 90}, {"KENTONGAN_RETAIN_LEFT", &c.RetainLeft, 730, 30, 3650}} {
+		if *days.days == 0 {
+			*days.days = days.usual
+		}
+		if *days.days < days.least || *days.days > days.most {
+			refuse(days.name, "must be %d to %d days, not %d", days.least, days.most, *days.days)
+		}
 	}
 	if c.SMSPrice < 0 {
 		refuse("KENTONGAN_SMS_PRICE", "must be 0 or more")

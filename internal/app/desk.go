@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -495,7 +496,8 @@ func shorten(ref string) string {
 }
 
 // keepNote stores a person's own words outside the ledger, encrypted and
-// erasable, and returns the reference that the fact carries.
+// erasable, and returns the reference that the fact carries. A place among them is
+// kept apart, because it has to go sooner.
 func (d *desk) keepNote(ctx context.Context, id announcement.ID, words string) (string, error) {
 	words = strings.TrimSpace(strings.ToValidUTF8(words, ""))
 	if words == "" {
@@ -505,23 +507,44 @@ func (d *desk) keepNote(ctx context.Context, id announcement.ID, words string) (
 		words = string(r[:1600])
 	}
 	ref := string(announcement.NewID())
-	if err := d.vault.Put(ctx, "note."+string(id)+"."+ref, []byte(words)); err != nil {
+	words, place := splitPlace(words)
+	if place != "" {
+		if err := d.vault.Put(ctx, placeKey(id, ref), []byte(place)); err != nil {
+			return "", fmt.Errorf("%w: %w", web.ErrNotYet, err)
+		}
+	}
+	if err := d.vault.Put(ctx, noteKey(id, ref), []byte(words)); err != nil {
 		return "", fmt.Errorf("%w: %w", web.ErrNotYet, err)
 	}
 	return "note:" + ref, nil
 }
 
-// words returns what a reference stands for; a reason that is no reference is itself.
+func noteKey(id announcement.ID, ref string) string  { return "note." + string(id) + "." + ref }
+func placeKey(id announcement.ID, ref string) string { return "place." + string(id) + "." + ref }
+
+// placeShape is how a phone writes a place down when its owner shares it, and how
+// map apps do.
+var placeShape = regexp.MustCompile(`\s*-?\d{1,2}\.\d{3,},\s*-?\d{1,3}\.\d{3,}(?: \(±\d+ m\))?`)
+
+// splitPlace takes places out of words.
+func splitPlace(words string) (rest, place string) {
+	place = strings.TrimSpace(strings.Join(placeShape.FindAllString(words, -1), ""))
+	return strings.TrimSpace(placeShape.ReplaceAllString(words, "")), place
+}
+
+// words returns what a reference stands for, with the place as long as it is kept; a
+// reason that is no reference is itself.
 func (d *desk) words(ctx context.Context, id announcement.ID, note string) string {
 	ref, ok := strings.CutPrefix(note, "note:")
 	if !ok {
 		return note
 	}
-	b, err := d.vault.Get(ctx, "note."+string(id)+"."+ref)
+	b, err := d.vault.Get(ctx, noteKey(id, ref))
 	if err != nil {
 		return ""
 	}
-	return string(b)
+	place, _ := d.vault.Get(ctx, placeKey(id, ref)) // most have none
+	return strings.TrimSpace(string(b) + " " + string(place))
 }
 
 // Templates lists the prepared announcements.

@@ -280,15 +280,27 @@ func (e *errands) forget(ctx context.Context) {
 		}
 	}
 	e.mu.RUnlock()
-	for id, one := range old {
-		err := deleteParts(ctx, e.vault, errandPartKey+id, one.Parts)
-		for turn := range one.Turn {
-			err = errors.Join(err, e.vault.Delete(ctx, fmt.Sprintf("%s%s.%d", errandTurnKey, id, turn+1)))
-		}
-		if err == nil && e.vault.Delete(ctx, errandKey+id) == nil {
-			e.learn(errandKey+id, nil)
-		}
+	for id := range old {
+		_ = e.drop(ctx, id) // else at the next tick
 	}
+}
+
+// drop erases an errand and what it made.
+func (e *errands) drop(ctx context.Context, id string) error {
+	e.mu.RLock()
+	one := e.all[id]
+	e.mu.RUnlock()
+	err := deleteParts(ctx, e.vault, errandPartKey+id, one.Parts)
+	for turn := range one.Turn {
+		err = errors.Join(err, e.vault.Delete(ctx, fmt.Sprintf("%s%s.%d", errandTurnKey, id, turn+1)))
+	}
+	if err == nil {
+		err = e.vault.Delete(ctx, errandKey+id)
+	}
+	if err == nil {
+		e.learn(errandKey+id, nil)
+	}
+	return err
 }
 
 // under says how an errand goes, for its page.

@@ -46,6 +46,7 @@ type House struct {
 	dispatcher *dispatch.Dispatcher
 	links      *links
 	desk       *desk
+	keeper     *keeper
 	hub        *inapp.Hub
 	server     *web.Server
 	sandbox    *sandbox.Sandbox
@@ -211,6 +212,7 @@ func (h *House) furnish(ctx context.Context, secret *keys, store tracker.Store, 
 	if h.desk.errands, err = openErrands(ctx, h.vault, h.now, log); err != nil {
 		return err
 	}
+	h.keeper = &keeper{desk: h.desk, uploads: files, now: h.now}
 	staff := &people{directory: h.directory, links: h.links, sample: c.SMSProvider == "sandbox", desk: h.desk, uploads: files, errands: h.desk.errands, editions: words, access: guard}
 	h.server, err = web.New(web.Options{Desk: h.desk, Phone: h.desk, People: staff,
 		Hooks: countedHooks{h.desk, h.metrics}, Access: guard, Health: health{h}, Trail: h.desk, Metrics: h.metrics.page(h, queue), PublicURL: c.PublicURL, Org: c.OrgName, Secret: secret.Cookie,
@@ -401,6 +403,7 @@ func (h *House) Run(ctx context.Context) error {
 	group.Go(func() error { return named("audit", h.audit.run(ctx)) })
 	group.Go(func() error { return named("errands", h.desk.errands.run(ctx)) })
 	group.Go(func() error { return named("certificate", h.metrics.watchCertificate(ctx, h.config.PublicURL)) })
+	group.Go(func() error { return named("retention", h.keeper.runRetention(ctx)) })
 	h.serve(ctx, group, h.listener, h.metrics.requests(h.server.Handler()))
 	if h.sandbox != nil {
 		h.serve(ctx, group, h.sandboxOn, h.sandbox)

@@ -29,6 +29,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -369,7 +370,12 @@ type Place struct {
 
 // OpenFor returns the open announcements that concern a person, and those closed
 // within 30 days, newest first.
-func (t *Tracker) OpenFor(p announcement.PersonID) []Place {
+func (t *Tracker) OpenFor(p announcement.PersonID) []Place { return t.placesOf(p, keptFor) }
+
+// PlacesOf returns every announcement that asked a person, newest first.
+func (t *Tracker) PlacesOf(p announcement.PersonID) []Place { return t.placesOf(p, math.MaxInt64) }
+
+func (t *Tracker) placesOf(p announcement.PersonID, within time.Duration) []Place {
 	now := t.o.Now()
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -377,7 +383,7 @@ func (t *Tracker) OpenFor(p announcement.PersonID) []Place {
 	for _, place := range slices.Backward(t.places[p]) {
 		e := t.entries[place.ID]
 		place.Open = e.Status == announcement.StatusOpen
-		if place.Open || now.Sub(e.ClosedAt) < keptFor {
+		if place.Open || now.Sub(e.ClosedAt) < within {
 			out = append(out, place)
 		}
 	}
