@@ -72,7 +72,7 @@ func gather(tb testing.TB, n int) *multitude {
 		_ = running.Wait()
 	})
 	boss := web.Principal{Actor: announcement.ByConsole, Name: "bench", Grant: web.As(web.Sender)}
-	report, err := (&people{directory: h.directory, links: h.links}).Import(ctx, boss, strings.NewReader(crowd(n)), false)
+	report, err := (&people{directory: h.directory, links: h.links}).Import(ctx, boss, strings.NewReader(crowd(n)), false, 0)
 	if err != nil || len(report.Errors) > 0 {
 		tb.Fatalf("import: %v %v", err, report.Errors)
 	}

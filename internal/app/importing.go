@@ -237,7 +237,11 @@ func (p *people) apply(ctx context.Context, by announcement.Actor, id string, ch
 	if err != nil {
 		return "", err
 	}
+	o.Leaving = directory.AnyNumber
 	if _, err := p.Imported(ctx, id); err != nil { // else it was allowed before it was cut off
+		if o.Leaving = 0; dry.Confirm || choice.Whole && dry.Missing > 0 {
+			o.Leaving = choice.Typed
+		}
 		if err := allowed(p.checked(up, dry), choice); err != nil {
 			return "", err
 		}
@@ -245,6 +249,9 @@ func (p *people) apply(ctx context.Context, by announcement.Actor, id string, ch
 	o.DryRun, o.Progress = false, func(percent int) { progress(50 + percent/2) }
 	o.Undo, o.UndoID = string(by), id
 	report, err := p.take(ctx, id, up, o)
+	if errors.Is(err, directory.ErrManyLeave) {
+		return "", web.ErrConflict // others left in between
+	}
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", web.ErrNotYet, err)
 	}
@@ -391,6 +398,8 @@ func (p *people) SavePerson(ctx context.Context, who web.Principal, values map[s
 		return bad
 	case errors.Is(err, directory.ErrChanged):
 		return web.ErrConflict
+	case errors.Is(err, directory.ErrManyLeave):
+		return announcement.FieldErrors{{Field: "active", Why: "More than one in twenty people would have left within the hour. Allow it on the page People, then save again."}}
 	}
 	return fmt.Errorf("%w: %w", web.ErrNotYet, err)
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -121,10 +122,6 @@ func TestWhoJoinsIsCalledAndCounted(t *testing.T) {
 		still := h.Announce("Flood", asSnapshot, steps(time.Hour))
 		h.employ("siti manager:budi mobile:agus") // from now on in the file, on a number that is shared
 		h.After(3 * time.Second)
-		for _, name := range []string{"chief", "budi", "agus"} {
-			for range h.Phone(name).unread() {
-			}
-		}
 		if got := h.recipient(live, "siti"); got.Index != 3 || got.State != announcement.NoAnswer {
 			t.Errorf("got %+v, want number 3 without an answer", got)
 		}
@@ -136,8 +133,8 @@ func TestWhoJoinsIsCalledAndCounted(t *testing.T) {
 		}
 		h.Phone("siti").ExpectSMS("Fire", "siti")
 		h.ExpectReason(live, "joined_the_audience")
-		if page := h.Team(live, "budi").Look(); !strings.Contains(page, "siti") || !strings.Contains(page, "agus") {
-			t.Error("the manager does not see who joined")
+		if got := h.Team(live, "budi").names(); got != "agus siti" {
+			t.Errorf("the manager sees %q, want agus and who joined", got)
 		}
 		h.After(time.Minute)
 		h.Phone("budi").ExpectSMS("2 of your team")
@@ -149,4 +146,121 @@ func TestWhoJoinsIsCalledAndCounted(t *testing.T) {
 	})
 }
 
+// names are those on a manager's page.
+func (p teamPage) names() string {
+	p.t.Helper()
+	page, err := p.house.desk.TeamPage(p.t.Context(), strings.TrimPrefix(p.path, "/t/"))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	var names []string
+	for _, r := range page.Recipients {
+		names = append(names, r.Name.Name)
+	}
+	slices.Sort(names)
+	return strings.Join(names, " ")
+}
+
 func asSnapshot(d *web.Draft) { d.AudienceMode = announcement.SnapshotAudience }
+
+// One rule guards every way out: more than one in twenty, and more than five, within
+// the hour need a person who says so.
+func TestManyLeaversNeedAPerson(t *testing.T) {
+	t.Parallel()
+	rehearse(t, "siti, budi", func(h *rehearsal) {
+		file := func(gone int) string {
+			var b strings.Builder
+			b.WriteString("nip,nama,hp,aktif\n")
+			for i := range 98 {
+				fmt.Fprintf(&b, "K%d,Karyawan %d,,%t\n", i, i, i >= gone)
+			}
+			return b.String()
+		}
+		h.importFile(strings.NewReader(file(0)))
+		active := func(want int) {
+			h.t.Helper()
+			if n := len(h.house.directory.Everybody()); n != want {
+				h.t.Fatalf("%d people work here, want %d", n, want)
+			}
+		}
+		send := func(query, body string) error {
+			return h.api.Call(h.t.Context(), http.MethodPost, "/api/v1/people:import"+query, "text/csv", strings.NewReader(body), nil)
+		}
+		if err := send("", file(30)); err == nil || !strings.Contains(err.Error(), "30") {
+			t.Errorf("30 leave by a file: got %v, want a refusal that names the number", err)
+		}
+		if err := send("?leaving=29", file(30)); err == nil {
+			t.Error("the wrong number is taken")
+		}
+		active(100)
+		if err := send("?leaving=30", file(30)); err != nil {
+			t.Errorf("the right number: %v", err)
+		}
+		active(70)
+		c := h.clerk()
+		save := func(n int) *httptest.ResponseRecorder {
+			number := fmt.Sprint("K", n)
+			who, _ := h.house.directory.Listing(number)
+			return c.post("/person/"+number, url.Values{"employee_id": {number}, "display_name": {who.Name}, "active": {"false"}, "version": {fmt.Sprint(who.Version)}}.Encode())
+		}
+		for n := 30; n < 35; n++ { // those who were confirmed do not count against these
+			if w := save(n); w.Code != http.StatusSeeOther {
+				t.Fatalf("one leaves at the console: got %d %s", w.Code, w.Body)
+			}
+		}
+		if w := save(35); w.Code != http.StatusUnprocessableEntity || !strings.Contains(w.Body.String(), "one in twenty") {
+			t.Errorf("the sixth of 70: got %d", w.Code)
+		}
+		active(65)
+		if err := send("", file(36)); err == nil {
+			t.Error("the same by a file of the API is let through")
+		}
+		p := h.provider()
+		who, _ := h.house.directory.ByNumber("K40")
+		p.refused(409, "", "one in twenty", "DELETE", "Users/"+string(who.ID), "")
+		c.goes("/people/leave", "")
+		if w := save(35); w.Code != http.StatusSeeOther {
+			t.Errorf("after it was allowed: got %d", w.Code)
+		}
+	})
+}
+
+// Whoever was taken out by mistake and comes back is asked again, also by an alert that
+// was already on their phone; whoever gets another manager is that manager's.
+func TestWhoComesBackIsAskedAgain(t *testing.T) {
+	t.Parallel()
+	rehearse(t, "chief, budi manager:chief, wati manager:chief, siti manager:budi, agus manager:siti", func(h *rehearsal) {
+		id := h.Announce("Fire", to("siti", "agus"), asSnapshot, steps(time.Hour, step(5*time.Minute, announcement.CallManager)))
+		h.Phone("siti").ExpectSMS("Fire")
+		h.Phone("agus").ExpectSMS("Fire")
+		h.Leaves("siti")
+		h.After(time.Minute)
+		if c := h.summary(id).Counts; c.Recipients != 1 || c.Excused != 1 {
+			t.Fatalf("got %+v, want one asked and one excused", c)
+		}
+		h.importStaff(func(employee) bool { return true })
+		h.settle()
+		h.settle()
+		if c := h.summary(id).Counts; c.Recipients != 2 || c.Excused != 0 {
+			t.Errorf("got %+v, want both asked", c)
+		}
+		h.Phone("siti").ExpectSMS("Fire")
+		h.ExpectReason(id, "came_back")
+		h.After(4 * time.Minute)
+		h.Phone("budi").ExpectSMS("2 of your team") // siti, and agus, because siti is silent
+		h.Phone("siti").ExpectSMS("1 of your team") // agus
+		h.NothingElse()
+
+		h.clerk().save("siti", map[string]string{"manager_id": "wati"})
+		h.settle()
+		h.settle()
+		h.ExpectReason(id, "manager_changed")
+		h.Phone("wati").ExpectSMS("1 of your team")
+		h.NothingElse()
+		for manager, want := range map[string]string{"budi": "", "wati": "agus siti", "chief": "agus siti", "siti": "agus"} {
+			if got := h.Team(id, manager).names(); got != want {
+				t.Errorf("%s sees %q, want %q", manager, got, want)
+			}
+		}
+	})
+}

@@ -2,6 +2,8 @@ package app
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"sync"
@@ -27,11 +29,14 @@ type people struct {
 }
 
 // Import reads a CSV file: all of it, or nothing.
-func (p *people) Import(ctx context.Context, who web.Principal, r io.Reader, dryRun bool) (web.ImportReport, error) {
+func (p *people) Import(ctx context.Context, who web.Principal, r io.Reader, dryRun bool, leaving int) (web.ImportReport, error) {
 	if !who.May(web.Keep) {
 		return web.ImportReport{}, web.ErrForbidden
 	}
-	report, err := p.directory.Import(ctx, r, directory.ImportOptions{DryRun: dryRun, Sample: p.sample})
+	report, err := p.directory.Import(ctx, r, directory.ImportOptions{DryRun: dryRun, Sample: p.sample, Leaving: leaving})
+	if errors.Is(err, directory.ErrManyLeave) {
+		err = announcement.FieldErrors{{Field: "leaving", Why: fmt.Sprintf("By this file %d people leave. If that is meant, say leaving=%d; nothing was imported.", report.Leaving, report.Leaving)}}
+	}
 	return importReport(report), err
 }
 
@@ -44,7 +49,7 @@ func importReport(r directory.ImportReport) web.ImportReport {
 		return out
 	}
 	return web.ImportReport{DryRun: r.DryRun, Rows: r.Rows, Added: r.Added, Changed: r.Changed, Unchanged: r.Unchanged, Leaving: r.Leaving,
-		Missing: r.Missing, Mended: r.Mended, Warnings: rows(r.Warnings), Errors: rows(r.Errors)}
+		Missing: r.Missing, Confirm: r.Confirm, Mended: r.Mended, Warnings: rows(r.Warnings), Errors: rows(r.Errors)}
 }
 
 // EnrolCode returns a person's enrolment code, and until when it counts.

@@ -95,7 +95,7 @@ func (h *rehearsal) finishSetup(staff *people, hr web.Principal) {
 	ctx := h.t.Context()
 	h.house.config.OrgName = "PT Contoh"
 	real := h.staffFile(func(employee) bool { return true })
-	if r, err := staff.Import(ctx, hr, real, false); err != nil || len(r.Errors) > 0 {
+	if r, err := staff.Import(ctx, hr, real, false, 0); err != nil || len(r.Errors) > 0 {
 		h.t.Fatal(err, r.Errors)
 	}
 	if err := staff.SaveSite(ctx, hr, web.Site{Name: "Harbour", Assembly: []string{"Gate 1"}, Zone: "Asia/Jakarta"}); err != nil {

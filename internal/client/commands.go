@@ -153,6 +153,8 @@ type Import struct {
 	Connection
 	File   string `arg:"" help:"CSV file, - for standard input."`
 	DryRun bool   `help:"Say what would happen; change nothing."`
+
+	Leaving int `help:"How many people leave by this file, where that has to be confirmed."`
 }
 
 // maxFile is the largest file that the server takes: some 50,000 people.
@@ -168,7 +170,7 @@ func (i *Import) Run(ctx context.Context) error {
 		return &Failure{fmt.Errorf("%s is empty", i.File), "the first row names the columns: employee_id, display_name, mobile_phone, ..."}
 	}
 	var report Report
-	err = i.Client().Call(ctx, http.MethodPost, fmt.Sprintf("/api/v1/people:import?dry_run=%t", i.DryRun), "text/csv", bytes.NewReader(b), &report)
+	err = i.Client().Call(ctx, http.MethodPost, fmt.Sprintf("/api/v1/people:import?dry_run=%t&leaving=%d", i.DryRun, i.Leaving), "text/csv", bytes.NewReader(b), &report)
 	var p *Problem
 	if errors.As(err, &p) && p.Report != nil && len(p.Report.Errors) > 0 {
 		return p.Report.refused(os.Stdout)

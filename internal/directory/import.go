@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"time"
 
 	"kentongan/internal/announcement"
 )
@@ -19,11 +20,15 @@ type ImportOptions struct {
 	SkipFaulty bool     // import everybody else when some rows are faulty
 	WholeList  bool     // the file is everybody: who is not in it leaves, who is in it works here
 	KnownSites bool     // a site that nobody has and nobody set up is a fault
+	Leaving    int      // how many people leave, as a person confirmed; anything else is refused with ErrManyLeave where many do
 	Undo       string   // whoever imports, as an actor: what was before is kept for UndoWithin
 	UndoID     string   // begun again under the same id, an import that was cut off goes on; empty: a new one
 
 	Progress func(percent int) // how far it is; may be nil
 }
+
+// AnyNumber as Leaving: a person confirmed it, before the import was cut off.
+const AnyNumber = -1
 
 // said tells how far an import is: part of whole, between two percentages.
 func (o ImportOptions) said(from, to, part, whole int) {
@@ -41,6 +46,7 @@ type ImportReport struct {
 	Unchanged int        `json:"unchanged"`
 	Leaving   int        `json:"leaving"`  // active people who become inactive by this file
 	Missing   int        `json:"missing"`  // active people who are not in this file; they are left alone
+	Confirm   bool       `json:"confirm"`  // so many leave that a person has to say how many
 	Mended    int        `json:"mended"`   // numbers put into international form
 	Warnings  []RowError `json:"warnings"` // shared numbers, landlines, nobody to call
 	Errors    []RowError `json:"errors"`   // with any, nothing is imported
@@ -131,8 +137,17 @@ func (d *Directory) Import(ctx context.Context, r io.Reader, o ImportOptions) (I
 		}
 	}
 	changes := c.changes(&report, o.UndoID)
+	leavers := report.Leaving
+	if o.WholeList {
+		leavers += report.Missing
+	}
+	report.Confirm = d.manyLeave(leavers)
 	if o.DryRun || len(changes) == 0 {
 		return report, nil
+	}
+	confirmed := leavers > 0 && (o.Leaving == leavers || o.Leaving == AnyNumber)
+	if report.Confirm && !confirmed {
+		return report, ErrManyLeave
 	}
 	if o.Undo != "" {
 		if report.Undo, err = d.keepPast(ctx, o.Undo, o.UndoID, changes, report); err != nil {
@@ -141,7 +156,7 @@ func (d *Directory) Import(ctx context.Context, r io.Reader, o ImportOptions) (I
 	}
 	stored := 0
 	for some := range slices.Chunk(changes, storedAtOnce) {
-		if err := d.storePeople(ctx, some); err != nil {
+		if err := d.storeConfirmed(ctx, some, confirmed); err != nil {
 			return report, err
 		}
 		stored += len(some)
@@ -184,8 +199,22 @@ func (d *Directory) checkRest(cs columns, rows []sheetRow, o ImportOptions, firs
 
 // storePeople stores people and shows them on this node at once.
 func (d *Directory) storePeople(ctx context.Context, changes []record) error {
+	return d.storeConfirmed(ctx, changes, false)
+}
+
+// storeConfirmed is storePeople; a person may have confirmed how many leave, and then
+// these do not count against others who leave within the hour.
+func (d *Directory) storeConfirmed(ctx context.Context, changes []record, confirmed bool) error {
 	values := make(map[string][]byte, len(changes))
 	for _, rec := range changes {
+		d.mu.RLock()
+		was := d.people[rec.ID].Active
+		d.mu.RUnlock()
+		if rec.Active || confirmed {
+			rec.Provision.Left = time.Time{}
+		} else if was {
+			rec.Provision.Left = d.Now().UTC().Round(0)
+		}
 		rec.Changed = d.Now().UTC().Round(0)
 		if rec.Version == 1 {
 			rec.Created = rec.Changed

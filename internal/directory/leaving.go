@@ -10,8 +10,8 @@ import (
 	"kentongan/internal/announcement"
 )
 
-// ErrManyLeave is returned when an identity provider takes out so many people that
-// a person has to say whether that is meant.
+// ErrManyLeave is returned when so many people would leave, by a file, at the console or
+// by the word of an identity provider, that a person has to say whether that is meant.
 var ErrManyLeave = errors.New("many people leave at once")
 
 const (
@@ -50,13 +50,18 @@ func (d *Directory) applyLeaving(value []byte) error {
 	return nil
 }
 
-// mayLeave needs d.writing. It returns ErrManyLeave when more than one in twenty,
-// and more than a few, would have left within the hour by the provider's word.
-func (d *Directory) mayLeave(ctx context.Context, id announcement.PersonID) error {
+// manyLeave is the rule for every way in: whether, with these leavers, more than one in
+// twenty and more than a few would have left within the hour without that a person
+// confirmed how many.
+func (d *Directory) manyLeave(leavers int) bool {
 	now := d.Now().UTC().Round(0)
 	d.mu.RLock()
+	defer d.mu.RUnlock()
 	s := d.leaving
-	left, active := 1, 0
+	if leavers == 0 || now.Before(s.Allowed) {
+		return false
+	}
+	left, active := leavers, 0
 	for _, r := range d.people {
 		switch {
 		case r.Active:
@@ -65,16 +70,21 @@ func (d *Directory) mayLeave(ctx context.Context, id announcement.PersonID) erro
 			left++
 		}
 	}
+	return !s.Since.IsZero() || left > fewLeavers && left*20 > active+left-leavers
+}
+
+// mayLeave needs d.writing. It is manyLeave for one person, and remembers who was held
+// back.
+func (d *Directory) mayLeave(ctx context.Context, id announcement.PersonID) error {
+	if !d.manyLeave(1) {
+		return nil
+	}
+	d.mu.RLock()
+	s := d.leaving
 	d.mu.RUnlock()
-	switch {
-	case now.Before(s.Allowed):
-		return nil
-	case !s.Since.IsZero():
-	case left <= fewLeavers || left*20 <= active+left-1:
-		return nil
-	default:
-		s.Since = now
-		d.Log.Warn("the identity provider takes out many people; no more leave by its word until a person allows it", "step", "provision")
+	if s.Since.IsZero() {
+		s.Since = d.Now().UTC().Round(0)
+		d.Log.Warn("many people leave one by one; no more do until a person allows it", "step", "leave")
 	}
 	if len(s.Held) < shownLeavers && !slices.Contains(s.Held, id) {
 		s.Held = append(slices.Clone(s.Held), id)
@@ -86,7 +96,7 @@ func (d *Directory) mayLeave(ctx context.Context, id announcement.PersonID) erro
 	return ErrManyLeave
 }
 
-// HeldBack returns since when nobody may leave by the provider's word, and the
+// HeldBack returns since when nobody may leave one by one, and the
 // first of those who were to leave. A zero time: everything is as usual.
 func (d *Directory) HeldBack() (since time.Time, people []Person) {
 	d.mu.RLock()
@@ -99,7 +109,7 @@ func (d *Directory) HeldBack() (since time.Time, people []Person) {
 	return d.leaving.Since, people
 }
 
-// LetLeave lets everybody leave for an hour whom the provider takes out.
+// LetLeave lets anybody leave for an hour.
 func (d *Directory) LetLeave(ctx context.Context, by string) error {
 	d.writing.Lock()
 	defer d.writing.Unlock()

@@ -213,7 +213,7 @@ func (d *Directory) troubles(r record, leads map[string]bool) []Trouble {
 // Save changes one person, or adds them, by the rules of an import. values are
 // by column; one that is missing stays as it is. version is that of the person
 // as they were shown, 0 for a new one. What is wrong is returned as FieldErrors
-// named by column.
+// named by column; ErrManyLeave says that too many people left.
 func (d *Directory) Save(ctx context.Context, values map[string]string, version int64, sample bool) error {
 	cs, row := oneRow(values)
 	d.writing.Lock()
@@ -246,6 +246,11 @@ func (d *Directory) Save(ctx context.Context, values map[string]string, version 
 	changes := c.changes(&report, "")
 	if len(changes) == 0 {
 		return nil
+	}
+	if old.Active && !changes[0].Active {
+		if err := d.mayLeave(ctx, old.ID); err != nil {
+			return err
+		}
 	}
 	return d.storePeople(ctx, changes)
 }

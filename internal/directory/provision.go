@@ -24,7 +24,7 @@ type Account struct {
 type provision struct {
 	Account
 	Removed bool      `json:"removed,omitempty"` // the provider deleted them: it knows them no more until they come back
-	Left    time.Time `json:"left,omitzero"`     // when the provider took them out
+	Left    time.Time `json:"left,omitzero"`     // when they left, where nobody confirmed how many do
 }
 
 // Provisioned is a person as an identity provider sees them.
@@ -221,13 +221,10 @@ func (d *Directory) Provision(ctx context.Context, id announcement.PersonID, w W
 	if renumbered {
 		now.Number = number
 	}
-	if now.Active {
-		now.Provision.Left = time.Time{}
-	} else if old.Active {
+	if old.Active && !now.Active {
 		if err := d.mayLeave(ctx, old.ID); err != nil {
 			return "", err
 		}
-		now.Provision.Left = d.Now().UTC().Round(0)
 	}
 	if now == old {
 		return old.ID, nil
@@ -260,7 +257,6 @@ func (d *Directory) Remove(ctx context.Context, id announcement.PersonID, versio
 		if err := d.mayLeave(ctx, id); err != nil {
 			return err
 		}
-		r.Provision.Left = d.Now().UTC().Round(0)
 	}
 	r.Active, r.Provision.Removed = false, true
 	r.Version++

@@ -36,6 +36,7 @@ type announceRequest struct {
 
 type importRequest struct {
 	DryRun  bool   `query:"dry_run" doc:"Only say what would happen"`
+	Leaving int    `query:"leaving" minimum:"0" doc:"How many people leave by this file. Needed when that is more than one in twenty, and more than five, within the hour; the refusal names the number."`
 	RawBody []byte `contentType:"text/csv"`
 }
 
@@ -237,7 +238,7 @@ func (s *Server) bearer(ctx context.Context, authorization string) (Principal, *
 }
 
 func (s *Server) apiImport(ctx context.Context, in *importRequest) (*importReply, error) {
-	report, err := s.People.Import(ctx, principalOf(ctx), bytes.NewReader(in.RawBody), in.DryRun)
+	report, err := s.People.Import(ctx, principalOf(ctx), bytes.NewReader(in.RawBody), in.DryRun, in.Leaving)
 	if err != nil {
 		return nil, s.problem("import", err)
 	}

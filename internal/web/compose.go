@@ -177,10 +177,10 @@ func (s *Server) compose(w http.ResponseWriter, r *http.Request) {
 		plainly(&c.Draft)
 		s.showStep(w, r, "write", c, nil, nil)
 	case "count":
-		c.Draft.Audience = readAudience(r)
+		readWho(r, &c.Draft)
 		s.preview(w, r, c, "who")
 	case "who":
-		c.Draft.Audience = readAudience(r)
+		readWho(r, &c.Draft)
 		s.preview(w, r, c, "preview")
 	case "preview":
 		if class := announcement.Class(r.PostFormValue("class")); class == announcement.ClassEmergency || class == announcement.ClassNotice {
@@ -198,13 +198,13 @@ func (s *Server) compose(w http.ResponseWriter, r *http.Request) {
 		readWords(r, &c.Draft)
 		s.saveDraft(w, r, c, "write")
 	case "save-who":
-		c.Draft.Audience = readAudience(r)
+		readWho(r, &c.Draft)
 		s.saveDraft(w, r, c, "who")
 	case "save":
 		s.saveDraft(w, r, c, "who")
 	case "to-write":
 		if r.PostForm.Has("people") { // from the step that asks who
-			c.Draft.Audience = readAudience(r)
+			readWho(r, &c.Draft)
 		}
 		s.showStep(w, r, "write", c, nil, nil)
 	case "to-who":
@@ -343,6 +343,17 @@ func (s *Server) meetAtSite(ctx context.Context, d *Draft) {
 		}
 	}
 }
+
+// readWho reads for whom it is, and whether those stay as they are.
+func readWho(r *http.Request, d *Draft) {
+	d.Audience, d.AudienceMode = readAudience(r), announcement.LiveAudience
+	if r.PostFormValue("snapshot") == "1" {
+		d.AudienceMode = announcement.SnapshotAudience
+	}
+}
+
+// Snapshot reports whether nobody joins while it is open.
+func (v composeView) Snapshot() bool { return v.Draft.AudienceMode == announcement.SnapshotAudience }
 
 func readAudience(r *http.Request) announcement.Audience {
 	a := announcement.Audience{

@@ -425,6 +425,7 @@ type ImportReport struct {
 	Unchanged int        `json:"unchanged"`
 	Leaving   int        `json:"leaving"`  // active people who become inactive by this file
 	Missing   int        `json:"missing"`  // known people who are not in this file; they are left alone
+	Confirm   bool       `json:"confirm"`  // so many leave that their number has to be said
 	Mended    int        `json:"mended"`   // numbers put into international form
 	Warnings  []RowError `json:"warnings"` // shared numbers, landlines, nobody to call
 	Errors    []RowError `json:"errors"`   // with any, nothing is imported
@@ -693,7 +694,7 @@ type People interface {
 	Preparing
 	Editing
 	Provisioning
-	Import(ctx context.Context, p Principal, r io.Reader, dryRun bool) (ImportReport, error)
+	Import(ctx context.Context, p Principal, r io.Reader, dryRun bool, leaving int) (ImportReport, error)
 	// EnrolCode returns a personal enrolment code for a person by employee number,
 	// and until when it counts.
 	EnrolCode(ctx context.Context, number string) (code string, until time.Time, err error)

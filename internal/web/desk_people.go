@@ -54,7 +54,7 @@ type ImportCheck struct {
 // MustType reports whether so many people leave that the number has to be typed.
 // Leaving out who is not in the file always needs it.
 func (c ImportCheck) MustType(whole bool) bool {
-	return whole && c.Missing > 0 || c.Leaving*20 > c.Active
+	return whole && c.Missing > 0 || c.Confirm
 }
 
 // LeavingWith is how many people leave by a choice.

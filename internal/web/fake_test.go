@@ -346,7 +346,7 @@ func (h *house) Readiness(context.Context) Readiness {
 	return Readiness{People: 60, TwoOrMore: 40, One: 15, None: 5, SMSProvider: "practice"}
 }
 
-func (h *house) Import(_ context.Context, _ Principal, r io.Reader, dry bool) (ImportReport, error) {
+func (h *house) Import(_ context.Context, _ Principal, r io.Reader, dry bool, _ int) (ImportReport, error) {
 	b, err := io.ReadAll(r)
 	if err != nil {
 		return ImportReport{}, err
