@@ -182,6 +182,9 @@ func (d *desk) Act(ctx context.Context, id announcement.ID, kind announcement.Me
 			continue
 		}
 		act.People++
+		if a.Waits() && a.Quiet.Contain(d.now(), v.ZoneOf(i)) {
+			act.Asleep++
+		}
 		if _, lang, _ := a.In(r.Language); slices.Contains(r.Reach, announcement.SMS) && slices.Contains(a.Channels, announcement.SMS) {
 			segments += act.SMS[lang].Segments
 		}

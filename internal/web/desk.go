@@ -592,6 +592,7 @@ type Act struct {
 	Who    []Name // of an escalation: the managers, or the duty list; at most 200
 	Push   map[announcement.Language][2]string
 	SMS    map[announcement.Language]SMSPreview
+	Asleep int                                         // of a notice: those of them for whom it is night, who hear it in their morning
 	Text   map[announcement.Language]announcement.Text // of a revision: what it says now
 	Fields map[string]string                           // of a revision: what a template was filled with
 	Cost   string                                      // of the SMS; empty when no price is set

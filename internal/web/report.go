@@ -395,7 +395,7 @@ func (v reportView) document(s *Server, r *http.Request) paper.Document {
 	d.Tables = append(d.Tables, paper.Table{Name: v.T("Timeline"), Head: []string{v.T("Time"), v.T("What"), v.T("Why")}, Rows: paper.Rows(story)})
 	d.People = paper.Table{Name: v.T("People"), Rows: v.everybody(s, r), Head: []string{
 		v.T("Employee number"), v.T("Name"), v.T("Site"), v.T("Department"), v.T("Status"), v.T("Since"), v.T("First answer"), v.T("Answered by"), v.T("Late"),
-		v.T("Accounted for by"), v.T("How do you know?"), v.T("Handled by"), v.T("Words"), v.T("Manager"), v.T("Calls")}}
+		v.T("Accounted for by"), v.T("How do you know?"), v.T("Handled by"), v.T("Words"), v.T("Manager"), v.T("Calls"), v.T("Answer to an earlier version")}}
 	return d
 }
 
@@ -431,7 +431,15 @@ func (v reportView) personRow(p Recipient) []string {
 		late = v.T("late")
 	}
 	return []string{p.Number, p.Name.Name, p.Site, p.Department, tag.Mark + " " + v.T(tag.Label), v.stamp(p.Since), v.stamp(p.AnsweredAt), v.T(viaWords[p.Via]), late,
-		v.Say(p.VouchedBy), v.Say(string(p.How)), v.Say(p.Claimed), p.Words, p.Manager, strings.Join(v.Ladder(p), "; ")}
+		v.Say(p.VouchedBy), v.Say(string(p.How)), v.Say(p.Claimed), p.Words, p.Manager, strings.Join(v.Ladder(p), "; "), v.earlier(p)}
+}
+
+// earlier is what somebody answered to a version that no longer counts.
+func (v reportView) earlier(p Recipient) string {
+	if p.Earlier == nil {
+		return ""
+	}
+	return v.T("for version %s: %s", v.N(p.Earlier.Version), v.T(v.Tag(p.Earlier.State).Label))
 }
 
 // stamp is a moment as a spreadsheet sorts it, at the place of the alert.

@@ -61,7 +61,7 @@ type chapter struct {
 
 // decisions are what was decided, who needs help and who handles it.
 var decisions = StoryFilter{CallsForHelp: true, Kinds: []announcement.Kind{announcement.KindAnnounced, announcement.KindCommitted,
-	announcement.KindDecided, announcement.KindClaimed, announcement.KindExcused, announcement.KindJoined, announcement.KindMoved, announcement.KindClosed, announcement.KindHeard}}
+	announcement.KindDecided, announcement.KindClaimed, announcement.KindExcused, announcement.KindJoined, announcement.KindMoved, announcement.KindRevised, announcement.KindClosed, announcement.KindHeard}}
 
 var chapters = []chapter{
 	{"", "Everything", StoryFilter{}},

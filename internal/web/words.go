@@ -178,7 +178,7 @@ var codeWords = map[string]string{
 	"line_manager": "line manager", "managers_manager": "the manager's manager", "manager_outstanding": "the manager has not answered", "manager_left": "the manager has left",
 	"manager_unreachable": "the manager cannot be reached", "no_manager": "no manager", "manager_reminds": "reminded by the manager", "duty": "duty team", "duty_step": "duty team",
 	"loop": "reporting loop", "reporting_cycle": "reporting loop", "asked_for_help": "asked for help", "called_before": "called before", "real_alert_sent": "a real alert was sent",
-	"escalated_by_hand": "escalated by hand", "left_the_company": "has left the company", "joined_the_audience": "joined while it was open", "came_back": "came back", "manager_changed": "has another manager",
+	"morning": "it was night for them", "revised": "the text was changed", "escalated_by_hand": "escalated by hand", "left_the_company": "has left the company", "joined_the_audience": "joined while it was open", "came_back": "came back", "manager_changed": "has another manager",
 	"manager_away": "the manager is away", "stands_in": "stands in for the manager", "nobody_outstanding": "nobody is outstanding", "help_report": "somebody asked for help", "every_channel_failed": "every channel failed",
 	"inapp": "open page", "temporary": "not now, tried again", "rate_limited": "too fast for the provider", "ambiguous": "the provider did not say", "rejected": "refused by the provider",
 	"gone": "the device is no more", "invalid_number": "the number does not work", "opted_out": "stopped SMS", "blocked": "blocked by the carrier", "unauthorized": "our access is wrong",
