@@ -31,6 +31,7 @@ type Fact struct {
 	Closed     *Closed       `json:"closed,omitempty"`
 	Noted      *Noted        `json:"noted,omitempty"`
 	Revised    *Revised      `json:"revised,omitempty"`
+	Checkpoint *Checkpoint   `json:"checkpoint,omitempty"`
 }
 
 // Kind names a fact. It stands in the fact's subject.
@@ -54,6 +55,7 @@ const (
 	KindClosed     Kind = "closed"     // nothing escalates after this
 	KindNoted      Kind = "noted"      // of the house: who did, took out or looked at what; see Noted
 	KindRevised    Kind = "revised"    // the text was changed: a new version that asks again, or a typo mended
+	KindCheckpoint Kind = "checkpoint" // of the house: everything before it is sealed
 )
 
 // Actor says who caused a fact: "person:<PersonID>", "account:<id>" of the

@@ -15,6 +15,11 @@ import (
 // Follow implements Ledger. A record that cannot be read is logged and given
 // with its position and no facts: one bad record must not silence the rest.
 func (l *JetStream) Follow(ctx context.Context, after uint64, fn func(Record) error) error {
+	return l.Scan(ctx, after, func(s Stored) error { return fn(l.record(s.Seq, s.Subject, s.Body)) })
+}
+
+// Scan implements Ledger.
+func (l *JetStream) Scan(ctx context.Context, after uint64, fn func(Stored) error) error {
 	holeAt := uint64(0)
 	for ctx.Err() == nil {
 		end, err := l.followOnce(ctx, jetstream.OrderedConsumerConfig{
@@ -30,7 +35,7 @@ func (l *JetStream) Follow(ctx context.Context, after uint64, fn func(Record) er
 			if seq != after+1 {
 				l.log.Error("ledger has a hole", "step", "follow", "reason", fmt.Sprintf("positions %d to %d are missing", after+1, seq-1))
 			}
-			if err := fn(l.record(msg, seq)); err != nil {
+			if err := fn(Stored{seq, msg.Subject(), msg.Data()}); err != nil {
 				return err
 			}
 			after = seq
@@ -80,8 +85,8 @@ func (l *JetStream) followOnce(ctx context.Context, cfg jetstream.OrderedConsume
 	}
 }
 
-func (l *JetStream) record(msg jetstream.Msg, seq uint64) Record {
-	r, err := decode(seq, msg.Subject(), msg.Data())
+func (l *JetStream) record(seq uint64, subject string, body []byte) Record {
+	r, err := decode(seq, subject, body)
 	if err != nil {
 		l.log.Error("ledger record cannot be read", "announcement", r.Announcement, "step", "decode", "reason", err.Error())
 	}
@@ -107,7 +112,7 @@ func (l *JetStream) Read(ctx context.Context, id announcement.ID, fn func(Record
 			FilterSubjects: []string{filter}, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: seen + 1,
 		}, func(msg jetstream.Msg, seq uint64) error {
 			if seq > seen && seq <= last.Sequence {
-				if err := fn(l.record(msg, seq)); err != nil {
+				if err := fn(l.record(seq, msg.Subject(), msg.Data())); err != nil {
 					return err
 				}
 				seen = seq

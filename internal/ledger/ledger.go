@@ -29,6 +29,13 @@ type Record struct {
 	Facts        []announcement.Fact
 }
 
+// Stored is a record as its bytes are in the stream.
+type Stored struct {
+	Seq     uint64
+	Subject string
+	Body    []byte
+}
+
 // MaxPack is the most facts in one record. HelpRound relies on it being below 1,024.
 const MaxPack = 500
 
@@ -69,6 +76,9 @@ type Ledger interface {
 	// on with new ones until ctx ends or fn fails; it returns that error. A lost
 	// connection is mended inside, without a gap or a repeat.
 	Follow(ctx context.Context, after uint64, fn func(Record) error) error
+
+	// Scan is Follow for the bytes: nothing of them is read.
+	Scan(ctx context.Context, after uint64, fn func(Stored) error) error
 
 	// Share is Follow for work that any one node may do: every record of the
 	// kinds is given to one of the nodes that share name, again if fn fails or

@@ -124,6 +124,17 @@ func (m *Memory) wakeAll() {
 
 // Follow implements Ledger.
 func (m *Memory) Follow(ctx context.Context, after uint64, fn func(Record) error) error {
+	return m.Scan(ctx, after, func(s Stored) error {
+		r, err := decode(s.Seq, s.Subject, s.Body)
+		if err != nil {
+			return err
+		}
+		return fn(r)
+	})
+}
+
+// Scan implements Ledger.
+func (m *Memory) Scan(ctx context.Context, after uint64, fn func(Stored) error) error {
 	for ctx.Err() == nil {
 		m.mu.Lock()
 		var fresh []placed
@@ -137,11 +148,7 @@ func (m *Memory) Follow(ctx context.Context, after uint64, fn func(Record) error
 				return ctx.Err()
 			}
 			after++
-			r, err := decode(after, p.subject, p.body)
-			if err != nil {
-				return err
-			}
-			if err := fn(r); err != nil {
+			if err := fn(Stored{after, p.subject, p.body}); err != nil {
 				return err
 			}
 		}

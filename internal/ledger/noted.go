@@ -22,13 +22,12 @@ const (
 	heldWindow  = 1_000 // records of one window that are held; the rest is read again
 )
 
-func notedSubjects(person announcement.PersonID) (last string, filters []string) {
+func notedSubjects(person announcement.PersonID) []string {
 	all := subjectOf(announcement.House, announcement.KindNoted)
 	if person != "" {
-		one := all + "." + string(person)
-		return one, []string{one}
+		return []string{all + "." + string(person)}
 	}
-	return subjectPrefix + string(announcement.House) + ".>", []string{all, all + ".>"}
+	return []string{all, all + ".>"}
 }
 
 // Noted implements Ledger.
@@ -36,21 +35,26 @@ func (l *JetStream) Noted(ctx context.Context, person announcement.PersonID, bef
 	if person != "" && !validToken(string(person)) {
 		return nil
 	}
-	newest, filters := notedSubjects(person)
-	last, err := l.stream.GetLastMsgForSubject(ctx, newest)
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
+	filters := notedSubjects(person)
+	last := uint64(0)
+	for _, filter := range filters {
+		switch newest, err := l.stream.GetLastMsgForSubject(ctx, filter); {
+		case err == nil:
+			last = max(last, newest.Sequence)
+		case !errors.Is(err, jetstream.ErrMsgNotFound):
+			return fmt.Errorf("read what was noted: %w", unavailable(err))
+		}
+	}
+	if last == 0 {
 		return nil
 	}
-	if err != nil {
-		return fmt.Errorf("read what was noted: %w", unavailable(err))
-	}
-	end := last.Sequence + 1
+	end := last + 1
 	if before != 0 {
 		end = min(end, before)
 	}
 	for window := uint64(firstWindow); end > 1; {
 		begin := max(end, window+1) - window
-		records, whole, err := l.window(ctx, filters, begin, end, last.Sequence)
+		records, whole, err := l.window(ctx, filters, begin, end, last)
 		if err != nil {
 			return err
 		}
@@ -85,7 +89,7 @@ func (l *JetStream) window(ctx context.Context, filters []string, begin, end, la
 				if len(out) == 2*heldWindow {
 					out, whole = append([]Record(nil), out[heldWindow:]...), false
 				}
-				out = append(out, l.record(msg, seq))
+				out = append(out, l.record(seq, msg.Subject(), msg.Data()))
 			}
 			if seq+1 >= end || seq >= last {
 				return errEnd
@@ -111,7 +115,7 @@ func (m *Memory) Noted(ctx context.Context, person announcement.PersonID, before
 	if before != 0 && before <= uint64(len(stored)) {
 		stored = stored[:before-1]
 	}
-	_, filters := notedSubjects(person)
+	filters := notedSubjects(person)
 	for i, p := range slices.Backward(stored) {
 		if err := ctx.Err(); err != nil {
 			return err

@@ -77,21 +77,24 @@ func decode(seq uint64, subject string, body []byte) (Record, error) {
 	parts := strings.Split(subject, ".")
 	r := Record{Seq: seq}
 	if len(parts) < 3 {
-		return r, fmt.Errorf("decode record %d: subject has %d parts", seq, len(parts))
+		return r, fmt.Errorf("decode record %d: %w: subject has %d parts", seq, errNoFacts, len(parts))
 	}
 	r.Announcement = announcement.ID(parts[1])
 	var facts []announcement.Fact
 	if err := json.Unmarshal(body, &facts); err != nil {
-		return r, fmt.Errorf("decode record %d: %w", seq, withoutValue(err))
+		return r, fmt.Errorf("decode record %d: %w: %w", seq, errNoFacts, withoutValue(err))
 	}
 	for _, f := range facts {
 		if f.Announcement != r.Announcement || string(f.Kind) != parts[2] {
-			return r, fmt.Errorf("decode record %d: a fact does not belong under its subject", seq)
+			return r, fmt.Errorf("decode record %d: %w: one does not belong under its subject", seq, errNoFacts)
 		}
 	}
 	r.Facts = facts
 	return r, nil
 }
+
+// errNoFacts says that a record is there, and holds no facts that can be read.
+var errNoFacts = errors.New("no facts")
 
 // withoutValue keeps what was stored out of an error that may be logged.
 func withoutValue(err error) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"kentongan/internal/announcement"
 )
@@ -15,7 +16,12 @@ const maxFaults = 1000
 type Report struct {
 	Records       int
 	Facts         int
-	Announcements int      // committed ones
+	Announcements int    // committed ones
+	Last          uint64 // the last record
+	Sealed        uint64 // the last record that a checkpoint covers
+	Checkpoints   int
+	Witnessed     int      // of the checkpoints, those that are in the file outside too
+	Key           string   // short name of the key that signed the last one
 	Faults        []string // positions and ids, never a word of anybody
 }
 
@@ -33,61 +39,122 @@ type story struct {
 	rounds               map[int64]int // targets of each decided round
 }
 
-// Verify reads the whole ledger, up to its last record at the time of the call,
-// and reports whatever breaks a promise: a missing or unreadable record, a
-// committed announcement without all its recipients, a number out of range, a
-// call that nobody decided.
-func Verify(ctx context.Context, l Ledger) (Report, error) {
+// Verify is VerifyAgainst nothing outside of the ledger.
+func Verify(ctx context.Context, l Ledger) (Report, error) { return VerifyAgainst(ctx, l, Trust{}) }
+
+// VerifyAgainst reads the whole ledger, up to its last record at the time of the call,
+// and reports whatever breaks a promise: a missing, changed or unreadable record, an
+// end that was cut off, a chain that was written anew, a committed announcement without
+// all its recipients, a number out of range, a call that nobody decided.
+//
+// The witness must have been read before: a checkpoint is in the ledger first.
+func VerifyAgainst(ctx context.Context, l Ledger, t Trust) (Report, error) {
 	var report Report
+	stream, err := l.Epoch(ctx)
+	if err != nil {
+		return report, fmt.Errorf("verify ledger: %w", err)
+	}
 	last, err := l.Last(ctx)
-	if err != nil || last == 0 {
-		return report, err
+	if err != nil {
+		return report, fmt.Errorf("verify ledger: %w", err)
 	}
 	stories := map[announcement.ID]*story{}
-	next := uint64(1)
-	err = l.Follow(ctx, 0, func(r Record) error {
-		if r.Seq != next {
-			report.fault("position %d: expected %d", r.Seq, next)
+	w := newWalk(stream, t, func(fault string) { report.fault("%s", fault) })
+	for w.at() < last {
+		if err := readTo(ctx, l, last, w, func(s Stored) { report.add(stories, s) }); err != nil {
+			return report, fmt.Errorf("verify ledger: %w", err)
 		}
-		next = r.Seq + 1
-		report.Records++
-		if len(r.Facts) == 0 {
-			report.fault("position %d: record cannot be read", r.Seq)
-		}
-		if len(r.Facts) > MaxPack {
-			report.fault("position %d: more than %d facts", r.Seq, MaxPack)
-		}
-		s := stories[r.Announcement]
-		if s == nil {
-			s = &story{rounds: map[int64]int{}}
-			stories[r.Announcement] = s
-		}
-		for _, f := range r.Facts {
-			report.Facts++
-			if why := s.add(f); why != "" {
-				report.fault("position %d: %s of %s: %s", r.Seq, f.Kind, r.Announcement, why)
-			}
-		}
-		if r.Seq >= last {
-			return errEnd
-		}
-		return nil
-	})
+	}
+	w.end()
 	for _, s := range stories {
 		if s.committed {
 			report.Announcements++
 		}
 	}
-	if !errors.Is(err, errEnd) {
-		return report, fmt.Errorf("verify ledger: %w", err)
+	report.Last, report.Sealed, report.Checkpoints, report.Witnessed = last, w.base, w.sealed, w.both
+	if len(w.keys) > 0 {
+		report.Key = KeyName(w.keys[w.key])
 	}
 	return report, nil
 }
 
+// silence is how long the server may say nothing before it is asked for the next
+// record by its position. A record that it cannot read it leaves out, and where that
+// is the last, nothing comes any more.
+const silence = 5 * time.Second
+
+// readTo takes the records up to last, or up to where nothing came any more and one
+// was left out.
+func readTo(ctx context.Context, l Ledger, last uint64, w *walk, fn func(Stored)) error {
+	reading, stop := context.WithCancel(ctx)
+	defer stop()
+	quiet := time.AfterFunc(silence, stop)
+	defer quiet.Stop()
+	err := l.Scan(reading, w.at(), func(s Stored) error {
+		quiet.Reset(silence)
+		if s.Seq > last {
+			w.skip(last)
+			return errEnd
+		}
+		w.take(s)
+		fn(s)
+		if s.Seq == last {
+			return errEnd
+		}
+		return nil
+	})
+	switch {
+	case errors.Is(err, errEnd):
+		return nil
+	case ctx.Err() != nil || reading.Err() == nil:
+		return err
+	}
+	next, err := readable(ctx, l, w.at()+1, last) // slow, or left out?
+	w.skip(next - 1)
+	return err
+}
+
+// readable returns the first position of a range at which there is a record that the
+// server can read, or the one behind the range.
+func readable(ctx context.Context, l Ledger, from, to uint64) (uint64, error) {
+	for seq := from; seq <= to; seq++ {
+		if _, err := l.At(ctx, seq); err == nil || errors.Is(err, errNoFacts) {
+			return seq, nil
+		}
+		if _, err := l.Last(ctx); err != nil { // nobody answers at all
+			return seq, err
+		}
+	}
+	return to + 1, nil
+}
+
+// add takes in what one record says.
+func (r *Report) add(stories map[announcement.ID]*story, stored Stored) {
+	r.Records++
+	record, err := decode(stored.Seq, stored.Subject, stored.Body)
+	if err != nil || len(record.Facts) == 0 {
+		r.fault("record %d: cannot be read", stored.Seq)
+	}
+	if len(record.Facts) > MaxPack {
+		r.fault("record %d: more than %d facts", stored.Seq, MaxPack)
+	}
+	s := stories[record.Announcement]
+	if s == nil {
+		s = &story{rounds: map[int64]int{}}
+		stories[record.Announcement] = s
+	}
+	for _, f := range record.Facts {
+		r.Facts++
+		if why := s.add(f); why != "" {
+			r.fault("record %d: %s of %s: %s", stored.Seq, f.Kind, record.Announcement, why)
+		}
+	}
+}
+
 // add takes in one fact, and says what is wrong with it.
 func (s *story) add(f announcement.Fact) string {
-	if f.Announcement == announcement.House || f.Kind == announcement.KindNoted {
-		if f.Announcement != announcement.House || f.Noted == nil {
+	if f.Announcement == announcement.House || f.Kind == announcement.KindNoted || f.Kind == announcement.KindCheckpoint {
+		if f.Announcement != announcement.House || f.Noted == nil && f.Checkpoint == nil {
 			return "is not of the house"
 		}
 		return ""
