@@ -217,7 +217,14 @@ func TestEveryCommand(t *testing.T) {
 	house.with("KENTONGAN_DATA="+t.TempDir()).fails("KENTONGAN_LISTEN: listen tcp "+address, "--listen", "serve")
 	stop()
 	stopped = true
-	boss.says("3 announcements\nthe ledger is whole", "ledger", "verify")
+	whole := boss.says("3 announcements\n1 checkpoints, 1 of them in the file outside too; sealed to record ", "ledger", "verify")
+	if !strings.HasSuffix(whole, "\nthe ledger is whole\n") {
+		t.Errorf("verify said\n%s", whole)
+	}
+	if err := os.Truncate(filepath.Join(data, "checkpoints.jsonl"), 0); err != nil {
+		t.Fatal(err)
+	}
+	boss.says("1 checkpoints, 0 of them in the file outside too", "ledger", "verify")
 	boss.fails("there is no ledger", "--data", "ledger", "verify", "--data", t.TempDir())
 }
 

@@ -238,7 +238,11 @@ func (r *Restore) Run(ctx context.Context) error {
 		return err
 	}
 	defer l.Close()
-	report, err := verify(ctx, l)
+	trust, err := trustIn(r.Data, "")
+	if err != nil {
+		return err
+	}
+	report, err := verify(ctx, l, trust)
 	if err != nil {
 		return err
 	}

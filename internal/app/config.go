@@ -28,10 +28,11 @@ import (
 // Config is everything an operator can set. Each field is also a flag; secrets
 // can be given as NAME_FILE.
 type Config struct {
-	Listen    string `name:"listen" env:"KENTONGAN_LISTEN" default:"127.0.0.1:8080" help:"Address to listen on."`
-	PublicURL string `name:"public-url" env:"KENTONGAN_PUBLIC_URL" help:"Address people and providers reach this server at; links and webhook signatures are made from it. Default: http://<listen>."`
-	Data      string `name:"data" env:"KENTONGAN_DATA" default:"data" help:"Folder for everything kept on disk."`
-	OrgName   string `name:"org-name" env:"KENTONGAN_ORG_NAME" default:"Kentongan" help:"Name that stands at the front of every message; at most 11 characters leave most room."`
+	Listen      string `name:"listen" env:"KENTONGAN_LISTEN" default:"127.0.0.1:8080" help:"Address to listen on."`
+	PublicURL   string `name:"public-url" env:"KENTONGAN_PUBLIC_URL" help:"Address people and providers reach this server at; links and webhook signatures are made from it. Default: http://<listen>."`
+	Data        string `name:"data" env:"KENTONGAN_DATA" default:"data" help:"Folder for everything kept on disk."`
+	Checkpoints string `name:"checkpoints-file" env:"KENTONGAN_CHECKPOINTS_FILE" help:"File outside of NATS that every checkpoint of the ledger is added to. Default: checkpoints.jsonl in the data folder; elsewhere it shows what somebody did to this machine."`
+	OrgName     string `name:"org-name" env:"KENTONGAN_ORG_NAME" default:"Kentongan" help:"Name that stands at the front of every message; at most 11 characters leave most room."`
 
 	NATSURL  string `name:"nats-url" env:"KENTONGAN_NATS_URL" help:"Your own NATS with JetStream. Empty: an embedded server."`
 	RedisURL string `name:"redis-url" env:"KENTONGAN_REDIS_URL" help:"Your own Redis 7.0 or newer. Empty: redis-server from the PATH as a child, else memory."`
@@ -108,7 +109,7 @@ func PrepareEnvironment() error {
 	}
 	for _, pair := range os.Environ() {
 		name, _, _ := strings.Cut(pair, "=")
-		if base, ok := strings.CutSuffix(name, "_FILE"); ok && strings.HasPrefix(name, "KENTONGAN_") && !slices.Contains(secrets, base) {
+		if base, ok := strings.CutSuffix(name, "_FILE"); ok && strings.HasPrefix(name, "KENTONGAN_") && !slices.Contains(secrets, base) && !slices.Contains(variables(), name) {
 			return fmt.Errorf("%s: only secrets are read from a file: %s", name, strings.Join(secrets, ", "))
 		}
 	}

@@ -39,6 +39,9 @@ func (h health) Ready(ctx context.Context) []web.Check {
 	if n := h.audit.behind(); n > 0 { // nothing waits for it either
 		checks = append(checks, web.Check{Name: "audit", OK: true, Hint: strconv.Itoa(n) + " looks at people's data are not in the ledger yet; they are written once it takes them"})
 	}
+	if hint := h.sealed(); hint != "" {
+		checks = append(checks, web.Check{Name: "seals", OK: true, Hint: hint})
+	}
 	add("people", len(h.directory.Everybody()) > 0, "no people yet: import them with `kentongan people import FILE`")
 	add("duty", len(h.directory.Duty()) > 0, "nobody is on the duty list: set KENTONGAN_DUTY")
 	add("channels", h.config.SMSProvider != "none" || h.config.PushSubject != "", "neither SMS nor web push is set up: set KENTONGAN_SMS_PROVIDER or KENTONGAN_PUSH_SUBJECT")

@@ -40,6 +40,7 @@ type House struct {
 	now        func() time.Time
 	ledger     ledger.Ledger
 	audit      *audit
+	notary     *ledger.Notary // seals the ledger; nil where nothing is kept
 	vault      ledger.Vault
 	directory  *directory.Directory
 	tracker    *tracker.Tracker
@@ -106,6 +107,9 @@ func Open(ctx context.Context, c Config, version string, log *slog.Logger) (_ *H
 		return nil, fmt.Errorf("open delivery queue: %w", err)
 	}
 	if err := h.furnish(background, secret, store, queue, nil); err != nil {
+		return nil, err
+	}
+	if h.notary, err = openNotary(&c, h.ledger, secret, h); err != nil {
 		return nil, err
 	}
 	return h, h.listen(ctx)
@@ -402,6 +406,10 @@ func (h *House) Run(ctx context.Context) error {
 	group.Go(func() error { return named("countdown", h.desk.runCountdowns(ctx)) })
 	group.Go(func() error { return named("audit", h.audit.run(ctx)) })
 	group.Go(func() error { return named("errands", h.desk.errands.run(ctx)) })
+	if h.notary != nil {
+		group.Go(func() error { return named("notary", h.notary.Run(ctx)) })
+		defer h.sealLast(ctx)
+	}
 	group.Go(func() error { return named("certificate", h.metrics.watchCertificate(ctx, h.config.PublicURL)) })
 	group.Go(func() error { return named("retention", h.keeper.runRetention(ctx)) })
 	h.serve(ctx, group, h.listener, h.metrics.requests(h.server.Handler()))

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -26,6 +27,9 @@ type keys struct {
 	Links  []byte       `json:"links"`  // makes personal links
 	Cookie []byte       `json:"cookie"` // signs sessions
 	Push   webpush.Keys `json:"push"`   // VAPID; every subscription is bound to it
+
+	Seal       []byte   `json:"seal,omitempty"`        // seed of the key that seals the ledger (Ed25519); see signing
+	SealFormer [][]byte `json:"seal_former,omitempty"` // public keys that did before, in order
 }
 
 // KeysError says which key is not as it was, so that nothing starts with another.
@@ -73,6 +77,14 @@ func readKeys(path string) (*keys, error) {
 	}{{"vault", k.Vault}, {"links", k.Links}, {"cookie", k.Cookie}} {
 		if len(one.key) != 32 {
 			return nil, &KeysError{path, one.name, fmt.Sprintf("has %d bytes instead of 32: restore the file from the backup", len(one.key))}
+		}
+	}
+	if n := len(k.Seal); n != 0 && n != ed25519.SeedSize {
+		return nil, &KeysError{path, "seal", fmt.Sprintf("has %d bytes instead of 32: restore the file from the backup", n)}
+	}
+	for _, public := range k.SealFormer {
+		if len(public) != ed25519.PublicKeySize {
+			return nil, &KeysError{path, "seal_former", fmt.Sprintf("holds a key of %d bytes instead of 32: restore the file from the backup", len(public))}
 		}
 	}
 	if err := webpush.CheckKeys(k.Push); err != nil {
@@ -128,8 +140,8 @@ func checkKeys(ctx context.Context, vault ledger.Vault, path string, k *keys, re
 }
 
 func makeKeys(path string) (_ *keys, made bool, err error) {
-	k := &keys{Vault: make([]byte, 32), Links: make([]byte, 32), Cookie: make([]byte, 32)}
-	for _, b := range [][]byte{k.Vault, k.Links, k.Cookie} {
+	k := &keys{Vault: make([]byte, 32), Links: make([]byte, 32), Cookie: make([]byte, 32), Seal: make([]byte, ed25519.SeedSize)}
+	for _, b := range [][]byte{k.Vault, k.Links, k.Cookie, k.Seal} {
 		_, _ = rand.Read(b)
 	}
 	if k.Push, err = webpush.GenerateKeys(); err != nil {

@@ -230,6 +230,7 @@ var (
 	descRedisAway   = described("redis_away", "1 while Redis does not answer and this node keeps the working state itself.")
 	descPeople      = described("people", "Active people in the directory.")
 	descAudit       = described("audit_waiting", "Looks at people's data that are not in the ledger yet.")
+	descSeals       = described("ledger_seal_faults", "What is no longer as it was sealed in the ledger; each is in the log, and in `kentongan ledger verify`.")
 	descOpen        = described("announcements_open", "Announcements that are open.", "mode")
 	descRecipients  = described("recipients", "Recipients of open announcements.", "mode")
 	descOutstanding = described("outstanding", "Recipients of open announcements without an answer.", "mode")
@@ -252,7 +253,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (s *state) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descBuild, descReady, descStreams, descRedisAway, descPeople, descAudit, descOpen, descRecipients, descOutstanding, descNeedHelp, descOverdue, descJobs, descOldest, descApplied, descLast, descFailed, descLagging, descPlanning, descStored, descLimit, descDrift, descFree, descSize, descCertificate} {
+	for _, d := range []*prometheus.Desc{descBuild, descReady, descStreams, descRedisAway, descPeople, descAudit, descSeals, descOpen, descRecipients, descOutstanding, descNeedHelp, descOverdue, descJobs, descOldest, descApplied, descLast, descFailed, descLagging, descPlanning, descStored, descLimit, descDrift, descFree, descSize, descCertificate} {
 		out <- d
 	}
 }
@@ -279,6 +280,9 @@ func (s *state) Collect(out chan<- prometheus.Metric) {
 	gauge(descRedisAway, one(ok && standby.Away()))
 	gauge(descPeople, float64(len(h.directory.Everybody())))
 	gauge(descAudit, float64(h.audit.behind()))
+	if h.notary != nil {
+		gauge(descSeals, float64(len(h.notary.Faults())))
+	}
 	gauge(descOverdue, h.tracker.Overdue().Seconds())
 	gauge(descApplied, float64(h.tracker.Applied()))
 	out <- prometheus.MustNewConstMetric(descFailed, prometheus.CounterValue, float64(h.writes.failed.Load()))

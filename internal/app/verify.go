@@ -23,6 +23,8 @@ type VerifyLedger struct {
 	client.Connection
 	Data    string `name:"data" env:"KENTONGAN_DATA" default:"data" help:"Data folder."`
 	NATSURL string `name:"nats-url" env:"KENTONGAN_NATS_URL" help:"Your own NATS."`
+
+	Checkpoints string `name:"checkpoints-file" env:"KENTONGAN_CHECKPOINTS_FILE" help:"File of checkpoints outside of NATS. Default: checkpoints.jsonl in the data folder. While a server has the folder, its own counts."`
 }
 
 // Run prints what was found; any fault is an error.
@@ -36,11 +38,14 @@ func (v *VerifyLedger) Run(ctx context.Context) error {
 
 func printReport(w io.Writer, r web.LedgerReport) error {
 	fmt.Fprintf(w, "%d records, %d facts, %d announcements\n", r.Records, r.Facts, r.Announcements)
+	if r.Checkpoints > 0 {
+		fmt.Fprintf(w, "%d checkpoints, %d of them in the file outside too; sealed to record %d of %d by key %s\n", r.Checkpoints, r.Witnessed, r.Sealed, r.Last, r.Key)
+	}
 	for _, fault := range r.Faults {
 		fmt.Fprintln(w, "fault:", fault)
 	}
 	if len(r.Faults) > 0 {
-		return &client.Failure{Err: fmt.Errorf("the ledger has %d faults", len(r.Faults)), Hint: "keep the data folder or the NATS volume as it is, and compare it with the last backup"}
+		return &client.Failure{Err: fmt.Errorf("the ledger has %d faults", len(r.Faults)), Hint: "keep the data folder or the NATS volume, and the file of checkpoints, as they are; runbook: deploy/runbook/ledger.md"}
 	}
 	fmt.Fprintln(w, "the ledger is whole")
 	return nil
@@ -70,16 +75,30 @@ func (v *VerifyLedger) read(ctx context.Context) (report web.LedgerReport, err e
 		return report, err
 	}
 	defer l.Close()
-	return verify(ctx, l)
+	trust, err := trustIn(v.Data, v.Checkpoints)
+	if err != nil {
+		return report, err
+	}
+	return verify(ctx, l, trust)
 }
 
 // verify is the same for a server that runs.
-func (h *House) verify(ctx context.Context) (web.LedgerReport, error) { return verify(ctx, h.ledger) }
-
-func verify(ctx context.Context, l ledger.Ledger) (web.LedgerReport, error) {
-	r, err := ledger.Verify(ctx, l)
+func (h *House) verify(ctx context.Context) (web.LedgerReport, error) {
+	if h.notary == nil {
+		return verify(ctx, h.ledger, ledger.Trust{})
+	}
+	trust, err := h.notary.Trust()
 	if err != nil {
 		return web.LedgerReport{}, fmt.Errorf("verify ledger: %w", err)
 	}
-	return web.LedgerReport{Records: r.Records, Facts: r.Facts, Announcements: r.Announcements, Faults: append([]string{}, r.Faults...)}, nil
+	return verify(ctx, h.ledger, trust)
+}
+
+func verify(ctx context.Context, l ledger.Ledger, t ledger.Trust) (web.LedgerReport, error) {
+	r, err := ledger.VerifyAgainst(ctx, l, t)
+	if err != nil {
+		return web.LedgerReport{}, err
+	}
+	return web.LedgerReport{Records: r.Records, Facts: r.Facts, Announcements: r.Announcements, Last: r.Last, Sealed: r.Sealed,
+		Checkpoints: r.Checkpoints, Witnessed: r.Witnessed, Key: r.Key, Faults: append([]string{}, r.Faults...)}, nil
 }

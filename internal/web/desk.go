@@ -444,7 +444,12 @@ type LedgerReport struct {
 	Records       int      `json:"records"`
 	Facts         int      `json:"facts"`
 	Announcements int      `json:"announcements"`
-	Faults        []string `json:"faults"` // positions and ids; empty when the ledger is whole
+	Last          uint64   `json:"last"`        // position of the last record
+	Sealed        uint64   `json:"sealed"`      // position of the last record that a checkpoint covers
+	Checkpoints   int      `json:"checkpoints"` // in the ledger
+	Witnessed     int      `json:"witnessed"`   // of them, in the file outside of NATS too
+	Key           string   `json:"key"`         // short name of the key that signed the last one
+	Faults        []string `json:"faults"`      // positions and ids; empty when the ledger is whole
 }
 
 // Boards is what somebody may see of announcements and of what people wrote: of
