@@ -75,6 +75,7 @@ const (
 	PeopleLeft      Act = "people_left"
 	NumberCleared   Act = "number_cleared"
 	PersonInvited   Act = "person_invited"
+	PhonesShutOut   Act = "phones_shut_out"
 	PeopleImported  Act = "people_imported"
 	ImportUndone    Act = "import_undone"
 	PeopleProvision Act = "people_provisioned" // by SCIM
@@ -117,7 +118,7 @@ const (
 var Acts = []Act{
 	SignedIn, SignInRefused, SignedOut, SessionEnded,
 	AccountInvited, AccountChanged, AccountEnded, RoleChanged, PasswordSet, PasskeyAdded, PasskeyDropped, TokenCreated, TokenEnded,
-	PersonChanged, PeopleLeft, NumberCleared, PersonInvited, PeopleImported, ImportUndone, PeopleProvision, SiteChanged, GroupChanged, DutyChanged,
+	PersonChanged, PeopleLeft, NumberCleared, PersonInvited, PhonesShutOut, PeopleImported, ImportUndone, PeopleProvision, SiteChanged, GroupChanged, DutyChanged,
 	TemplateChanged, TemplatePublished, PolicyChanged, WentLive, ChannelTried, Approved, Rejected, TextHandled, LedgerVerified,
 	Erased, RetentionChanged, BackupMade, BackupRestored,
 	PeopleExported, ReportExported, FaultsExported, AuditExported,

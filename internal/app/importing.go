@@ -419,6 +419,23 @@ func (p *people) ClearNumber(ctx context.Context, who web.Principal, number stri
 	return nil
 }
 
+// DisconnectPhones shuts out every phone of a person: one was stolen, and nobody knows
+// which.
+func (p *people) DisconnectPhones(ctx context.Context, who web.Principal, number string) error {
+	if !who.May(web.Keep) {
+		return web.ErrForbidden
+	}
+	person, ok := p.directory.ByNumber(number)
+	if !ok {
+		return web.ErrNotFound
+	}
+	if err := p.directory.DisconnectAll(ctx, person.ID); err != nil {
+		return fmt.Errorf("%w: %w", web.ErrNotYet, err)
+	}
+	p.desk.hub.Wake(topicOfPerson(person.ID)) // their open pages end
+	return nil
+}
+
 // AllSites lists the sites.
 func (p *people) AllSites(context.Context) []web.Site {
 	var out []web.Site

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -261,6 +262,33 @@ func TestWhoComesBackIsAskedAgain(t *testing.T) {
 			if got := h.Team(id, manager).names(); got != want {
 				t.Errorf("%s sees %q, want %q", manager, got, want)
 			}
+		}
+	})
+}
+
+// A phone was stolen: one press at the console, and none of the person's phones comes in
+// any more; the one that they connect then does.
+func TestStolenPhoneIsShutOutInOneClick(t *testing.T) {
+	t.Parallel()
+	rehearse(t, "siti push, budi", func(h *rehearsal) {
+		var phones []string
+		for range 12 { // more than the list of the latest holds
+			phones = append(phones, h.device("siti"))
+		}
+		h.clerk().goes("/person/siti/disconnect", "")
+		if got := h.get("/me/events", phones[0]); got != http.StatusUnauthorized {
+			t.Errorf("a phone: got %d, want 401", got)
+		}
+		for i, c := range phones {
+			if err := h.house.desk.Connected(h.t.Context(), c); !errors.Is(err, web.ErrNotFound) {
+				t.Errorf("phone %d: got %v, want that it is unknown", i, err)
+			}
+		}
+		h.Announce("Fire", to("siti"))
+		h.Phone("siti").ExpectSMS("Fire")
+		h.Phone("siti").ExpectNothing() // the subscriptions are gone too
+		if got := h.get("/me", h.device("siti")); got != http.StatusOK {
+			t.Errorf("a phone that is connected since: got %d", got)
 		}
 	})
 }

@@ -45,6 +45,7 @@ type contact struct {
 	Subscriptions []announcement.Subscription `json:"subscriptions,omitempty"`
 	Devices       []Device                    `json:"devices,omitempty"`
 	Removed       []string                    `json:"removed,omitempty"` // devices that may no longer come in
+	Listed        bool                        `json:"listed,omitempty"`  // only Devices may: all that were connected before were shut out
 	Shown         time.Time                   `json:"shown,omitzero"`
 	Version       int64                       `json:"version"` // see Directory.apply
 }
@@ -171,11 +172,25 @@ func (d *Directory) Disconnect(ctx context.Context, p announcement.PersonID, dev
 	return nil
 }
 
+// DisconnectAll shuts out every device that somebody has connected, those that left
+// the list of the latest too, and forgets their push subscriptions. Devices that are
+// connected from now on come in.
+func (d *Directory) DisconnectAll(ctx context.Context, p announcement.PersonID) error {
+	err := d.change(ctx, p, func(_ record, c *contact) {
+		c.Devices, c.Subscriptions, c.Listed = nil, nil, true
+	})
+	if err != nil {
+		return fmt.Errorf("disconnect devices: %w", err)
+	}
+	return nil
+}
+
 // Removed reports whether a device was shut out.
 func (d *Directory) Removed(p announcement.PersonID, device string) bool {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
-	return slices.Contains(d.contacts[p].Removed, device)
+	c := d.contacts[p]
+	return slices.Contains(c.Removed, device) || c.Listed && !slices.ContainsFunc(c.Devices, func(o Device) bool { return o.ID == device })
 }
 
 // Shown records that a device of the person showed a notification.
@@ -302,7 +317,7 @@ func (d *Directory) change(ctx context.Context, p announcement.PersonID, edit fu
 	c.Subscriptions, c.Devices, c.Removed = slices.Clone(old.Subscriptions), slices.Clone(old.Devices), slices.Clone(old.Removed)
 	edit(r, &c)
 	if c.Stopped == old.Stopped && c.Wrong == old.Wrong && c.Shown.Equal(old.Shown) && slices.Equal(c.Subscriptions, old.Subscriptions) &&
-		slices.Equal(c.Devices, old.Devices) && slices.Equal(c.Removed, old.Removed) {
+		slices.Equal(c.Devices, old.Devices) && slices.Equal(c.Removed, old.Removed) && c.Listed == old.Listed {
 		return nil
 	}
 	c.Version++

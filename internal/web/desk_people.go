@@ -121,6 +121,8 @@ type Staff interface {
 	Invite(ctx context.Context, p Principal, number string) error
 	// ClearNumber takes back what a network or a stranger said about a person's number.
 	ClearNumber(ctx context.Context, p Principal, number string) error
+	// DisconnectPhones shuts out every phone and browser that a person has connected.
+	DisconnectPhones(ctx context.Context, p Principal, number string) error
 }
 
 // PeopleFilter chooses people of the list.

@@ -59,6 +59,7 @@ var notices = map[string]string{
 	"tested":          "The test is on its way. Look at the phone.",
 	"reply-asked":     "The question is on its way. Reply 1 from that phone.",
 	"locked":          "Texts no longer ask for replies.",
+	"shutout":         "Every phone of theirs is disconnected. Send them the link to join anew.",
 	"invited":         "The link is on its way. It counts for 14 days.",
 	"import-undone":   "The import was undone. Everybody is as before.",
 	"unchanged":       "The file says nothing new. Nothing was changed.",

@@ -19,6 +19,7 @@ func (s *Server) routePeople() {
 	s.on("GET /person/{number}", to(See).notes(announcement.PersonViewed), s.personPage)
 	s.on("POST /person/{number}", to(Keep).notes(announcement.PersonChanged), s.savePerson)
 	s.on("POST /person/{number}/invite", to(Keep).notes(announcement.PersonInvited), s.invite)
+	s.on("POST /person/{number}/disconnect", to(Keep).notes(announcement.PhonesShutOut), s.disconnectPhones)
 	s.on("POST /person/{number}/number", to(Keep).notes(announcement.NumberCleared), s.clearNumber)
 }
 
@@ -270,6 +271,12 @@ func (s *Server) invite(w http.ResponseWriter, r *http.Request) {
 	number := r.PathValue("number")
 	err := s.People.Invite(r.Context(), principalOf(r.Context()), number)
 	s.personAct(w, r, number, "invited", err)
+}
+
+func (s *Server) disconnectPhones(w http.ResponseWriter, r *http.Request) {
+	number := r.PathValue("number")
+	err := s.People.DisconnectPhones(r.Context(), principalOf(r.Context()), number)
+	s.personAct(w, r, number, "shutout", err)
 }
 
 func (s *Server) clearNumber(w http.ResponseWriter, r *http.Request) {
