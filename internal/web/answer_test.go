@@ -182,3 +182,32 @@ func FuzzReadPress(f *testing.F) {
 		}
 	})
 }
+
+// The page of a text that has changed says so, asks again, and posts which text it
+// shows; a page from before posts none, and an odd one is no answer to the newest.
+func TestAnswerPostsTheVersionOfItsText(t *testing.T) {
+	t.Parallel()
+	h := newHouse()
+	srv := newServer(t, h)
+	if body := call(t, srv, "GET", "/r/"+goodToken, "").Body.String(); strings.Contains(body, `name="v"`) || strings.Contains(body, "Berubah") {
+		t.Error("the first text has a version on its page")
+	}
+	h.page.Version, h.page.RevisedAt, h.page.Changed = 2, noon, "Pakai gerbang barat."
+	h.page.Earlier, h.page.EarlierAt, h.page.Before = announcement.Safe, noon, announcement.Text{Body: "Pakai gerbang timur."}
+	body := call(t, srv, "GET", "/r/"+goodToken, "").Body.String()
+	for _, want := range []string{`name="v" value="2"`, "Berubah", "Pakai gerbang barat.", "Anda menjawab aman", "jawab lagi", "Pakai gerbang timur.", `data-seen="2"`} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the page does not say %q", want)
+		}
+	}
+	for _, form := range []string{"a=1&k=c1&v=2", "a=1&k=c2", "a=1&k=c3&v=x"} {
+		call(t, srv, "POST", "/r/"+goodToken, form)
+	}
+	got := []int{}
+	for _, p := range h.presses {
+		got = append(got, p.Version)
+	}
+	if len(got) != 3 || got[0] != 2 || got[1] != 0 || got[2] != 0 {
+		t.Errorf("got answers to versions %v, want 2, none and none", got)
+	}
+}
