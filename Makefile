@@ -62,6 +62,9 @@ sheet: ## the contact sheet of the README
 bench: ## measured beside the raw limits of NATS and Redis in the same run
 	$(GO) test -run '^$$' -bench . -benchtime 1x ./internal/app/...
 
+check-deploy: ## deploy/ judged by the code of Compose, Prometheus and Kubernetes
+	cd .ci/deploycheck && $(GO) test -count=1 ./...
+
 lint: ## gofmt, golangci-lint (go vet and staticcheck are in it), go mod tidy
 	@test -z "$$(gofmt -l cmd internal templates)" || { echo "not formatted:"; gofmt -l cmd internal templates; exit 1; }
 	$(GO) run $(GOLANGCI) run ./...
@@ -75,4 +78,4 @@ build: ## bin/kentongan
 clean: ## remove what was built
 	rm -rf bin .artefacts
 
-.PHONY: help run test check race fuzz golden gallery budgets board way tools checks shots sheet bench lint build clean
+.PHONY: help run test check check-deploy race fuzz golden gallery budgets board way tools checks shots sheet bench lint build clean

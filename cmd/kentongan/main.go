@@ -31,6 +31,7 @@ type commands struct {
 	Ledger   ledgers         `cmd:"" help:"The ledger."`
 	Backup   app.Backup      `cmd:"" help:"Write everything into one encrypted file, while the service runs."`
 	Restore  app.Restore     `cmd:"" help:"Bring a backup back into an empty data folder, or an empty NATS."`
+	Doctor   doctor          `cmd:"" help:"Check an installation: settings, keys, servers, providers, certificate, disk."`
 	Version  versions        `cmd:"" help:"Print the version."`
 }
 
@@ -81,6 +82,10 @@ func (s *serve) Run(ctx context.Context) error {
 	fmt.Printf("  API      %s/api/openapi.json\n  working state in %s\n", h.URL(), h.Store())
 	return h.Run(ctx)
 }
+
+type doctor struct{ app.Doctor }
+
+func (d *doctor) Run(ctx context.Context) error { return d.Examine(ctx, version, os.Stdout) }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

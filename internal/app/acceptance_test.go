@@ -423,9 +423,9 @@ func TestHelpIsCalledWhileRedisIsDown(t *testing.T) {
 }
 
 func TestMainJobOnOwnServersWithTwoNodes(t *testing.T) {
-	redis := apptest.StartRedis(t)
+	redis, _ := apptest.StartShippedRedis(t)
 	nats := apptest.StartNATS(t)
-	w := apptest.New(t, 2, "KENTONGAN_REDIS_URL="+redis.URL, "KENTONGAN_NATS_URL="+nats)
+	w := apptest.New(t, 2, "KENTONGAN_REDIS_URL="+redis, "KENTONGAN_NATS_URL="+nats)
 	b := announce(t, w, "2s", "4s", "6s", "30s")
 	b.check(b.untilClosed(nil), 0)
 	// The other node tells the same.

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"filippo.io/age"
-	"github.com/redis/go-redis/v9"
 
 	"kentongan/internal/client"
 	"kentongan/internal/ledger"
@@ -308,11 +307,10 @@ func (r *Restore) forgetWorkingState(ctx context.Context) error {
 	if r.RedisURL == "" {
 		return nil
 	}
-	o, err := redis.ParseURL(r.RedisURL)
+	c, err := dialRedis(r.RedisURL)
 	if err != nil {
-		return errors.New("KENTONGAN_REDIS_URL: must be redis://host:6379/0, rediss:// or unix://") // the cause may repeat the password
+		return fmt.Errorf("KENTONGAN_REDIS_URL: %w", err)
 	}
-	c := redis.NewClient(patient(o))
 	defer c.Close()
 	if err := tracker.ForgetRedis(ctx, c); err != nil {
 		return &client.Failure{Err: fmt.Errorf("KENTONGAN_REDIS_URL: %w", err), Hint: "stop every node, start Redis, and restore again: what it knows is of another time and has to be forgotten"}

@@ -19,8 +19,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/redis/go-redis/v9"
-
 	"kentongan/internal/announcement"
 	"kentongan/internal/channel/webpush"
 )
@@ -355,8 +353,10 @@ func (c *Config) checkServers(refuse refusal) {
 		refuse("KENTONGAN_NATS_URL", "%w", err)
 	}
 	if c.RedisURL != "" {
-		if _, err := redis.ParseURL(c.RedisURL); err != nil {
-			refuse("KENTONGAN_REDIS_URL", "must be redis://host:6379/0, rediss:// or unix://")
+		if client, err := dialRedis(c.RedisURL); err != nil {
+			refuse("KENTONGAN_REDIS_URL", "%w", err)
+		} else {
+			_ = client.Close()
 		}
 	}
 	switch {

@@ -63,7 +63,7 @@ func TestDeployNamesWhatExists(t *testing.T) {
 	for f := range reflect.TypeFor[Config]().Fields() {
 		known = append(known, f.Tag.Get("env"))
 	}
-	for _, name := range []string{"compose.yaml", "Dockerfile", "example.env", "nats.conf", "redis.conf"} {
+	for _, name := range []string{"compose.yaml", "compose.cluster.yaml", "Dockerfile", "example.env", "nats.conf", "nats-cluster.conf", "nats-users.conf", "redis.conf", "kentongan.service", "kubernetes/kentongan.yaml"} {
 		b, err := os.ReadFile("../../deploy/" + name)
 		if err != nil {
 			t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -29,11 +30,10 @@ func init() { logging.Disable() }
 // answer, this process keeps the state itself.
 func openWorkingState(ctx context.Context, c *Config, log *slog.Logger) (tracker.Store, string, func(), error) {
 	if c.RedisURL != "" {
-		o, err := redis.ParseURL(c.RedisURL)
+		client, err := dialRedis(c.RedisURL)
 		if err != nil {
-			return nil, "", nil, errors.New("KENTONGAN_REDIS_URL: must be redis://host:6379/0, rediss:// or unix://") // the cause may repeat the password
+			return nil, "", nil, fmt.Errorf("KENTONGAN_REDIS_URL: %w", err)
 		}
-		client := redis.NewClient(patient(o))
 		check := func(ctx context.Context) error { return tracker.CheckRedis(ctx, client) }
 		wait, cancel := context.WithTimeout(ctx, redisAtStart)
 		defer cancel()
@@ -64,6 +64,31 @@ func openWorkingState(ctx context.Context, c *Config, log *slog.Logger) (tracker
 
 // redisAtStart is how long a start waits for Redis before it goes on without.
 const redisAtStart = 5 * time.Second
+
+// dialRedis returns a client of the Redis at an address, or of the one that its
+// Sentinels name at the moment. It repeats nothing of the address: that may hold a
+// password. Whoever asks has a time limit, and goes on without Redis, so it tries
+// as often as is of use.
+func dialRedis(address string) (*redis.Client, error) {
+	u, err := url.Parse(address)
+	if err == nil && u.Query().Has("master_name") {
+		o, err := redis.ParseFailoverURL(address)
+		if err != nil || o.MasterName == "" {
+			return nil, errRedisURL
+		}
+		o.ContextTimeoutEnabled = true
+		o.DialerRetries = cmp.Or(o.DialerRetries, 1)
+		o.MaxRetries = cmp.Or(o.MaxRetries, 1)
+		return redis.NewFailoverClient(o), nil
+	}
+	o, err := redis.ParseURL(address)
+	if err != nil {
+		return nil, errRedisURL
+	}
+	return redis.NewClient(patient(o)), nil
+}
+
+var errRedisURL = errors.New("must be redis://host:6379/0, rediss:// or unix://, with Sentinel redis://sentinel:26379/0?master_name=kentongan&addr=another:26379")
 
 // patient returns o with as many tries as are of use: whoever asks has a time
 // limit, and goes on without Redis.

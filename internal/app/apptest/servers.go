@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -39,15 +40,45 @@ func StartNATS(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := freeAddress(t)
-	config := filepath.Join(t.TempDir(), "nats.conf")
-	text := fmt.Sprintf("listen: %q\nmax_payload: 8MB\njetstream { store_dir: %q, sync_interval: always }\n", address, t.TempDir())
-	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+	address, folder := freeAddress(t), t.TempDir()
+	b, err := os.ReadFile(filepath.Join(deploy, "nats.conf"))
+	if err != nil {
 		t.Fatal(err)
 	}
-	run(t, path, "-c", config)
+	text := strings.NewReplacer("0.0.0.0:4222", address, "http: 127.0.0.1:8222", "", "/data", t.TempDir()).Replace(string(b))
+	users, err := os.ReadFile(filepath.Join(deploy, "nats-users.conf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string]string{"nats.conf": text, "nats-users.conf": strings.Replace(string(users), "$NATS_PASSWORD", Password, 1)} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run(t, path, "-c", filepath.Join(folder, "nats.conf"))
 	waitForPort(t, address)
-	return "nats://" + address
+	return "nats://kentongan:" + Password + "@" + address
+}
+
+// Password is that of the service at the servers that run as deploy/ sets them up.
+const Password = "an0ther-passw0rd"
+
+// deploy is seen from the packages whose tests start servers.
+const deploy = "../../deploy"
+
+// StartShippedRedis runs a redis-server as deploy/ sets it up, and returns its URL and
+// its address.
+func StartShippedRedis(t testing.TB) (url, address string) {
+	t.Helper()
+	findRedis(t)
+	address = freeAddress(t)
+	host, port, _ := net.SplitHostPort(address)
+	t.Setenv("REDIS_PASSWORD", Password)
+	t.Setenv("REDIS_RUN", t.TempDir())
+	t.Setenv("REDIS_ACL", filepath.Join(deploy, "redis-users.acl"))
+	run(t, "/bin/sh", filepath.Join(deploy, "redis-start.sh"), "redis-server", filepath.Join(deploy, "redis.conf"), "--bind", host, "--port", port, "--dir", t.TempDir())
+	waitForPort(t, address)
+	return "redis://kentongan:" + Password + "@" + address + "/0", address
 }
 
 // Redis is a real redis-server of its own.
@@ -62,13 +93,7 @@ type Redis struct {
 // not silently passed: on CI it fails, elsewhere it is named and left out.
 func StartRedis(t testing.TB) *Redis {
 	t.Helper()
-	path, err := exec.LookPath("redis-server")
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("redis-server is not on the PATH; install it")
-		}
-		t.Skip("NOT TESTED: redis-server is not on the PATH (apt-get install redis-server)")
-	}
+	path := findRedis(t)
 	address := freeAddress(t)
 	host, port, _ := net.SplitHostPort(address)
 	r := &Redis{URL: "redis://" + address + "/0", address: address}
@@ -78,6 +103,18 @@ func StartRedis(t testing.TB) *Redis {
 	}
 	r.Start()
 	return r
+}
+
+func findRedis(t testing.TB) string {
+	t.Helper()
+	path, err := exec.LookPath("redis-server")
+	if err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal("redis-server is not on the PATH; install it")
+		}
+		t.Skip("NOT TESTED: redis-server is not on the PATH (apt-get install redis-server)")
+	}
+	return path
 }
 
 // FlushAll empties it, as an operator's mistake would.
@@ -110,12 +147,27 @@ func run(t testing.TB, path string, args ...string) (stop func()) {
 	t.Helper()
 	cmd := exec.Command(path, args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := cmd.Start(); err != nil {
+	// The kernel ends the child with the thread that started it, and a house in this
+	// process ends threads (keepRedis). So this one does nothing else, and stays.
+	started, stopping, ended := make(chan error), make(chan struct{}), make(chan struct{})
+	go func() {
+		runtime.LockOSThread()
+		defer close(ended)
+		err := cmd.Start()
+		started <- err
+		if err != nil {
+			return
+		}
+		<-stopping
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}()
+	if err := <-started; err != nil {
 		t.Fatal(err)
 	}
 	stop = sync.OnceFunc(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
+		close(stopping)
+		<-ended
 	})
 	t.Cleanup(stop)
 	return stop

@@ -1,0 +1,110 @@
+package app
+
+import (
+	"context"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"kentongan/internal/app/apptest"
+	"kentongan/internal/ledger"
+)
+
+// What deploy/ gives the service is enough for the main job, see
+// TestMainJobOnOwnServersWithTwoNodes; here is what it does not give.
+func TestShippedNATSRefusesWhatTheServiceNeverDoes(t *testing.T) {
+	t.Parallel()
+	address := apptest.StartNATS(t)
+	nc, err := nats.Connect(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	l, err := ledger.OpenJetStream(t.Context(), nc, ledger.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, try := range map[string]func(context.Context) error{
+		"delete the ledger": func(ctx context.Context) error { return js.DeleteStream(ctx, "kentongan-ledger") },
+		"delete the vault":  func(ctx context.Context) error { return js.DeleteStream(ctx, "KV_kentongan-people") },
+		"purge the ledger": func(ctx context.Context) error {
+			s, err := js.Stream(ctx, "kentongan-ledger")
+			if err != nil {
+				return nil // then it is not there: found below
+			}
+			return s.Purge(ctx)
+		},
+		"a stream of its own": func(ctx context.Context) error {
+			_, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: "other", Subjects: []string{"other.>"}})
+			return err
+		},
+		"another's subject": func(ctx context.Context) error { _, err := nc.RequestWithContext(ctx, "orders.new", nil); return err },
+		"listen to answers of others": func(ctx context.Context) error {
+			s, err := nc.SubscribeSync("ledger.>")
+			if err != nil {
+				return err
+			}
+			if _, err := s.NextMsgWithContext(ctx); err != nil {
+				return err
+			}
+			return nil
+		},
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		if err := try(ctx); err == nil {
+			t.Errorf("%s: it was allowed", name)
+		}
+		cancel()
+		if said := nc.LastError(); said == nil || !strings.Contains(strings.ToLower(said.Error()), "permissions violation") {
+			t.Errorf("%s: the server said %v", name, said)
+		}
+	}
+	if _, err := ledger.Inspect(t.Context(), nc); err != nil {
+		t.Errorf("the ledger: %v", err)
+	}
+	u, _ := url.Parse(address)
+	u.User = nil
+	if nc, err := nats.Connect(u.String()); err == nil {
+		nc.Close()
+		t.Error("somebody came in without a password")
+	}
+}
+
+func TestShippedRedisRefusesWhatTheServiceNeverDoes(t *testing.T) {
+	address, host := apptest.StartShippedRedis(t)
+	c, err := dialRedis(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.HSet(t.Context(), "kentongan:cursor", "seq", 1).Err(); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range []string{"FLUSHALL", "FLUSHDB", "KEYS *", "CONFIG GET maxmemory-policy", "CONFIG SET maxmemory-policy allkeys-lru", "SHUTDOWN NOSAVE",
+		"GET other", "SET other 1", "SUBSCRIBE x", "ACL LIST", "REPLICAOF NO ONE", "MODULE LIST", "MONITOR", "SAVE"} {
+		var args []any
+		for _, word := range strings.Fields(command) {
+			args = append(args, word)
+		}
+		if err := c.Do(t.Context(), args...).Err(); err == nil || !strings.Contains(err.Error(), "NOPERM") {
+			t.Errorf("%s: got %v, want it refused", command, err)
+		}
+	}
+	stranger, err := dialRedis("redis://" + host + "/0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stranger.Close()
+	if err := stranger.Ping(t.Context()).Err(); err == nil || !strings.Contains(err.Error(), "NOAUTH") {
+		t.Errorf("without a password: got %v", err)
+	}
+}
