@@ -63,11 +63,11 @@ type summary struct {
 	Status   string
 	ClosedAs string `json:"closed_as"`
 	Counts   struct {
-		Recipients, Confirmed, Opened, Unreachable, Late int
-		NeedHelp                                         int `json:"need_help"`
-		NotOnSite                                        int `json:"not_on_site"`
-		NoAnswer                                         int `json:"no_answer"`
-		VouchedBy                                        int `json:"vouched_by"`
+		Recipients, Confirmed, Opened, Unreachable, Late, Excused int
+		NeedHelp                                                  int `json:"need_help"`
+		NotOnSite                                                 int `json:"not_on_site"`
+		NoAnswer                                                  int `json:"no_answer"`
+		VouchedBy                                                 int `json:"vouched_by"`
 	}
 }
 
