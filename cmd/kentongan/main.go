@@ -44,7 +44,8 @@ type tokens struct {
 }
 
 type ledgers struct {
-	Verify app.VerifyLedger `cmd:"" help:"Check that every record is there and makes sense."`
+	Verify app.VerifyLedger   `cmd:"" help:"Check that every record is there, as it was sealed, and makes sense; or check an export."`
+	Export app.ExportEvidence `cmd:"" help:"Write what proves one announcement into a file that can be checked without the server."`
 }
 
 type versions struct{}

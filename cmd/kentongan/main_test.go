@@ -212,19 +212,33 @@ func TestEveryCommand(t *testing.T) {
 	shell{t, nil}.with("KENTONGAN_PUBLIC_URL=http://"+freeAddress(t)).fails("reach http://127.0.0.1:", "kentongan serve", "status")
 
 	boss.says("the ledger is whole", "ledger", "verify")
+	evidence := filepath.Join(t.TempDir(), "evidence.zip")
+	sender.fails("does not allow this call", "--role", "ledger", "export", id(live), "-o", evidence)
+	auditor := shell{t, []string{"KENTONGAN_PUBLIC_URL=" + url, "KENTONGAN_TOKEN=" + strings.TrimSpace(boss.says("kt_", "token", "create", "auditor", "--role", "auditor"))}}
+	auditor.says("the evidence is whole", "ledger", "export", id(live), "-o", evidence)
+	auditor.fails("file exists", "--out", "ledger", "export", id(live), "-o", evidence)
+	boss.says("the evidence is whole\n", "ledger", "verify", evidence)
+	if b, err := os.ReadFile(evidence); err != nil || !bytes.Contains(b, []byte("id-report.pdf")) || bytes.Contains(b, []byte("+62")) {
+		t.Errorf("the evidence has no report, or numbers: %v", err)
+	}
+	anonymous := filepath.Join(t.TempDir(), "ids.zip")
+	auditor.says("the evidence is whole", "ledger", "export", id(live), "-o", anonymous, "--without-names")
+	if b, err := os.ReadFile(anonymous); err != nil || bytes.Contains(b, []byte("report.pdf")) {
+		t.Errorf("ids alone were asked for: %v", err)
+	}
 	// A second server on the same store would destroy it.
 	house.with("KENTONGAN_LISTEN="+freeAddress(t)).fails("in use by another kentongan", "--data", "serve")
 	house.with("KENTONGAN_DATA="+t.TempDir()).fails("KENTONGAN_LISTEN: listen tcp "+address, "--listen", "serve")
 	stop()
 	stopped = true
-	whole := boss.says("3 announcements\n1 checkpoints, 1 of them in the file outside too; sealed to record ", "ledger", "verify")
-	if !strings.HasSuffix(whole, "\nthe ledger is whole\n") {
+	whole := boss.says(" of them in the file outside too; sealed to record ", "ledger", "verify")
+	if !strings.Contains(whole, "3 announcements\n") || !strings.HasSuffix(whole, "\nthe ledger is whole\n") {
 		t.Errorf("verify said\n%s", whole)
 	}
 	if err := os.Truncate(filepath.Join(data, "checkpoints.jsonl"), 0); err != nil {
 		t.Fatal(err)
 	}
-	boss.says("1 checkpoints, 0 of them in the file outside too", "ledger", "verify")
+	boss.says(" checkpoints, 0 of them in the file outside too", "ledger", "verify")
 	boss.fails("there is no ledger", "--data", "ledger", "verify", "--data", t.TempDir())
 }
 

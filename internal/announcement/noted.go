@@ -98,10 +98,11 @@ const (
 	BackupMade       Act = "backup_made"
 	BackupRestored   Act = "backup_restored"
 
-	PeopleExported Act = "people_exported"
-	ReportExported Act = "report_exported"
-	FaultsExported Act = "faults_exported"
-	AuditExported  Act = "audit_exported"
+	PeopleExported   Act = "people_exported"
+	ReportExported   Act = "report_exported"
+	FaultsExported   Act = "faults_exported"
+	AuditExported    Act = "audit_exported"
+	EvidenceExported Act = "evidence_exported"
 
 	PeopleListed     Act = "people_listed"
 	PersonViewed     Act = "person_viewed"
@@ -121,7 +122,7 @@ var Acts = []Act{
 	PersonChanged, PeopleLeft, NumberCleared, PersonInvited, PhonesShutOut, PeopleImported, ImportUndone, PeopleProvision, SiteChanged, GroupChanged, DutyChanged,
 	TemplateChanged, TemplatePublished, PolicyChanged, WentLive, ChannelTried, Approved, Rejected, TextHandled, LedgerVerified,
 	Erased, RetentionChanged, BackupMade, BackupRestored,
-	PeopleExported, ReportExported, FaultsExported, AuditExported,
+	PeopleExported, ReportExported, FaultsExported, AuditExported, EvidenceExported,
 	PeopleListed, PersonViewed, NumberShown, RecipientsViewed, TeamViewed, TextViewed, PhotoViewed, ReportViewed, AuditViewed,
 }
 

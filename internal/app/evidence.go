@@ -5,11 +5,21 @@ import (
 	"crypto/ed25519"
 	"crypto/hkdf"
 	"crypto/sha256"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
 	"path/filepath"
 	"time"
 
+	"kentongan/internal/announcement"
+	"kentongan/internal/client"
 	"kentongan/internal/ledger"
+	"kentongan/internal/tracker"
+	"kentongan/internal/web"
 )
 
 // signing returns the key that seals the ledger, and the public ones that did before.
@@ -84,4 +94,122 @@ func trustIn(data, file string) (ledger.Trust, error) {
 	var err error
 	t.Witness, err = ledger.ReadWitness(checkpointsFile(file, data))
 	return t, err
+}
+
+// evidence writes what proves an announcement: its records and seals, the texts that
+// were sent, and with names the report as its reader may see it. Who sees some of the
+// people only gets none, because the records are those of everybody.
+func (h *House) evidence(ctx context.Context, p web.Principal, id announcement.ID, names bool, w io.Writer) error {
+	v, err := h.desk.boards(p.Grant).view(ctx, id)
+	if err != nil {
+		return err
+	}
+	if !p.Sees.IsZero() {
+		return announcement.FieldErrors{{Field: "id", Value: string(id), Why: "evidence holds the records of everybody, and you see some people only; ask an auditor who sees all"}}
+	}
+	texts, err := json.MarshalIndent(h.desk.textsOf(v), "", " ")
+	if err != nil {
+		return fmt.Errorf("export evidence: %w", err)
+	}
+	files := []ledger.File{{Name: "texts.json", Content: texts}}
+	kinds := []string{"report.pdf", "people.csv"}
+	if !names {
+		kinds = nil
+	}
+	for _, kind := range kinds {
+		for _, lang := range []announcement.Language{announcement.Indonesian, announcement.English} {
+			file, _, err := h.server.ReportFile(ctx, web.ReportOrder{Announcement: id, File: kind, Language: lang, Grant: p.Grant}, func(int) {})
+			if err != nil {
+				return fmt.Errorf("export evidence: %w", err)
+			}
+			files = append(files, ledger.File{Name: string(lang) + "-" + kind, Content: file})
+		}
+	}
+	err = h.notary.Export(ctx, id, w, files...)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return web.ErrNotFound
+	}
+	return err
+}
+
+// sentText is what one round said in one language. Links are those of nobody, because a
+// person's own opens their page; and nobody is named.
+type sentText struct {
+	Round    int64                    `json:"round"`
+	At       time.Time                `json:"at"`
+	Message  announcement.MessageKind `json:"message"`
+	Language announcement.Language    `json:"language"`
+	Title    string                   `json:"title"` // of the notification and the page
+	Body     string                   `json:"body"`
+	SMS      string                   `json:"sms"`
+}
+
+// textsOf composes the texts of every round again, from the same facts.
+func (d *desk) textsOf(v tracker.View) []sentText {
+	out := []sentText{}
+	rounds := append([]announcement.Decided{{Message: announcement.SayAlert}}, v.Rounds...)
+	for i, r := range rounds {
+		at := v.OpenedAt
+		if i > 0 {
+			at = v.RoundsAt[i-1]
+		}
+		for _, lang := range []announcement.Language{announcement.Indonesian, announcement.English} {
+			s := announcement.Saying{Round: r.Round, Kind: r.Message, Language: lang, Org: d.config.OrgName, Link: d.config.PublicURL + "/r/XXXXXXXX",
+				TwoWay: d.twoWay() && !r.Second, Count: len(r.To), Name: "X", Words: r.Say(lang), Hiding: v.Announcement.Hushed(), Now: at, Expires: at.Add(orDefault(v.Announcement))}
+			m := d.catalogue.Compose(v.Announcement, s)
+			out = append(out, sentText{r.Round, at, r.Message, lang, m.Title, m.Body, m.SMS})
+		}
+	}
+	return out
+}
+
+// ExportEvidence is the command `ledger export`.
+type ExportEvidence struct {
+	client.Connection
+	Announcement string `arg:"" help:"Announcement id."`
+	Out          string `name:"out" short:"o" required:"" help:"File to write. It must not exist."`
+	WithoutNames bool   `name:"without-names" help:"Without the report: people are ids only."`
+}
+
+// Run writes the file whole, or not at all, and checks it.
+func (e *ExportEvidence) Run(ctx context.Context) error {
+	f, err := os.OpenFile(e.Out, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if err != nil {
+		return &client.Failure{Err: fmt.Errorf("write evidence: %w", err), Hint: "give another file with --out: what is there is never replaced"}
+	}
+	defer f.Close()
+	path := fmt.Sprintf("/api/v1/announcements/%s/evidence?names=%t", url.PathEscape(e.Announcement), !e.WithoutNames)
+	err = e.Client().Download(ctx, http.MethodPost, path, f)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(e.Out))
+	}
+	return verifyExport(f, nil)
+}
+
+// verifyExport says whether an archive is as it was exported.
+func verifyExport(f *os.File, keys []ed25519.PublicKey) error {
+	info, err := f.Stat()
+	if err != nil {
+		return fmt.Errorf("read evidence: %w", err)
+	}
+	r, err := ledger.VerifyExport(f, info.Size(), keys)
+	if err != nil {
+		return &client.Failure{Err: err, Hint: "ask for the file again; keep this one as it is"}
+	}
+	fmt.Printf("%d records, %d facts, sealed to record %d by key %s\n", r.Records, r.Facts, r.Sealed, r.Key)
+	for _, fault := range r.Faults {
+		fmt.Println("fault:", fault)
+	}
+	if len(r.Faults) > 0 {
+		return &client.Failure{Err: fmt.Errorf("the evidence has %d faults", len(r.Faults)), Hint: "keep it as it is, and compare it with another copy"}
+	}
+	if keys == nil {
+		fmt.Println("the evidence is whole, if this is the key of that installation: `kentongan ledger verify` says it there")
+	} else {
+		fmt.Println("the evidence is whole")
+	}
+	return nil
 }

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io"
@@ -21,6 +22,7 @@ import (
 // that folder, through the server.
 type VerifyLedger struct {
 	client.Connection
+	Export  string `arg:"" optional:"" type:"existingfile" help:"An export of one announcement, which is checked without the server. Empty: the whole ledger."`
 	Data    string `name:"data" env:"KENTONGAN_DATA" default:"data" help:"Data folder."`
 	NATSURL string `name:"nats-url" env:"KENTONGAN_NATS_URL" help:"Your own NATS."`
 
@@ -29,11 +31,32 @@ type VerifyLedger struct {
 
 // Run prints what was found; any fault is an error.
 func (v *VerifyLedger) Run(ctx context.Context) error {
+	if v.Export != "" {
+		return v.verifyExport()
+	}
 	report, err := v.read(ctx)
 	if err != nil {
 		return err
 	}
 	return printReport(os.Stdout, report)
+}
+
+// verifyExport holds an export against the keys of the data folder, where there are any.
+func (v *VerifyLedger) verifyExport() error {
+	f, err := os.Open(v.Export)
+	if err != nil {
+		return fmt.Errorf("read evidence: %w", err)
+	}
+	defer f.Close()
+	var keys []ed25519.PublicKey
+	if k, err := readKeys(filepath.Join(v.Data, "keys.json")); err == nil {
+		own, former, err := k.signing()
+		if err != nil {
+			return err
+		}
+		keys = append(former, own.Public().(ed25519.PublicKey))
+	}
+	return verifyExport(f, keys)
 }
 
 func printReport(w io.Writer, r web.LedgerReport) error {

@@ -1,6 +1,7 @@
 package ledger_test
 
 import (
+	"archive/zip"
 	"bytes"
 	"context"
 	"crypto/ed25519"
@@ -8,6 +9,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -564,4 +566,101 @@ func TestSealsAfterFiveMinutes(t *testing.T) {
 		stop()
 		<-ended
 	})
+}
+
+// An export is checked without the ledger: what is done to it afterwards is named.
+func TestExportIsEvidence(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.fill(30)
+	h.seal()
+	id := h.fill(25)
+	h.seal()
+	h.answer(id, 3)
+	var b bytes.Buffer
+	if err := h.notary().Export(t.Context(), id, &b, ledger.File{Name: "texts.json", Content: []byte(`["Fire"]`)}); err != nil {
+		t.Fatal(err)
+	}
+	keys := h.trust().Keys
+	check := func(what string, b []byte, keys []ed25519.PublicKey, want ...string) ledger.Report {
+		t.Helper()
+		r, err := ledger.VerifyExport(bytes.NewReader(b), int64(len(b)), keys)
+		if err != nil {
+			r.Faults = append(r.Faults, err.Error())
+		}
+		expect(t, what, r.Faults, want)
+		return r
+	}
+	for _, k := range [][]ed25519.PublicKey{keys, nil} {
+		if r := check("untouched", b.Bytes(), k); r.Records != 50 || r.Announcements != 1 || r.Key != ledger.KeyName(keys[0]) || r.Checkpoints != 3 {
+			t.Errorf("got %+v", r)
+		}
+	}
+	if err := h.notary().Export(t.Context(), announcement.NewID(), io.Discard); !errors.Is(err, ledger.ErrNotFound) {
+		t.Errorf("got %v for an announcement that is not there", err)
+	}
+	change := func(name string, fn func([]byte) []byte) []byte {
+		t.Helper()
+		from, err := zip.NewReader(bytes.NewReader(b.Bytes()), int64(b.Len()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		to := zip.NewWriter(&out)
+		for _, f := range from.File {
+			r, err := f.Open()
+			if err != nil {
+				t.Fatal(err)
+			}
+			content, err := io.ReadAll(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if f.Name == name {
+				if content = fn(content); content == nil {
+					continue
+				}
+			}
+			w, err := to.Create(f.Name)
+			if err == nil {
+				_, err = w.Write(content)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := to.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return out.Bytes()
+	}
+	replace := func(a, b string) func([]byte) []byte {
+		return func(c []byte) []byte {
+			if !bytes.Contains(c, []byte(a)) {
+				t.Errorf("there is no %s to change", a)
+			}
+			return bytes.Replace(c, []byte(a), []byte(b), 1)
+		}
+	}
+	lines := func(fn func([][]byte) [][]byte) func([]byte) []byte {
+		return func(c []byte) []byte { return bytes.Join(fn(bytes.SplitAfter(c, []byte("\n"))), nil) }
+	}
+	flipped := bytes.Clone(b.Bytes())
+	flipped[bytes.Index(flipped, []byte("texts.json"))+len("texts.json")+3] ^= 1
+	check("a byte of the archive", flipped, keys, "texts.json: was changed since the export: ", "texts.json: was changed since the export")
+	check("the archive cut off", b.Bytes()[:b.Len()-200], keys, "its end may be cut off")
+	// The first answer of the second announcement: 53 records and a checkpoint before, and 22 of the accept.
+	check("one byte of a record", change("records.jsonl", replace(`"ref":"r0"`, `"ref":"r1"`)), keys, "records.jsonl: was changed", "record 76: is not the one that was sealed")
+	check("a record left out", change("records.jsonl", lines(func(l [][]byte) [][]byte { return append(l[:30:30], l[31:]...) })), keys, "records.jsonl: was changed", "record 84: missing")
+	check("the last records left out", change("records.jsonl", lines(func(l [][]byte) [][]byte { return l[:48] })), keys, "records.jsonl: was changed", "record 103: missing", "record 104: missing")
+	check("a print changed", change("prints.txt", lines(func(l [][]byte) [][]byte {
+		l[10] = append([]byte("63 "), l[9][3:]...)
+		return l
+	})), keys, "prints.txt: was changed", "record 63: is not the one that was sealed", "checkpoint 2: the records up to")
+	check("a checkpoint left out", change("checkpoints.jsonl", lines(func(l [][]byte) [][]byte { return l[:2] })), keys, "checkpoints.jsonl: was changed", "the end is cut off: no checkpoint covers record 104")
+	check("a file left out", change("texts.json", func([]byte) []byte { return nil }), keys, "texts.json: missing")
+	check("the manifest changed", change("manifest.json", replace(`"after": 52`, `"after": 53`)), keys, "manifest.json: was changed", "signed by nothing", "checkpoint 2: the records up to")
+	other := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{8}, 32)).Public().(ed25519.PublicKey)
+	check("of another house", b.Bytes(), []ed25519.PublicKey{other}, "manifest.json: is signed with another key",
+		"checkpoint 1: is signed with another key", "checkpoint 2: is signed with another key", "checkpoint 3: is signed with another key", "signed by nothing", "the end is cut off")
 }

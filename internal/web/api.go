@@ -162,6 +162,9 @@ func (s *Server) routeAPI() {
 	if s.Backup != nil {
 		huma.Register(api, op("POST", "/ledger:backup", "backup-ledger", "The ledger and the sealed vault, for a backup (application/x-tar)", byToken(Operate).notes(announcement.BackupMade)), s.apiBackup)
 	}
+	if s.Evidence != nil {
+		huma.Register(api, op("POST", "/announcements/{id}/evidence", "export-evidence", "What proves an announcement, to be checked without the server (application/zip)", byToken(Audit).notes(announcement.EvidenceExported)), s.apiEvidence)
+	}
 	if s.Verify != nil {
 		huma.Register(api, op("POST", "/ledger:verify", "verify-ledger", "Read the whole ledger and say whether it is whole", byToken(Operate, Audit).notes(announcement.LedgerVerified)), s.apiVerify)
 	}
@@ -381,6 +384,25 @@ func (s *Server) apiBackup(context.Context, *struct{}) (*huma.StreamResponse, er
 			panic(http.ErrAbortHandler)
 		}
 	}}, nil
+}
+
+type evidenceRequest struct {
+	ID    announcement.ID `path:"id" maxLength:"64"`
+	Names bool            `query:"names" doc:"With the report, in which people have names"`
+}
+
+type evidenceReply struct {
+	Type string `header:"Content-Type"`
+	Name string `header:"Content-Disposition"`
+	Body []byte
+}
+
+func (s *Server) apiEvidence(ctx context.Context, in *evidenceRequest) (*evidenceReply, error) {
+	var b bytes.Buffer // whole, or an answer that says why not
+	if err := s.Evidence(ctx, principalOf(ctx), in.ID, in.Names, &b); err != nil {
+		return nil, s.problem("evidence", err)
+	}
+	return &evidenceReply{"application/zip", fmt.Sprintf(`attachment; filename="evidence-%s.zip"`, in.ID), b.Bytes()}, nil
 }
 
 func (s *Server) apiVerify(ctx context.Context, _ *struct{}) (*ledgerReply, error) {

@@ -19,6 +19,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"kentongan/internal/announcement"
 )
 
 // Limits of what a request may carry.
@@ -39,8 +41,11 @@ type Options struct {
 	Health  Health
 	Trail   Trail
 	Metrics http.Handler
-	Verify  func(context.Context) (LedgerReport, error) // reads the whole ledger; nil: the API does not offer it
-	Backup  func(context.Context, io.Writer) error      // writes the ledger and the sealed vault; nil: the API does not offer it
+	// Evidence writes what proves an announcement, as far as its reader may see; nil: the
+	// API does not offer it.
+	Evidence func(ctx context.Context, p Principal, id announcement.ID, names bool, w io.Writer) error
+	Verify   func(context.Context) (LedgerReport, error) // reads the whole ledger; nil: the API does not offer it
+	Backup   func(context.Context, io.Writer) error      // writes the ledger and the sealed vault; nil: the API does not offer it
 
 	PublicURL  string // as phones reach it; https makes cookies Secure
 	Org        string
