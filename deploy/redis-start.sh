@@ -10,7 +10,7 @@ program=$1 config=$2
 shift 2
 if [ "$program" = redis-sentinel ]; then
   sed "s/REDIS_PASSWORD/$REDIS_PASSWORD/" "$config" >"$run/sentinel.conf"
-  exec redis-sentinel "$run/sentinel.conf" "$@"
+  exec redis-server "$run/sentinel.conf" --sentinel "$@"
 fi
 sed "s/REDIS_PASSWORD/$REDIS_PASSWORD/" "${REDIS_ACL:-/etc/redis-users.acl}" >"$run/users.acl"
 exec "$program" "$config" --aclfile "$run/users.acl" --masterauth "$REDIS_PASSWORD" "$@"

@@ -12,6 +12,7 @@ import (
 
 	"kentongan/internal/app/apptest"
 	"kentongan/internal/ledger"
+	"kentongan/internal/tracker"
 )
 
 // What deploy/ gives the service is enough for the main job, see
@@ -106,5 +107,40 @@ func TestShippedRedisRefusesWhatTheServiceNeverDoes(t *testing.T) {
 	defer stranger.Close()
 	if err := stranger.Ping(t.Context()).Err(); err == nil || !strings.Contains(err.Error(), "NOAUTH") {
 		t.Errorf("without a password: got %v", err)
+	}
+}
+
+// A Sentinel leads to the Redis that serves, by the address that compose.cluster.yaml
+// has; it comes in with its own user, and may not do more than it needs.
+func TestSentinelLeadsToTheRedisThatServes(t *testing.T) {
+	_, host := apptest.StartShippedRedis(t)
+	sentinel := apptest.StartShippedSentinel(t, host)
+	address := "redis://kentongan:" + apptest.Password + "@" + sentinel + "/0?master_name=kentongan&addr=127.0.0.1:1"
+	config := fine()
+	config.RedisURL = address
+	if err := config.Complete(); err != nil {
+		t.Fatal(err)
+	}
+	c, err := dialRedis(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := tracker.CheckRedis(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.HSet(t.Context(), "kentongan:cursor", "seq", 1).Err(); err != nil {
+		t.Errorf("the service cannot write: %v", err)
+	}
+	spy, err := dialRedis("redis://sentinel:" + apptest.Password + "@" + host + "/0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer spy.Close()
+	if err := spy.HGet(t.Context(), "kentongan:cursor", "seq").Err(); err == nil || !strings.Contains(err.Error(), "NOPERM") {
+		t.Errorf("the Sentinel reads: %v", err)
+	}
+	if _, err := dialRedis("redis://:canary@a:1/0?master_name="); err == nil || strings.Contains(err.Error(), "canary") {
+		t.Errorf("got %v, want an address without the name refused, and not told", err)
 	}
 }

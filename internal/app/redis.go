@@ -76,6 +76,9 @@ func dialRedis(address string) (*redis.Client, error) {
 		if err != nil || o.MasterName == "" {
 			return nil, errRedisURL
 		}
+		if o.Username == "" && o.Password == "" { // the library takes them for those of the Sentinels, which need none here
+			o.Username, o.Password, o.SentinelUsername, o.SentinelPassword = o.SentinelUsername, o.SentinelPassword, "", ""
+		}
 		o.ContextTimeoutEnabled = true
 		o.DialerRetries = cmp.Or(o.DialerRetries, 1)
 		o.MaxRetries = cmp.Or(o.MaxRetries, 1)

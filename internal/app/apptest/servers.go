@@ -105,6 +105,28 @@ func StartRedis(t testing.TB) *Redis {
 	return r
 }
 
+// StartShippedSentinel runs a Sentinel as deploy/ sets it up, which alone watches the
+// shipped Redis at an address, and returns its own address.
+func StartShippedSentinel(t testing.TB, watched string) (address string) {
+	t.Helper()
+	address = freeAddress(t)
+	_, port, _ := net.SplitHostPort(address)
+	b, err := os.ReadFile(filepath.Join(deploy, "sentinel.conf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	text := strings.NewReplacer("port 26379", "port "+port, "redis-1 6379 2", strings.Replace(watched, ":", " ", 1)+" 1", "dir /tmp", "dir "+folder).Replace(string(b))
+	config := filepath.Join(folder, "shipped.conf")
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("REDIS_RUN", folder)
+	run(t, "/bin/sh", filepath.Join(deploy, "redis-start.sh"), "redis-sentinel", config)
+	waitForPort(t, address)
+	return address
+}
+
 func findRedis(t testing.TB) string {
 	t.Helper()
 	path, err := exec.LookPath("redis-server")
