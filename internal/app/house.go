@@ -219,7 +219,7 @@ func (h *House) furnish(ctx context.Context, secret *keys, store tracker.Store, 
 	h.keeper = &keeper{desk: h.desk, uploads: files, now: h.now}
 	staff := &people{directory: h.directory, links: h.links, sample: c.SMSProvider == "sandbox", desk: h.desk, uploads: files, errands: h.desk.errands, editions: words, access: guard}
 	h.server, err = web.New(web.Options{Desk: h.desk, Phone: h.desk, People: staff,
-		Hooks: countedHooks{h.desk, h.metrics}, Access: guard, Health: health{h}, Trail: h.desk, Metrics: h.metrics.page(h, queue), PublicURL: c.PublicURL, Org: c.OrgName, Secret: secret.Cookie,
+		Hooks: countedHooks{h.desk, h.metrics}, Access: guard, Privacy: h.keeper, Health: health{h}, Trail: h.desk, Metrics: h.metrics.page(h, queue), PublicURL: c.PublicURL, Org: c.OrgName, Secret: secret.Cookie,
 		Verify: h.verify, Evidence: h.evidence, Backup: h.backup, Now: h.now, Log: log, Version: h.Version, SandboxURL: phones})
 	if err != nil {
 		return fmt.Errorf("open pages: %w", err)

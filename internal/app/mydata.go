@@ -108,8 +108,10 @@ func (k *keeper) dataOf(ctx context.Context, p announcement.PersonID) (web.Perso
 			data.Devices = append(data.Devices, web.HeldDevice{Seen: s.Seen, Endpoint: s.Endpoint})
 		}
 	}
+	var err error
 	for _, place := range k.tracker.PlacesOf(p) {
-		one, err := k.heldAlert(ctx, p, place.ID, place.Number)
+		var one web.HeldAlert
+		one, err = k.heldAlert(ctx, p, place.ID, place.Number)
 		if err != nil {
 			return web.PersonalData{}, err
 		}
@@ -119,6 +121,9 @@ func (k *keeper) dataOf(ctx context.Context, p announcement.PersonID) (web.Perso
 		if t.Person == p || k.onlyTheirs(who, t.From) {
 			data.Texts = append(data.Texts, web.HeldText{At: t.At, Words: t.Body, Where: t.Where, Photo: t.Photo, Until: t.At.Add(time.Duration(k.config.RetainWords) * day)})
 		}
+	}
+	if data.Looks, err = k.looks(ctx, p); err != nil {
+		return web.PersonalData{}, err
 	}
 	slices.SortFunc(data.Texts, func(a, b web.HeldText) int { return b.At.Compare(a.At) })
 	return data, nil
@@ -182,4 +187,29 @@ func (k *keeper) kept(ctx context.Context, key string) (string, error) {
 		return "", nil
 	}
 	return string(b), err
+}
+
+// How far back, and how many, a person reads who looked at their data.
+const (
+	looksBack = 90 * day
+	mostShown = 50
+)
+
+// looks are what the audit trail says that others looked at, took out or changed of
+// a person, the newest first. Their own phone is nobody else.
+func (k *keeper) looks(ctx context.Context, p announcement.PersonID) ([]web.Look, error) {
+	var out []web.Look
+	err := k.ledger.Read(ctx, announcement.House, func(r ledger.Record) error {
+		for _, f := range r.Facts {
+			if f.Noted != nil && f.Noted.About.Person == p && !f.Noted.About.Refused && f.Actor != announcement.ByPerson(p) && k.now().Sub(f.At) < looksBack {
+				out = append(out, web.Look{At: f.At, By: k.actorName(f.Actor), What: string(f.Noted.Act)})
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%w: read who looked: %w", web.ErrNotYet, err)
+	}
+	slices.SortStableFunc(out, func(a, b web.Look) int { return b.At.Compare(a.At) })
+	return out[:min(len(out), mostShown)], nil
 }

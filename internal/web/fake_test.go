@@ -486,6 +486,7 @@ type anyHouse interface {
 	People
 	Hooks
 	Access
+	Privacy
 	Health
 }
 
@@ -496,7 +497,7 @@ func newServerOf(t testing.TB, h anyHouse) http.Handler {
 
 func serverOf(t testing.TB, h anyHouse) *Server {
 	t.Helper()
-	s, err := New(Options{Desk: h, Phone: h, People: h, Hooks: h, Access: h, Health: h, Trail: trailOf(h), PublicURL: "http://siaga.example", Org: "PT SinarAbc",
+	s, err := New(Options{Desk: h, Phone: h, People: h, Hooks: h, Access: h, Privacy: h, Health: h, Trail: trailOf(h), PublicURL: "http://siaga.example", Org: "PT SinarAbc",
 		Secret: []byte(strings.Repeat("k", 32)), Now: func() time.Time { return noon.Add(2 * time.Minute) }})
 	if err != nil {
 		t.Fatal(err)

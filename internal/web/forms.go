@@ -13,6 +13,8 @@ var notices = map[string]string{
 	// of an employee's own phone
 	"arrived":    "Good: alerts reach this phone.",
 	"saved":      "Saved.",
+	"place-gone": "The place was erased.",
+	"erased":     "The person was erased.",
 	"code-sent":  "A code is on its way to the new number.",
 	"number":     "Your new number is saved.",
 	"removed":    "The device is removed.",

@@ -156,6 +156,8 @@ var exhibits = []exhibit{
 	{name: "emergency-closed", path: "/me/emergency/closed"},
 	{name: "emergency-unknown", path: "/me/emergency/unknown", want: http.StatusNotFound},
 	{name: "me-settings", path: "/me/settings"},
+	{name: "me-data", path: "/me/data"},
+	{name: "me-data-place-gone", path: "/me/data?done=place-gone"},
 	{name: "me-settings-last-device", path: "/me/settings", set: func(_ testing.TB, c *company) { c.house.lastDevice = true }},
 	{name: "me-settings-saved", path: "/me/settings?done=saved"},
 	{name: "me-settings-code", path: "/me/settings", set: func(_ testing.TB, c *company) { c.house.number = "•••• 1234" }},
@@ -486,7 +488,7 @@ type gallery struct {
 func makeGallery(t testing.TB, langs []announcement.Language, change func(*Server)) *gallery {
 	t.Helper()
 	st := &stage{openCompany(t)}
-	srv, err := New(Options{Desk: st, Phone: st, People: st, Hooks: st, Access: st, Health: st, Trail: &trail{}, PublicURL: "http://siaga.example", Org: "PT SinarAbc",
+	srv, err := New(Options{Desk: st, Phone: st, People: st, Hooks: st, Access: st, Privacy: st, Health: st, Trail: &trail{}, PublicURL: "http://siaga.example", Org: "PT SinarAbc",
 		Secret: []byte(strings.Repeat("k", 32)), Now: func() time.Time { return noon.Add(later) }, Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError}))})
 	if err != nil {
 		t.Fatal(err)

@@ -38,6 +38,7 @@ type Options struct {
 	People  People
 	Hooks   Hooks
 	Access  Access
+	Privacy Privacy
 	Health  Health
 	Trail   Trail
 	Metrics http.Handler
@@ -121,6 +122,7 @@ func (s *Server) routes() http.Handler {
 	s.routeBoard()
 	s.routeReport()
 	s.routePeople()
+	s.routePrivacy()
 	s.routeImport()
 	s.routePlaces()
 	s.routePrepare()

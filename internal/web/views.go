@@ -206,6 +206,7 @@ func (p page) Company() []corner {
 		{Path: "/people", Label: "People", Icon: "users"}, {Path: "/sites", Label: "Sites", Icon: "building-2"}, {Path: "/groups", Label: "Groups", Icon: "user-check"},
 		{Path: "/templates", Label: "Templates", Icon: "layout-template"}, {Path: "/readiness", Label: "Readiness", Icon: "gauge"}, {Path: "/setup", Label: "Setup", Icon: "list-checks"},
 		{Path: "/accounts", Label: "Access", Icon: "lock"},
+		{Path: "/retention", Label: "Retention", Icon: "clock"},
 	}, func(c corner) bool { return !p.opens(c.Path) })
 	for i, c := range all {
 		all[i].Current = p.Within(c.Path)
