@@ -9,7 +9,7 @@ type Checkpoint struct {
 	Seq    uint64    `json:"seq"`    // the last record that it covers
 	Chain  string    `json:"chain"`  // the hash chain at that record, in hex
 	Prints []byte    `json:"prints"` // the first 8 bytes of the hash of each record since the checkpoint before
-	Stream string    `json:"stream"` // which stream this is: when it was created
+	Stream string    `json:"stream"` // which ledger this is: the first 8 bytes of the hash of its first record, in hex
 	At     time.Time `json:"at"`
 
 	Key       []byte `json:"key"`       // public, Ed25519

@@ -44,7 +44,7 @@ func TestCutEndIsSaidAndHoldsNothingUp(t *testing.T) {
 	h = open()
 	defer h.Close()
 	h.sealLast(t.Context())
-	if !strings.Contains(h.sealed(), "the stream was made anew") {
+	if !strings.Contains(h.sealed(), "the end is cut off") {
 		t.Errorf("got %q", h.sealed())
 	}
 	said := false

@@ -101,7 +101,7 @@ type uncovered struct {
 // walk recomputes the chain along the records, and holds each checkpoint against it.
 // It keeps what no checkpoint has covered yet, and no more.
 type walk struct {
-	stream  string
+	stream  string // see Checkpoint.Stream; a backup that is restored is the same ledger
 	keys    []ed25519.PublicKey
 	witness map[int]announcement.Checkpoint
 	fault   func(string)
@@ -116,8 +116,8 @@ type walk struct {
 	another bool                    // it was said that the stream is another
 }
 
-func newWalk(stream string, t Trust, fault func(string)) *walk {
-	w := &walk{stream: stream, keys: slices.Clone(t.Keys), witness: map[int]announcement.Checkpoint{}, fault: fault}
+func newWalk(t Trust, fault func(string)) *walk {
+	w := &walk{keys: slices.Clone(t.Keys), witness: map[int]announcement.Checkpoint{}, fault: fault}
 	for _, c := range t.Witness {
 		switch other, ok := w.witness[c.Number]; {
 		case !signatureFits(c):
@@ -149,7 +149,11 @@ func (w *walk) take(s Stored) {
 	}
 	w.skip(s.Seq - 1)
 	seal := strings.HasPrefix(s.Subject, subjectOf(announcement.House, announcement.KindCheckpoint)+".")
-	w.open = append(w.open, uncovered{printOf(s), true, seal})
+	print := printOf(s)
+	if s.Seq == 1 {
+		w.stream = hex.EncodeToString(print[:shortPrint])
+	}
+	w.open = append(w.open, uncovered{print, true, seal})
 	if !seal {
 		return
 	}
@@ -243,9 +247,9 @@ func (w *walk) believes(c announcement.Checkpoint) bool {
 	default:
 		w.key = i
 	}
-	if c.Stream != w.stream {
+	if w.stream != "" && c.Stream != w.stream {
 		if !w.another {
-			w.faultf("checkpoint %d: is of a stream made at %s, and this one was made at %s: the stream was made anew", c.Number, c.Stream, w.stream)
+			w.faultf("checkpoint %d: is of a ledger that began with another record (%s, and this one with %s): the stream was made anew", c.Number, c.Stream, w.stream)
 		}
 		w.another = true
 		return false

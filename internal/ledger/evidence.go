@@ -69,10 +69,9 @@ func (n *Notary) Export(ctx context.Context, id announcement.ID, w io.Writer, mo
 	if err != nil {
 		return fmt.Errorf("export evidence: %w", err)
 	}
-	stream, err := n.o.Ledger.Epoch(ctx)
-	if err != nil {
-		return fmt.Errorf("export evidence: %w", err)
-	}
+	n.mu.Lock()
+	stream := n.w.stream
+	n.mu.Unlock()
 	m := Manifest{Format: 1, Announcement: id, Stream: stream, Made: n.o.Now().UTC().Format("2006-01-02T15:04:05Z"), Chain: strings.Repeat("0", 64),
 		Key: n.o.Key.Public().(ed25519.PublicKey), Files: map[string]string{}}
 	var lines, seals, prints bytes.Buffer

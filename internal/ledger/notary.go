@@ -151,14 +151,10 @@ func (n *Notary) begin(ctx context.Context) error {
 		n.fault(err.Error())
 		n.stopped = true
 	}
-	stream, err := n.o.Ledger.Epoch(ctx)
-	if err != nil {
-		return err
-	}
 	if n.upTo, err = n.o.Ledger.Last(ctx); err != nil {
 		return err
 	}
-	n.w = newWalk(stream, trust, n.fault)
+	n.w = newWalk(trust, n.fault)
 	n.took = n.o.Now()
 	return nil
 }

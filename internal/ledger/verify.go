@@ -50,16 +50,12 @@ func Verify(ctx context.Context, l Ledger) (Report, error) { return VerifyAgains
 // The witness must have been read before: a checkpoint is in the ledger first.
 func VerifyAgainst(ctx context.Context, l Ledger, t Trust) (Report, error) {
 	var report Report
-	stream, err := l.Epoch(ctx)
-	if err != nil {
-		return report, fmt.Errorf("verify ledger: %w", err)
-	}
 	last, err := l.Last(ctx)
 	if err != nil {
 		return report, fmt.Errorf("verify ledger: %w", err)
 	}
 	stories := map[announcement.ID]*story{}
-	w := newWalk(stream, t, func(fault string) { report.fault("%s", fault) })
+	w := newWalk(t, func(fault string) { report.fault("%s", fault) })
 	for w.at() < last {
 		if err := readTo(ctx, l, last, w, func(s Stored) { report.add(stories, s) }); err != nil {
 			return report, fmt.Errorf("verify ledger: %w", err)
