@@ -154,8 +154,17 @@ type Announcement struct {
 
 	Channels []Channel `json:"channels"`
 	Policy   Policy    `json:"policy"`
-	Zone     string    `json:"zone,omitempty"` // IANA time zone in which times are shown; empty is Asia/Jakarta
-	At       time.Time `json:"at"`             // when it was created, UTC
+	Zone     string    `json:"zone,omitempty"`     // IANA time zone in which times are shown; empty is Asia/Jakarta
+	At       time.Time `json:"at"`                 // when it was created, UTC
+	Approved *Approval `json:"approved,omitempty"` // nil: it needed nobody else
+}
+
+// Approval says who let an announcement go out that its author could not send alone.
+type Approval struct {
+	By     Actor     `json:"by"`
+	At     time.Time `json:"at"`
+	Alone  bool      `json:"alone,omitempty"`  // nobody came, and the author sent it after all
+	Reason string    `json:"reason,omitempty"` // why they did: reference to their words
 }
 
 // Lane returns the lane its deliveries travel in. A drill trains the real

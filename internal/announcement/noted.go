@@ -90,6 +90,7 @@ const (
 	ChannelTried      Act = "channel_tried"
 	Approved          Act = "approved"
 	Rejected          Act = "rejected"
+	SentAlone         Act = "sent_alone" // nobody approved it in time
 	TextHandled       Act = "text_handled"
 	LedgerVerified    Act = "ledger_verified"
 
@@ -120,7 +121,7 @@ var Acts = []Act{
 	SignedIn, SignInRefused, SignedOut, SessionEnded,
 	AccountInvited, AccountChanged, AccountEnded, RoleChanged, PasswordSet, PasskeyAdded, PasskeyDropped, TokenCreated, TokenEnded,
 	PersonChanged, PeopleLeft, NumberCleared, PersonInvited, PhonesShutOut, PeopleImported, ImportUndone, PeopleProvision, SiteChanged, GroupChanged, DutyChanged,
-	TemplateChanged, TemplatePublished, PolicyChanged, WentLive, ChannelTried, Approved, Rejected, TextHandled, LedgerVerified,
+	TemplateChanged, TemplatePublished, PolicyChanged, WentLive, ChannelTried, Approved, Rejected, SentAlone, TextHandled, LedgerVerified,
 	Erased, RetentionChanged, BackupMade, BackupRestored,
 	PeopleExported, ReportExported, FaultsExported, AuditExported, EvidenceExported,
 	PeopleListed, PersonViewed, NumberShown, RecipientsViewed, TeamViewed, TextViewed, PhotoViewed, ReportViewed, AuditViewed,

@@ -61,6 +61,7 @@ func (d *desk) Preview(_ context.Context, who web.Principal, draft web.Draft) (w
 		p.Duty = append(p.Duty, d.name(person))
 	}
 	p.Practice = d.heldBack(a.Mode, p.Recipients)
+	p.Approval, p.Approvers = d.needsApproval(a, resolved, who.Actor)
 	p.Excluded = d.excluded(draft.Audience)
 	d.compare(&p, draft, resolved)
 	d.judgeProviders(&p, resolved)

@@ -68,6 +68,7 @@ type Config struct {
 	Duty         string        `name:"duty" env:"KENTONGAN_DUTY" help:"Employee numbers of the duty list, comma separated. Empty: whoever has no manager."`
 	Zone         string        `name:"zone" env:"KENTONGAN_ZONE" default:"Asia/Jakarta" help:"Time zone in which times are shown."`
 	QuietHours   string        `name:"quiet-hours" env:"KENTONGAN_QUIET_HOURS" default:"21:00-06:00" help:"Hours in which a notice calls nobody, by the clock of each person; none: there are none."`
+	ApprovalOver int           `name:"approval-over" env:"KENTONGAN_APPROVAL_OVER" default:"200" help:"A real alert that is not extreme needs a second person when it goes to more people than this, to everybody, or in words that nobody prepared. 0: never."`
 	QuietBudget  int           `name:"quiet-budget" env:"KENTONGAN_QUIET_BUDGET" default:"3" help:"How many announcements a month may break quiet hours before the sender is told that it was often; nothing is ever blocked. 0: nobody is told."`
 	Countdown    time.Duration `name:"countdown" env:"KENTONGAN_COUNTDOWN" default:"10s" help:"How long a confirmed alert of the console can still be cancelled before it goes out: 0s to 30s. The API sends at once."`
 	SMSPrice     int           `name:"sms-price" env:"KENTONGAN_SMS_PRICE" default:"0" help:"Price of one SMS segment in whole units of the currency, for the cost shown before sending. 0: not shown."`
@@ -250,6 +251,9 @@ func (c *Config) Complete() error {
 	}
 	if c.Countdown < 0 || c.Countdown > 30*time.Second {
 		refuse("KENTONGAN_COUNTDOWN", "must be 0s to 30s")
+	}
+	if c.ApprovalOver < 0 {
+		refuse("KENTONGAN_APPROVAL_OVER", "must be 0 or more")
 	}
 	if c.QuietBudget < 0 {
 		refuse("KENTONGAN_QUIET_BUDGET", "must be 0 or more")

@@ -28,6 +28,7 @@ type countdowns struct {
 
 	mu     sync.RWMutex
 	all    map[announcement.ID]prepared
+	lets   map[announcement.ID]approval
 	ends   map[announcement.ID]ending
 	faults map[announcement.ID]fault // of this node's tries
 }
@@ -45,7 +46,9 @@ type prepared struct {
 	By     announcement.Actor `json:"by"`
 	Grant  web.Grant          `json:"grant"`
 	People int                `json:"people"` // as the person confirmed
+	At     time.Time          `json:"at,omitzero"`
 	Due    time.Time          `json:"due"`
+	Awaits bool               `json:"awaits,omitempty"` // a second person has to approve it; Due says nothing then
 }
 
 // ending says how a countdown ended, and who ended it.
@@ -53,6 +56,9 @@ type ending struct {
 	Sent bool               `json:"sent"`
 	By   announcement.Actor `json:"by,omitempty"`
 	At   time.Time          `json:"at"`
+
+	Rejected bool   `json:"rejected,omitempty"` // by whoever was to approve it
+	Reason   string `json:"reason,omitempty"`
 }
 
 const (
@@ -69,8 +75,8 @@ const (
 
 // openCountdowns returns when everything that was stored before is loaded.
 func openCountdowns(ctx context.Context, vault ledger.Vault) (*countdowns, error) {
-	c := &countdowns{vault: vault, all: map[announcement.ID]prepared{}, ends: map[announcement.ID]ending{}, faults: map[announcement.ID]fault{}}
-	for _, prefix := range []string{endKey, preparedKey} { // ends first: nothing that ended goes out again
+	c := &countdowns{vault: vault, all: map[announcement.ID]prepared{}, lets: map[announcement.ID]approval{}, ends: map[announcement.ID]ending{}, faults: map[announcement.ID]fault{}}
+	for _, prefix := range []string{endKey, approvalKey, preparedKey} { // ends first: nothing that ended goes out again
 		if err := keepUp(ctx, vault, prefix, "countdowns", c.learn); err != nil {
 			return nil, err
 		}
@@ -90,6 +96,15 @@ func (c *countdowns) learn(key string, value []byte) {
 		c.all[announcement.ID(id)] = p
 		return
 	}
+	if id, ok := strings.CutPrefix(key, approvalKey); ok {
+		var a approval
+		if value == nil || json.Unmarshal(value, &a) != nil {
+			delete(c.lets, announcement.ID(id))
+			return
+		}
+		c.lets[announcement.ID(id)] = a
+		return
+	}
 	id := announcement.ID(strings.TrimPrefix(key, endKey))
 	var e ending
 	if value == nil || json.Unmarshal(value, &e) != nil {
@@ -104,6 +119,23 @@ func (c *countdowns) get(id announcement.ID) (p prepared, end ending, known bool
 	defer c.mu.RUnlock()
 	p, known = c.all[id]
 	return p, c.ends[id], known
+}
+
+func (c *countdowns) approval(id announcement.ID) (approval, bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	a, ok := c.lets[id]
+	return a, ok
+}
+
+// goesAt returns when an announcement is due; not ok while it waits for somebody. c.mu
+// is held.
+func (c *countdowns) goesAt(id announcement.ID, p prepared) (at time.Time, ok bool) {
+	if !p.Awaits {
+		return p.Due, true
+	}
+	a, ok := c.lets[id]
+	return a.Due, ok
 }
 
 // end decides how a countdown ends. It returns the ending that stands, which may
@@ -147,13 +179,15 @@ func (d *desk) Prepare(ctx context.Context, p web.Principal, draft web.Draft, ke
 	if d.heldBack(draft.Mode, len(resolved.Roster.Recipients)) {
 		return "", whyHeldBack
 	}
-	if d.config.Countdown == 0 {
+	why, approvers := d.needsApproval(a, resolved, p.Actor)
+	awaits := why != "" && len(approvers) > 0
+	if d.config.Countdown == 0 && !awaits {
 		s, _, err := d.Announce(ctx, p, draft, key)
 		return s.ID, err
 	}
 	id := idForKey(d.links.key, p, key)
 	value, err := json.Marshal(prepared{Draft: draft, Key: key, By: p.Actor, Grant: p.Grant, People: len(resolved.Roster.Recipients),
-		Due: d.now().UTC().Add(d.config.Countdown)})
+		At: d.now().UTC(), Due: d.now().UTC().Add(d.config.Countdown), Awaits: awaits})
 	if err != nil {
 		return "", fmt.Errorf("encode countdown: %w", err)
 	}
@@ -194,7 +228,7 @@ func (d *desk) Countdowns(ctx context.Context) []web.Countdown {
 	d.countdowns.mu.RUnlock()
 	var out []web.Countdown
 	for _, id := range ids {
-		if c, err := d.Countdown(ctx, id); err == nil && c.Status == announcement.StatusCountdown {
+		if c, err := d.Countdown(ctx, id); err == nil && (c.Status == announcement.StatusCountdown || c.Status == announcement.StatusAwaiting) {
 			out = append(out, c)
 		}
 	}
@@ -208,8 +242,20 @@ func (d *desk) Countdown(_ context.Context, id announcement.ID) (web.Countdown, 
 	if !known {
 		return web.Countdown{}, web.ErrNotFound
 	}
-	c := web.Countdown{ID: id, Status: announcement.StatusCountdown, Draft: p.Draft, People: p.People, By: d.actorName(p.By), Due: p.Due,
-		Left: max(0, p.Due.Sub(d.now()))}
+	c := web.Countdown{ID: id, Status: announcement.StatusCountdown, Draft: p.Draft, People: p.People, Author: p.By, By: d.actorName(p.By), Due: p.Due}
+	if p.Awaits {
+		a, approved := d.countdowns.approval(id)
+		c.Asked, c.AloneAt, c.Due, c.Alone = p.At, p.At.Add(aloneAfter), a.Due, a.Alone
+		if approved {
+			c.ApprovedBy = d.actorName(a.By)
+		} else {
+			c.Status, c.Approvers = announcement.StatusAwaiting, d.approvers(p.By)
+			if d.now().Sub(p.At) >= awaitsFor {
+				c.Status, c.CancelledAt, c.Lapsed = announcement.StatusDraft, p.At.Add(awaitsFor), true
+			}
+		}
+	}
+	c.Left = max(0, c.Due.Sub(d.now()))
 	if a, _, err := d.complete(p.Draft); err == nil {
 		c.Severity, c.Text = a.Severity, a.Text
 	}
@@ -221,7 +267,7 @@ func (d *desk) Countdown(_ context.Context, id announcement.ID) (web.Countdown, 
 	case end.Sent:
 		c.Status = announcement.StatusOpen
 	default:
-		c.Status, c.CancelledBy, c.CancelledAt = announcement.StatusDraft, d.actorName(end.By), end.At
+		c.Status, c.CancelledBy, c.CancelledAt, c.Rejected, c.Reason = announcement.StatusDraft, d.actorName(end.By), end.At, end.Rejected, end.Reason
 	}
 	return c, nil
 }
@@ -236,16 +282,7 @@ func (d *desk) Cancel(ctx context.Context, p web.Principal, id announcement.ID) 
 	if !known {
 		return web.ErrNotFound
 	}
-	stands, err := d.countdowns.end(ctx, id, ending{By: p.Actor, At: d.now().UTC()})
-	switch {
-	case err != nil:
-		return err
-	case stands.Sent:
-		return web.ErrClosed
-	}
-	d.log.Info("announcement cancelled in its countdown", "announcement", id, "reason", "cancelled")
-	// What was written is a draft again, so that nobody writes it twice.
-	return d.drafts.put(ctx, string(id), laidAside{Draft: confirmed.Draft, Step: "write", By: p.Actor, At: d.now().UTC()})
+	return d.takeBack(ctx, id, confirmed, ending{By: p.Actor, At: d.now().UTC()})
 }
 
 // runCountdowns sends what is due until ctx ends. Any number of nodes may do it.
@@ -278,7 +315,8 @@ func (c *countdowns) due(now time.Time) []announcement.ID {
 		if now.Before(c.faults[id].after) {
 			continue
 		}
-		if end := c.ends[id]; !now.Before(p.Due) && (end.At.IsZero() || end.Sent) {
+		at, ok := c.goesAt(id, p)
+		if end := c.ends[id]; ok && !now.Before(at) && (end.At.IsZero() || end.Sent) {
 			out = append(out, id)
 		}
 	}
@@ -328,7 +366,11 @@ func (d *desk) launch(ctx context.Context, id announcement.ID) error {
 	} else if err != nil {
 		return fmt.Errorf("%w: %w", web.ErrNotYet, err)
 	}
-	_, _, err := d.Announce(ctx, web.Principal{Actor: p.By, Grant: p.Grant}, p.Draft, p.Key)
+	var by *announcement.Approval
+	if a, ok := d.countdowns.approval(id); ok && p.Awaits {
+		by = &announcement.Approval{By: a.By, At: a.At, Alone: a.Alone, Reason: a.Reason}
+	}
+	_, _, err := d.announce(ctx, web.Principal{Actor: p.By, Grant: p.Grant}, p.Draft, p.Key, by)
 	return err
 }
 
@@ -341,10 +383,16 @@ func (c *countdowns) forget(ctx context.Context, now time.Time) {
 			old = append(old, id)
 		}
 	}
+	for id, p := range c.all { // nobody approved it, and nobody took it back
+		if _, approved := c.lets[id]; p.Awaits && !approved && now.Sub(p.At) > awaitsFor+countdownsKept {
+			old = append(old, id)
+		}
+	}
 	c.mu.RUnlock()
 	for _, id := range old {
-		if c.vault.Delete(ctx, preparedKey+string(id)) == nil && c.vault.Delete(ctx, endKey+string(id)) == nil {
+		if c.vault.Delete(ctx, preparedKey+string(id)) == nil && c.vault.Delete(ctx, approvalKey+string(id)) == nil && c.vault.Delete(ctx, endKey+string(id)) == nil {
 			c.learn(preparedKey+string(id), nil)
+			c.learn(approvalKey+string(id), nil)
 			c.learn(endKey+string(id), nil)
 		}
 	}

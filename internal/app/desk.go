@@ -142,6 +142,10 @@ func asFieldErrors(err error, field string) announcement.FieldErrors {
 // Announce accepts an announcement: once it returns, the recipients are durable
 // and calling has begun or will begin by itself.
 func (d *desk) Announce(ctx context.Context, p web.Principal, draft web.Draft, key string) (web.Summary, bool, error) {
+	return d.announce(ctx, p, draft, key, nil)
+}
+
+func (d *desk) announce(ctx context.Context, p web.Principal, draft web.Draft, key string, approved *announcement.Approval) (web.Summary, bool, error) {
 	if !p.May(web.Announce) {
 		return web.Summary{}, false, web.ErrForbidden
 	}
@@ -167,7 +171,7 @@ func (d *desk) Announce(ctx context.Context, p web.Principal, draft web.Draft, k
 	if err != nil {
 		return web.Summary{}, false, err
 	}
-	a.ID = id
+	a.ID, a.Approved = id, approved
 	a.Audience = resolved.Audience
 	if _, err := d.ledger.Accept(ctx, acceptance(a, &resolved.Roster, p.Actor, print, d.woken(a, &resolved.Roster))); err != nil {
 		d.log.Error("announcement not accepted", "announcement", id, "reason", err)

@@ -75,6 +75,7 @@ var holdings = []holding{
 	{Kind: "errandturn", Whose: ofNobody, Holds: "Which server makes it", Days: days(7), Until: "after it was ordered", due: aged(8)},
 	{Kind: "errandpart", Whose: ofEmployees, Holds: "The file of a large report", Days: days(7), Until: "after it was ordered", due: aged(8)},
 	{Kind: "draft", Whose: ofConsole, Holds: "Alerts that somebody began to write", Days: days(90), Until: "after they were last saved", due: aged(90)},
+	{Kind: "approval", Whose: ofConsole, Holds: "Who let an alert go out that needs a second person", Days: days(1), Until: "after it went out or was cancelled"},
 	{Kind: "prepared", Whose: ofConsole, Holds: "Alerts that wait until they go out", Days: days(1), Until: "after they went out or were cancelled"},
 	{Kind: "countdown", Whose: ofConsole, Holds: "How that ended", Days: days(1), Until: "after they went out or were cancelled"},
 	{Kind: "account", Whose: ofConsole, Holds: "Name, roles, hashed password and passkeys of somebody who runs the console", Until: "until the account is ended"},

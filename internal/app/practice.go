@@ -50,7 +50,7 @@ func (p *people) GoLive(ctx context.Context, who web.Principal) error {
 	}
 	for _, t := range tasks {
 		if t.Before && t.State != "completed" {
-			return announcement.FieldErrors{{Field: "live", Why: "Complete the first six tasks before you switch to live."}}
+			return announcement.FieldErrors{{Field: "live", Why: "Complete the first seven tasks before you switch to live."}}
 		}
 	}
 	return p.desk.trials.change(ctx, func(t *tried) { t.Live = p.desk.now().UTC() })

@@ -89,7 +89,7 @@ func (h *rehearsal) people() *people {
 	return &people{directory: h.house.directory, links: h.house.links, desk: h.house.desk, uploads: files, errands: h.house.desk.errands, access: guard}
 }
 
-// finishSetup does the first six tasks.
+// finishSetup does the first seven tasks.
 func (h *rehearsal) finishSetup(staff *people, hr web.Principal) {
 	h.t.Helper()
 	ctx := h.t.Context()
@@ -108,6 +108,8 @@ func (h *rehearsal) finishSetup(staff *people, hr web.Principal) {
 	}
 	h.Phone("siti").Tap(announcement.Safe)
 	h.settle()
+	again := h.Announce("Wrong button", to("siti"), asDrill)
+	h.Close(again, announcement.AsCorrected)
 }
 
 // A company that sends no SMS is asked for no test of one.

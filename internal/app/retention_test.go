@@ -22,6 +22,7 @@ import (
 // notKinds are texts of the code that look like the beginning of a key and are none.
 var notKinds = map[string]string{
 	"announcement": "a topic of the hub", "text": "a field of a form", "words": "a field of a form", "vault": "the vault's own", "delivery": "a subject of the queue",
+	"report": "a file of the evidence", "people": "a file of the evidence",
 }
 
 // A kind of key that no table names would be kept for ever, and nobody would know.

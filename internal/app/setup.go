@@ -131,13 +131,14 @@ func (p *people) Tasks(ctx context.Context) ([]web.Task, error) {
 		ticks = append(ticks, web.Tick{Label: way.label, Done: !way.at.IsZero()})
 	}
 	senders := p.access.senders()
-	drills, opened, answered, large := 0, false, false, false
+	drills, opened, answered, large, corrected := 0, false, false, false, false
 	for _, id := range d.tracker.IDs() {
 		v, ok := d.tracker.View(id)
 		if !ok || v.Announcement.Mode != announcement.Drill {
 			continue
 		}
 		drills++
+		corrected = corrected || v.ClosedAs == announcement.AsCorrected
 		large = large || len(v.Roster.Recipients) >= 3
 		standing, err := d.tracker.Standing(ctx, id)
 		if err != nil {
@@ -146,7 +147,7 @@ func (p *people) Tasks(ctx context.Context) ([]web.Task, error) {
 		n := standing.Counts()
 		answered = answered || n.Confirmed+n.NeedHelp+n.NotOnSite > 0
 		opened = opened || answered || n.Opened > 0
-		if answered && large {
+		if answered && large && corrected {
 			break
 		}
 	}
@@ -164,6 +165,8 @@ func (p *people) Tasks(ctx context.Context) ([]web.Task, error) {
 		{Key: "managers", State: state(everybody > 0 && led && leaderless == 0, led), Path: "/people?only=no_manager"},
 		{Key: "channels", State: state(channels > 0 && tested == channels, channels > 0), Path: "/setup/channels"},
 		{Key: "yourself", State: state(self == len(ticks), self > 0), Path: "/setup/channels", Ticks: ticks},
+		// A false alarm is mended in seconds by whoever has done it once.
+		{Key: "correction", State: state(corrected, drills > 0), Path: "/new?mode=drill&template=fire"},
 		{Key: "second", State: state(senders >= 2, senders == 1), Path: "/accounts"},
 		{Key: "policy", State: state(len(p.directory.DutyNumbers()) > 0, true), Path: "/setup/duty"},
 		{Key: "drill", State: state(large && answered, drills > 0), Path: "/new?mode=drill&template=fire"},
@@ -175,7 +178,7 @@ func (p *people) Tasks(ctx context.Context) ([]web.Task, error) {
 }
 
 // beforeLive is how many of the tasks come before the first real alert.
-const beforeLive = 6
+const beforeLive = 7
 
 // Duty returns the duty list: as it was set, and who is called now.
 func (p *people) Duty(context.Context) (numbers []string, called []web.Name) {

@@ -135,6 +135,12 @@ func (b boards) entry(ctx context.Context, v tracker.View, seq uint64, f announc
 	case f.Heard != nil && f.Heard.Note != "":
 		e.Reason = b.words(ctx, f.Announcement, f.Heard.Note)
 	}
+	if f.Announced != nil && f.Announced.Approved != nil {
+		by := f.Announced.Approved
+		if e.ApprovedBy, e.Alone = b.actorName(by.By), by.Alone; by.Alone {
+			e.Reason = b.words(ctx, f.Announcement, by.Reason)
+		}
+	}
 	if f.Decided != nil && len(f.Decided.To) > 0 {
 		why := callReasons(f.Decided.To)
 		if e.Reason != "" && !strings.HasPrefix(why, e.Reason) { // said once is enough

@@ -291,8 +291,8 @@ func (s *Server) unwritten(ctx context.Context, d Draft) announcement.FieldError
 	if errs != nil {
 		return errs
 	}
-	d.Audience = announcement.Audience{All: true} // whoever it will be, the words are judged the same
-	_, err := s.Desk.Preview(ctx, Principal{}, d)
+	d.Audience = announcement.Audience{All: true}                  // whoever it will be, the words are judged the same
+	_, err := s.Desk.Preview(ctx, Principal{Grant: As(Sender)}, d) // words only: who may send it is asked when it is known to whom
 	if errs := aboutWords(faults(err)); len(errs) > 0 {
 		return errs
 	}

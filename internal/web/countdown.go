@@ -41,6 +41,17 @@ func (s *Server) counting(board http.HandlerFunc) http.HandlerFunc {
 		}
 		v := countdownView{page: s.page(r, ""), Countdown: c}
 		switch {
+		case c.Status == announcement.StatusAwaiting:
+			s.showAwaiting(w, r, c, nil)
+			return
+		case c.Status == announcement.StatusDraft && c.Lapsed:
+			v.Title = v.T("Nobody approved it. Nothing was sent.")
+			s.show(w, r, http.StatusOK, "countdown", "cancelled", v)
+			return
+		case c.Status == announcement.StatusDraft && c.Rejected:
+			v.Title = v.T("Rejected. Nothing was sent.")
+			s.show(w, r, http.StatusOK, "countdown", "cancelled", v)
+			return
 		case c.Status == announcement.StatusDraft:
 			v.Title = v.T("Cancelled. Nothing was sent.")
 			s.show(w, r, http.StatusOK, "countdown", "cancelled", v)

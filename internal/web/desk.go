@@ -60,6 +60,8 @@ type Preview struct {
 	Cost         string                          // of the first round's SMS, "Rp 416.500"; empty when no price is set
 	Failing      map[announcement.Channel]string // channels whose provider fails now, and why
 	OnlyFailing  int                             // people whom nothing else reaches
+	Approval     string                          // why a second person has to look at it: many, everybody, blank; "": nobody has to
+	Approvers    []string                        // who may; nobody: its author sends it alone
 	Practice     bool                            // the house practises, and this is more than a small drill
 }
 
@@ -314,6 +316,9 @@ type Entry struct {
 	What   string            `json:"what"` // one plain sentence in English
 	Reason string            `json:"reason,omitempty"`
 	Count  int               `json:"count,omitempty"` // facts folded into this line
+
+	ApprovedBy string `json:"approved_by,omitempty"` // of an announcement that needed a second person
+	Alone      bool   `json:"sent_alone,omitempty"`  // … whom nobody was, so that its author sent it, for Reason
 }
 
 // AnswerPage is what /r/{token} shows.
@@ -507,6 +512,14 @@ type Desk interface {
 	Prepare(ctx context.Context, p Principal, d Draft, key string) (announcement.ID, error)
 	Countdown(ctx context.Context, id announcement.ID) (Countdown, error)
 	Countdowns(ctx context.Context) []Countdown // those that still run, the next first
+	// Approve lets an announcement that waits go out, to so many people: ErrForbidden to
+	// its author, FieldErrors when there are now more or fewer, ErrClosed when it was
+	// taken back, edited or rejected. Approving again is done already.
+	Approve(ctx context.Context, p Principal, id announcement.ID, people int) error
+	Reject(ctx context.Context, p Principal, id announcement.ID, reason string) error
+	// SendAlone is for its author, when nobody has approved it within ten minutes;
+	// ErrConflict before.
+	SendAlone(ctx context.Context, p Principal, id announcement.ID, reason string) error
 	// Cancel takes a prepared announcement back, which then is a draft of the same
 	// id; ErrClosed when it has gone out.
 	Cancel(ctx context.Context, p Principal, id announcement.ID) error
@@ -579,6 +592,16 @@ type Countdown struct {
 	CancelledBy string
 	CancelledAt time.Time
 	Fault       string // why it could not go out yet; it is tried again
+
+	Author     announcement.Actor
+	Asked      time.Time // of one that a second person has to approve: since when it waits
+	Approvers  []string  // who may, while it waits
+	ApprovedBy string
+	Alone      bool      // the author sent it after nobody came
+	AloneAt    time.Time // from when on they may
+	Rejected   bool      // CancelledBy did, for Reason
+	Reason     string
+	Lapsed     bool // nobody came at all
 }
 
 // SavedDraft is an announcement that somebody began and laid aside.

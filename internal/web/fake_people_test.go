@@ -278,8 +278,8 @@ func (h *house) Report(ctx context.Context) (ReadyReport, error) {
 
 func (h *house) Tasks(context.Context) ([]Task, error) {
 	out := []Task{}
-	for i, key := range []string{"organisation", "sites", "people", "managers", "channels", "yourself", "second", "policy", "drill"} {
-		t := Task{Key: key, State: []string{"completed", "in progress", "not started"}[i%3], Path: "/" + key, Before: i < 6}
+	for i, key := range []string{"organisation", "sites", "people", "managers", "channels", "yourself", "correction", "second", "policy", "drill"} {
+		t := Task{Key: key, State: []string{"completed", "in progress", "not started"}[i%3], Path: "/" + key, Before: i < 7}
 		if h.prepared {
 			t.State = "completed"
 		}
@@ -296,7 +296,7 @@ func (h *house) Tasks(context.Context) ([]Task, error) {
 
 func (h *house) GoLive(context.Context, Principal) error {
 	if !h.prepared {
-		return announcement.FieldErrors{{Field: "live", Why: "Complete the first six tasks before you switch to live."}}
+		return announcement.FieldErrors{{Field: "live", Why: "Complete the first seven tasks before you switch to live."}}
 	}
 	h.changed++
 	return nil

@@ -381,6 +381,31 @@ func (h *house) Countdown(_ context.Context, id announcement.ID) (Countdown, err
 	}
 	return h.countdown, nil
 }
+func (h *house) Approve(_ context.Context, p Principal, id announcement.ID, people int) error {
+	switch {
+	case id != h.countdown.ID:
+		return ErrNotFound
+	case p.Actor == h.countdown.Author:
+		return ErrForbidden
+	case people != 12:
+		return fault("understand", "The number of people has changed. Please check again.")
+	}
+	h.changed++
+	return nil
+}
+func (h *house) Reject(_ context.Context, _ Principal, id announcement.ID, reason string) error {
+	switch {
+	case id != h.countdown.ID:
+		return ErrNotFound
+	case reason == "":
+		return fault("reason", "say in a few words why (at most 500 characters)")
+	}
+	h.changed++
+	return nil
+}
+func (h *house) SendAlone(ctx context.Context, p Principal, id announcement.ID, reason string) error {
+	return h.Reject(ctx, p, id, reason)
+}
 func (h *house) Cancel(_ context.Context, p Principal, id announcement.ID) error {
 	switch {
 	case id != h.countdown.ID:

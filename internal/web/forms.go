@@ -21,6 +21,7 @@ var notices = map[string]string{
 	"signed-out": "This phone is disconnected.",
 
 	// of the console and the team page
+	"decided-before":  "It was decided already.",
 	"sent-already":    "Too late to cancel: it has gone out. If it was a mistake, press Correct: sent in error.",
 	"reminded":        "Everybody without an answer is being called again.",
 	"reminded-before": "They were called again a moment ago. Nobody is called twice within two minutes.",

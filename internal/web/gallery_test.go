@@ -273,6 +273,27 @@ var exhibits = []exhibit{
 	{name: "new-confirm-not-ticked", path: "/new", form: append(written("drill"), "step=who&all=1", "step=preview", "step=send"), set: smallDrillOfFire, want: http.StatusUnprocessableEntity},
 	{name: "new-confirm-wrong-number", path: "/new", form: append(written("live"), "step=who&all=1", "step=preview", "step=send&typed=1284"), set: alert("fire", announcement.Live), want: http.StatusUnprocessableEntity},
 
+	{name: "approval", path: "/alerts/c1", as: "approver", set: awaitingApproval},
+	{name: "approval-untouched", path: "/alerts/c1/approve", as: "approver", form: []string{"people=1248"}, set: awaitingApproval, want: http.StatusUnprocessableEntity},
+	{name: "approval-no-reason", path: "/alerts/c1/reject", as: "approver", form: []string{"reason="}, set: awaitingApproval, want: http.StatusUnprocessableEntity},
+	{name: "approval-own", path: "/alerts/c1", as: "a", set: awaitingApproval},
+	{name: "approval-own-late", path: "/alerts/c1", as: "a", set: func(t testing.TB, c *company) { awaitingApproval(t, c); c.countdown.AloneAt = noon }},
+	{name: "approval-no-why", path: "/alerts/c1/anyway", as: "a", form: []string{"reason="}, set: func(t testing.TB, c *company) { awaitingApproval(t, c); c.countdown.AloneAt = noon }, want: http.StatusUnprocessableEntity},
+	{name: "approval-looks", path: "/alerts/c1", as: "v", set: awaitingApproval},
+	{name: "approval-home", path: "/", as: "approver", set: awaitingApproval},
+	{name: "approval-home-own", path: "/", as: "a", set: awaitingApproval},
+	{name: "approval-rejected", path: "/alerts/c1", set: func(t testing.TB, c *company) {
+		countingDown(announcement.Live, announcement.StatusDraft)(t, c)
+		c.countdown.Rejected, c.countdown.Reason = true, "Pompa ada di Gudang Cikupa, bukan di sini."
+	}},
+	{name: "approval-lapsed", path: "/alerts/c1", set: func(t testing.TB, c *company) {
+		countingDown(announcement.Live, announcement.StatusDraft)(t, c)
+		c.countdown.Lapsed = true
+	}},
+	{name: "countdown-approved", path: "/alerts/c1", set: func(t testing.TB, c *company) {
+		countingDown(announcement.Live, announcement.StatusCountdown)(t, c)
+		c.countdown.ApprovedBy = "Andi"
+	}},
 	{name: "countdown", path: "/alerts/c1", set: countingDown(announcement.Live, announcement.StatusCountdown)},
 	{name: "countdown-drill", path: "/alerts/c1", set: countingDown(announcement.Drill, announcement.StatusCountdown)},
 	{name: "countdown-over", path: "/alerts/c1", set: countingDown(announcement.Live, announcement.StatusOpen)},
@@ -383,6 +404,15 @@ func alert(template string, mode announcement.Mode) func(testing.TB, *company) {
 
 // practising is a new house.
 func practising(_ testing.TB, c *company) { c.ready.Practice, c.preview.Practice = true, true }
+
+// awaitingApproval is a flood alert by Rina that Andi or Dewi may let go out.
+func awaitingApproval(t testing.TB, c *company) {
+	shut(t, c)
+	c.setAlert(t, "flood", announcement.Live)
+	c.preview.Approval, c.preview.Approvers = "many", []string{"Andi", "Dewi"}
+	c.countdown = Countdown{ID: "c1", Status: announcement.StatusAwaiting, Draft: Draft{Mode: announcement.Live, Template: "flood", Fields: c.answer.Announcement.Fields, Audience: announcement.Audience{All: true}}, Severity: announcement.Severe,
+		Text: c.sum.Text, People: 1248, Author: rina.Actor, By: "Rina", Asked: noon, AloneAt: noon.Add(10 * time.Minute), Approvers: c.preview.Approvers}
+}
 
 // laidAside are two drafts, one just begun.
 func laidAside(_ testing.TB, c *company) {

@@ -84,6 +84,7 @@ var taskWords = map[string][2]string{
 	"managers":     {"Managers", "Everybody reports to somebody, except the head of the company."},
 	"channels":     {"Channels", "SMS and push are set up and have taken a test. Whoever runs this server sets up the providers."},
 	"yourself":     {"Test yourself", "All channels to your own phone."},
+	"correction":   {"Rehearse a correction", "Send a drill to yourself, and correct it as sent in error."},
 	"second":       {"A second sender", "Somebody else can send when you cannot. An administrator invites them."},
 	"policy":       {"Who is called when nobody answers", "Defaults are in force. Name the duty list."},
 	"drill":        {"First drill", "A drill to a small group, with answers."},

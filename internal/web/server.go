@@ -118,6 +118,7 @@ func (s *Server) routes() http.Handler {
 	s.routeCompose()
 	s.routeQuiet()
 	s.routeCountdown()
+	s.routeApproval()
 	s.routeActs()
 	s.routeBoard()
 	s.routeReport()

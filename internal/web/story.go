@@ -35,6 +35,12 @@ func (v boardView) Line(e Entry) line {
 	if e.Name != e.Actor {
 		why(e.Name)
 	}
+	switch {
+	case e.Alone:
+		why(v.T("sent without a second person"))
+	case e.ApprovedBy != "":
+		why(v.T("approved by %s", e.ApprovedBy))
+	}
 	why(v.Say(e.Reason))
 	if e.Count > 1 && e.Kind != announcement.KindDecided { // a decision says itself whom it concerns
 		l.Why = v.T("%s {time|times}", v.N(e.Count)) + map[bool]string{true: ": "}[l.Why != ""] + l.Why

@@ -137,6 +137,7 @@ type page struct {
 	Who     string // who has signed in to the console; empty on all other pages
 	Leaves  bool   // they signed in, so they can sign out
 	grant   Grant
+	reader  announcement.Actor
 	opens   func(path string) bool // whether a page of the console lets the reader in
 	Keys    bool                   // passkeys work here
 	SSO     bool                   // the company has a sign-in of its own
@@ -154,7 +155,7 @@ func (s *Server) page(r *http.Request, title string) page {
 	}
 	who := principalOf(r.Context())
 	p.opens = func(path string) bool { return s.opens(who.Grant, path) }
-	p.Who, p.grant, p.Leaves = who.Name, who.Grant, !s.Access.OpenConsole()
+	p.Who, p.reader, p.grant, p.Leaves = who.Name, who.Actor, who.Grant, !s.Access.OpenConsole()
 	p.Keys, p.SSO = s.Access.Passkeys(), s.Access.SSO()
 	p.Title = p.T(title)
 	p.Notice = p.T(notices[p.query.Get("done")])
@@ -167,6 +168,7 @@ func (p page) Calls() bool    { return p.grant.May(Call) }
 func (p page) Keeps() bool    { return p.grant.May(Keep) }
 func (p page) Sees() bool     { return p.grant.May(See) }
 func (p page) Operates() bool { return p.grant.May(Operate) }
+func (p page) Approves() bool { return p.grant.May(Approve) }
 func (p page) Runs() bool     { return p.grant.May(Administer) }
 
 // Within says which page of the bar is the present one: "page" itself, or "true"

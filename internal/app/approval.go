@@ -1,0 +1,190 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"kentongan/internal/announcement"
+	"kentongan/internal/directory"
+	"kentongan/internal/ledger"
+	"kentongan/internal/web"
+)
+
+// A second person looks at a real alert that can wait for one: whoever wrote it never
+// approves it. What is approved is what was confirmed, as it is stored and never
+// changed: an edit is another announcement, which has to be approved anew.
+//
+// Of two who approve at once the vault lets one be the first; to the other it is done.
+// An approval counts as of the moment it was given. Seconds matter more than a second
+// pair of eyes where lives are in danger: extreme alerts go alone.
+
+// approval is what the vault keeps of one.
+type approval struct {
+	By     announcement.Actor `json:"by"`
+	At     time.Time          `json:"at"`
+	Due    time.Time          `json:"due"`
+	Alone  bool               `json:"alone,omitempty"`  // nobody came, and the author sent it
+	Reason string             `json:"reason,omitempty"` // why the author did
+}
+
+const (
+	approvalKey = "approval."
+
+	// aloneAfter is when somebody who waits for a second person may send without.
+	aloneAfter = 10 * time.Minute
+	// awaitsFor is how long an alert may wait: one that is stale is worse than none.
+	awaitsFor = 4 * time.Hour
+	// blankAlone is to how many people words that nobody has prepared go without a
+	// second look.
+	blankAlone = 5
+)
+
+// needsApproval says why a second person has to look at an announcement, and who may;
+// "" when it needs none. With nobody who may, its author sends it alone.
+func (d *desk) needsApproval(a *announcement.Announcement, r *directory.Resolution, by announcement.Actor) (why string, who []string) {
+	people := len(r.Roster.Recipients)
+	over := d.config.ApprovalOver
+	switch {
+	case over == 0 || a.Mode != announcement.Live || a.Severity == announcement.Extreme:
+		return "", nil
+	case people > over:
+		why = "many"
+	case a.Audience.All && people > blankAlone:
+		why = "everybody"
+	case a.Template == "" && people > blankAlone:
+		why = "blank"
+	default:
+		return "", nil
+	}
+	return why, d.approvers(by)
+}
+
+// approvers names who else than the author may approve.
+func (d *desk) approvers(author announcement.Actor) (names []string) {
+	for id, c := range d.accounts.all.walk() {
+		c.ID = id
+		if c.canEnter() && c.May(web.Approve) && c.actor() != author {
+			names = append(names, c.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// awaiting returns an announcement that waits for approval.
+func (d *desk) awaiting(id announcement.ID) (prepared, error) {
+	p, end, known := d.countdowns.get(id)
+	switch {
+	case !known:
+		return p, web.ErrNotFound
+	case !p.Awaits || !end.At.IsZero() || d.now().Sub(p.At) >= awaitsFor:
+		return p, web.ErrClosed // it was withdrawn, edited, rejected, or waited for too long
+	}
+	return p, nil
+}
+
+// Approve lets an announcement go out to so many people, after the countdown. It is
+// idempotent: an approval that came before stands.
+func (d *desk) Approve(ctx context.Context, p web.Principal, id announcement.ID, people int) error {
+	if !p.May(web.Approve) {
+		return web.ErrForbidden
+	}
+	waits, err := d.awaiting(id)
+	if err != nil {
+		return err
+	}
+	if waits.By == p.Actor {
+		return fmt.Errorf("%w: whoever wrote it does not approve it", web.ErrForbidden)
+	}
+	_, resolved, err := d.complete(waits.Draft)
+	if err != nil {
+		return err
+	}
+	if n := len(resolved.Roster.Recipients); n != people {
+		return announcement.FieldErrors{{Field: "understand", Value: fmt.Sprint(n), Why: "The number of people has changed. Please check again."}}
+	}
+	return d.letGo(ctx, p.Actor, id, approval{By: p.Actor, At: d.now().UTC(), Due: d.now().UTC().Add(d.config.Countdown)}, announcement.Approved)
+}
+
+// SendAlone sends what nobody has approved within ten minutes; the reason is kept.
+func (d *desk) SendAlone(ctx context.Context, p web.Principal, id announcement.ID, reason string) error {
+	waits, err := d.awaiting(id)
+	switch reason = strings.TrimSpace(reason); {
+	case !p.May(web.Announce), err == nil && waits.By != p.Actor:
+		return web.ErrForbidden
+	case err != nil:
+		return err
+	case d.now().Before(waits.At.Add(aloneAfter)):
+		return web.ErrConflict
+	case reason == "" || len([]rune(reason)) > 500:
+		return announcement.FieldErrors{{Field: "reason", Why: "say in a few words why (at most 500 characters)"}}
+	}
+	note, err := d.keepNote(ctx, id, reason)
+	if err != nil {
+		return err
+	}
+	return d.letGo(ctx, p.Actor, id, approval{By: p.Actor, At: d.now().UTC(), Due: d.now().UTC().Add(d.config.Countdown), Alone: true, Reason: note}, announcement.SentAlone)
+}
+
+// letGo stores an approval, if it is the first.
+func (d *desk) letGo(ctx context.Context, by announcement.Actor, id announcement.ID, a approval, act announcement.Act) error {
+	value, err := json.Marshal(a)
+	if err != nil {
+		return fmt.Errorf("encode approval: %w", err)
+	}
+	if _, there := d.countdowns.approval(id); there {
+		return nil
+	}
+	if err := d.audit.note(ctx, by, act, announcement.About{Announcement: id}); err != nil {
+		return err
+	}
+	err = d.vault.Create(ctx, approvalKey+string(id), value)
+	switch {
+	case errors.Is(err, ledger.ErrAlready):
+		return nil
+	case err != nil:
+		return fmt.Errorf("%w: %w", web.ErrNotYet, err)
+	}
+	d.countdowns.learn(approvalKey+string(id), value)
+	return nil
+}
+
+// Reject gives an announcement back to its author, as a draft.
+func (d *desk) Reject(ctx context.Context, p web.Principal, id announcement.ID, reason string) error {
+	if !p.May(web.Approve) {
+		return web.ErrForbidden
+	}
+	waits, err := d.awaiting(id)
+	if err != nil {
+		return err
+	}
+	if reason = strings.TrimSpace(reason); reason == "" || len([]rune(reason)) > 500 {
+		return announcement.FieldErrors{{Field: "reason", Why: "say in a few words why (at most 500 characters)"}}
+	}
+	if _, approved := d.countdowns.approval(id); approved {
+		return web.ErrClosed
+	}
+	if err := d.audit.note(ctx, p.Actor, announcement.Rejected, announcement.About{Announcement: id}); err != nil {
+		return err
+	}
+	return d.takeBack(ctx, id, waits, ending{By: p.Actor, At: d.now().UTC(), Rejected: true, Reason: reason})
+}
+
+// takeBack ends an announcement before anybody was called, and keeps what was written.
+func (d *desk) takeBack(ctx context.Context, id announcement.ID, was prepared, e ending) error {
+	stands, err := d.countdowns.end(ctx, id, e)
+	switch {
+	case err != nil:
+		return err
+	case stands.Sent:
+		return web.ErrClosed
+	}
+	d.log.Info("announcement taken back before it went out", "announcement", id, "reason", map[bool]string{true: "rejected", false: "cancelled"}[e.Rejected])
+	// What was written is a draft again, so that nobody writes it twice.
+	return d.drafts.put(ctx, string(id), laidAside{Draft: was.Draft, Step: "write", By: was.By, At: d.now().UTC()})
+}

@@ -1,0 +1,271 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"kentongan/internal/announcement"
+	"kentongan/internal/web"
+)
+
+// office is a house in which two people are needed, and those who run it.
+type office struct {
+	*rehearsal
+	rina, andi, dewi web.Principal // writes; may approve; may approve
+}
+
+func twoPeople(t *testing.T, story func(office)) {
+	rehearse(t, "chief, siti manager:chief, agus manager:chief", func(h *rehearsal) {
+		h.house.config.ApprovalOver, h.house.config.Countdown = 2, 10*time.Second
+		o := office{rehearsal: h}
+		for name, g := range map[string]web.Grant{"rina": web.As(web.Sender, web.Approver), "andi": web.As(web.Approver), "dewi": web.As(web.Approver, web.Sender)} {
+			if err := h.house.desk.accounts.all.create(t.Context(), name, account{Name: name, Login: name, Grant: g, SSO: true}); err != nil {
+				t.Fatal(err)
+			}
+			p := web.Principal{Actor: announcement.Actor("account:" + name), Name: name, Grant: g}
+			switch name {
+			case "rina":
+				o.rina = p
+			case "andi":
+				o.andi = p
+			default:
+				o.dewi = p
+			}
+		}
+		story(o)
+	})
+}
+
+func severe(d *web.Draft) {
+	d.Severity, d.Channels = announcement.Severe, []announcement.Channel{announcement.SMS}
+}
+
+// Write confirms a real alert to everybody, which waits.
+func (o office) Write(key string, choices ...choice) announcement.ID {
+	o.t.Helper()
+	d := o.draft("Flood at gate 2", append([]choice{to("chief", "siti", "agus"), severe, steps(2 * time.Hour)}, choices...)...)
+	id, err := o.house.desk.Prepare(o.t.Context(), o.rina, d, key)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	return id
+}
+
+func (o office) ExpectStatus(id announcement.ID, want announcement.Status) {
+	o.t.Helper()
+	c, err := o.house.desk.Countdown(o.t.Context(), id)
+	if err != nil || c.Status != want {
+		o.t.Errorf("got %s, %v, want %s", c.Status, err, want)
+	}
+}
+
+func (o office) ExpectNothingSent(id announcement.ID) {
+	o.t.Helper()
+	o.After(15 * time.Minute)
+	if _, open := o.house.tracker.View(id); open {
+		o.t.Error("it went out")
+	}
+}
+
+func TestApprovalByASecondPerson(t *testing.T) {
+	twoPeople(t, func(o office) {
+		desk, ctx := o.house.desk, t.Context()
+		id := o.Write("k")
+		o.ExpectStatus(id, announcement.StatusAwaiting)
+		o.ExpectNothingSent(id)
+		if list := desk.Countdowns(ctx); len(list) != 1 || list[0].Status != announcement.StatusAwaiting || strings.Join(list[0].Approvers, " ") != "andi dewi" {
+			t.Errorf("on the first page: got %+v", list)
+		}
+		if err := desk.Approve(ctx, o.andi, id, 2); !strings.Contains(fmt.Sprint(err), "number of people has changed") {
+			t.Errorf("another number of people: %v", err)
+		}
+		if err := desk.Approve(ctx, o.andi, id, 3); err != nil {
+			t.Fatal(err)
+		}
+		o.ExpectStatus(id, announcement.StatusCountdown)
+		o.After(15*time.Minute + 20*time.Second)
+		o.ExpectOpen(id)
+		o.Phone("siti").ExpectSMS("Flood at gate 2")
+		var by string
+		for _, e := range o.timeline(id) {
+			if e.ApprovedBy != "" {
+				by = e.ApprovedBy
+			}
+		}
+		if by != "andi" {
+			t.Errorf("the timeline says it was approved by %q", by)
+		}
+	})
+}
+
+func TestApproveOwnIsRefused(t *testing.T) {
+	twoPeople(t, func(o office) {
+		id := o.Write("k")
+		if err := o.house.desk.Approve(t.Context(), o.rina, id, 3); !errors.Is(err, web.ErrForbidden) {
+			t.Errorf("got %v, want that she may not", err)
+		}
+		if err := o.house.desk.SendAlone(t.Context(), o.rina, id, "it is rising"); !errors.Is(err, web.ErrConflict) {
+			t.Errorf("at once, alone: got %v", err)
+		}
+		if err := o.house.desk.SendAlone(t.Context(), o.dewi, id, "it is rising"); !errors.Is(err, web.ErrForbidden) {
+			t.Errorf("another's, alone: got %v", err)
+		}
+		o.ExpectStatus(id, announcement.StatusAwaiting)
+		o.ExpectNothingSent(id)
+	})
+}
+
+// Whoever edits takes it back first; the old one is void, and the new one waits.
+func TestApproveAfterAnEditIsVoid(t *testing.T) {
+	twoPeople(t, func(o office) {
+		desk, ctx := o.house.desk, t.Context()
+		old := o.Write("k")
+		if err := desk.Cancel(ctx, o.rina, old); err != nil {
+			t.Fatal(err)
+		}
+		edited := o.Write("k2", func(d *web.Draft) {
+			d.Text = map[announcement.Language]announcement.Text{"en": {Title: "Flood at gate 3", Body: "Go up."}}
+		})
+		if err := desk.Approve(ctx, o.andi, old, 3); !errors.Is(err, web.ErrClosed) {
+			t.Errorf("the old words: got %v, want that they are void", err)
+		}
+		// The same form with other words is no way around it.
+		changed := o.draft("Flood at gate 9", to("chief", "siti", "agus"), severe, steps(2*time.Hour))
+		if _, err := desk.Prepare(ctx, o.rina, changed, "k2"); !errors.Is(err, web.ErrReused) {
+			t.Errorf("other words under the same form: got %v", err)
+		}
+		o.ExpectNothingSent(old)
+		o.ExpectNothingSent(edited)
+		o.ExpectStatus(edited, announcement.StatusAwaiting)
+	})
+}
+
+func TestTwoApproveAtOnceAndItGoesOutOnce(t *testing.T) {
+	twoPeople(t, func(o office) {
+		id := o.Write("k")
+		var all sync.WaitGroup
+		errs := make([]error, 20)
+		for i := range errs {
+			who := []web.Principal{o.andi, o.dewi}[i%2]
+			all.Go(func() { errs[i] = o.house.desk.Approve(t.Context(), who, id, 3) })
+		}
+		all.Wait()
+		if err := errors.Join(errs...); err != nil {
+			t.Error(err)
+		}
+		o.After(20 * time.Second)
+		o.ExpectOpen(id)
+		for _, name := range []string{"chief", "siti", "agus"} {
+			o.Phone(name).ExpectSMS("Flood at gate 2")
+		}
+		// Replayed, when it is long out.
+		if err := o.house.desk.Approve(t.Context(), o.andi, id, 3); !errors.Is(err, web.ErrClosed) {
+			t.Errorf("a replay after it went out: got %v, want that it is decided", err)
+		}
+		o.After(time.Minute)
+		o.NothingElse()
+	})
+}
+
+func TestApproverWhoLostTheRoleIsRefused(t *testing.T) {
+	twoPeople(t, func(o office) {
+		id := o.Write("k")
+		access := o.people().access
+		boss := web.Principal{Actor: "account:boss", Grant: web.As(web.Administrator)}
+		andi := o.as("andi2", web.As(web.Approver)) // with the page open
+		if w := andi.ask("GET", "/alerts/"+string(id), "", ""); w.Code != 200 || !strings.Contains(w.Body.String(), "I understand that this will alert 3 people") {
+			t.Fatalf("the page: %d %s", w.Code, w.Body)
+		}
+		if err := access.SetGrant(t.Context(), boss, "andi2", web.As(web.Viewer)); err != nil {
+			t.Fatal(err)
+		}
+		o.settle()
+		if w := andi.ask("POST", "/alerts/"+string(id)+"/approve", "application/x-www-form-urlencoded", "understand=1&people=3"); w.Code != 401 {
+			t.Errorf("with the session of before: got %d, want to be asked to sign in", w.Code)
+		}
+		now, err := access.Principal(t.Context(), "account:andi2")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := o.house.desk.Approve(t.Context(), now, id, 3); !errors.Is(err, web.ErrForbidden) {
+			t.Errorf("as a viewer: got %v", err)
+		}
+		o.ExpectNothingSent(id)
+	})
+}
+
+func TestRejectedGoesBackToItsAuthor(t *testing.T) {
+	twoPeople(t, func(o office) {
+		desk, ctx := o.house.desk, t.Context()
+		id := o.Write("k")
+		if err := desk.Reject(ctx, o.andi, id, ""); err == nil {
+			t.Error("without a reason")
+		}
+		if err := desk.Reject(ctx, o.andi, id, "It is at gate 3"); err != nil {
+			t.Fatal(err)
+		}
+		c, _ := desk.Countdown(ctx, id)
+		if c.Status != announcement.StatusDraft || !c.Rejected || c.Reason != "It is at gate 3" || c.CancelledBy != "andi" {
+			t.Errorf("got %+v", c)
+		}
+		if err := desk.Approve(ctx, o.dewi, id, 3); !errors.Is(err, web.ErrClosed) {
+			t.Errorf("approved after it was rejected: %v", err)
+		}
+		if s, err := desk.SavedDraft(ctx, string(id)); err != nil || s.Draft.Text["en"].Title != "Flood at gate 2" {
+			t.Errorf("the draft: %+v, %v", s, err)
+		}
+		o.ExpectNothingSent(id)
+	})
+}
+
+func TestNobodyComesSoTheAuthorSendsAlone(t *testing.T) {
+	twoPeople(t, func(o office) {
+		id := o.Write("k")
+		o.After(10 * time.Minute)
+		if err := o.house.desk.SendAlone(t.Context(), o.rina, id, ""); err == nil {
+			t.Error("without a reason")
+		}
+		if err := o.house.desk.SendAlone(t.Context(), o.rina, id, "The water is at the door"); err != nil {
+			t.Fatal(err)
+		}
+		o.After(10*time.Minute + 20*time.Second)
+		o.ExpectOpen(id)
+		o.ExpectReason(id, "The water is at the door")
+		if v, _ := o.house.tracker.View(id); v.Announcement.Approved == nil || !v.Announcement.Approved.Alone {
+			t.Error("the ledger does not say that it was sent alone")
+		}
+	})
+}
+
+// What needs nobody else: the extreme, a drill, a few people, and where nobody else is.
+func TestWhatGoesAlone(t *testing.T) {
+	twoPeople(t, func(o office) {
+		for name, choices := range map[string][]choice{
+			"extreme": {func(d *web.Draft) { d.Severity = announcement.Extreme }},
+			"drill":   {asDrill},
+			"few":     {to("siti", "agus")},
+		} {
+			d := o.draft(name, append([]choice{to("chief", "siti", "agus"), severe, steps(2 * time.Hour)}, choices...)...)
+			p, err := o.house.desk.Preview(t.Context(), o.rina, d)
+			if err != nil || p.Approval != "" {
+				t.Errorf("%s needs approval: %q, %v", name, p.Approval, err)
+			}
+			id, err := o.house.desk.Prepare(t.Context(), o.rina, d, name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			o.ExpectStatus(id, announcement.StatusCountdown)
+		}
+		for _, name := range []string{"andi", "dewi"} {
+			if err := o.house.desk.accounts.all.put(t.Context(), name, account{Name: name, Ended: true}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		id := o.Write("nobody else is there")
+		o.ExpectStatus(id, announcement.StatusCountdown)
+	})
+}
