@@ -461,3 +461,38 @@ func TestCheck51OneWayAsksForNoReply(t *testing.T) {
 		}
 	}
 }
+
+// FuzzDrillIsMarked: whatever somebody writes, in every message of a drill each part
+// begins with the marker, and no message of a real announcement speaks of a drill that
+// its author did not write of.
+func FuzzDrillIsMarked(f *testing.F) {
+	c := catalogue(f)
+	f.Add("Gempa", "Keluar lewat tangga.", "Nur Aisyah", "Gerbang barat", uint8(0))
+	f.Add(strings.Repeat("a ", 60), "{org} {link} {reply}", "=1+1", "<b>", uint8(7))
+	f.Add("地震\n", "\u200b.", "", "", uint8(200))
+	infos := c.Templates()
+	f.Fuzz(func(t *testing.T, title, body, name, words string, n uint8) {
+		if strings.TrimSpace(title) == "" || strings.TrimSpace(body) == "" || drillWord.MatchString(title+body+name+words) {
+			t.Skip()
+		}
+		text := announcement.Text{Title: title, Body: body}
+		for _, mode := range modes {
+			own := &announcement.Announcement{Mode: mode, Severity: announcement.Extreme, Answers: announcement.Safety, At: noon, Text: map[announcement.Language]announcement.Text{"id": text, "en": text}}
+			for _, a := range []*announcement.Announcement{own, filled(t, c, infos[int(n)%len(infos)], mode)} {
+				for _, kind := range kinds {
+					for _, lang := range []announcement.Language{"id", "en"} {
+						s := saying(kind, lang, n%2 == 0)
+						s.Name, s.Words = name, words
+						m := c.Compose(a, s)
+						for part, said := range map[string]string{"title": m.Title, "body": m.Body, "sms": strings.TrimPrefix(m.SMS, "PT SinarAbc: ")} {
+							marked := strings.HasPrefix(said, "LATIHAN") || strings.HasPrefix(said, "DRILL")
+							if mode == announcement.Drill && !marked || mode == announcement.Live && drillWord.MatchString(said) {
+								t.Errorf("%s %s %s %s: %q", mode, kind, lang, part, said)
+							}
+						}
+					}
+				}
+			}
+		}
+	})
+}

@@ -23,7 +23,7 @@ func twoPeople(t *testing.T, story func(office)) {
 		h.house.config.ApprovalOver, h.house.config.Countdown = 2, 10*time.Second
 		o := office{rehearsal: h}
 		for name, g := range map[string]web.Grant{"rina": web.As(web.Sender, web.Approver), "andi": web.As(web.Approver), "dewi": web.As(web.Approver, web.Sender)} {
-			if err := h.house.desk.accounts.all.create(t.Context(), name, account{Name: name, Login: name, Grant: g, SSO: true}); err != nil {
+			if err := h.house.desk.accounts.all.create(h.t.Context(), name, account{Name: name, Login: name, Grant: g, SSO: true}); err != nil {
 				t.Fatal(err)
 			}
 			p := web.Principal{Actor: announcement.Actor("account:" + name), Name: name, Grant: g}
@@ -73,7 +73,7 @@ func (o office) ExpectNothingSent(id announcement.ID) {
 
 func TestApprovalByASecondPerson(t *testing.T) {
 	twoPeople(t, func(o office) {
-		desk, ctx := o.house.desk, t.Context()
+		desk, ctx := o.house.desk, o.t.Context()
 		id := o.Write("k")
 		o.ExpectStatus(id, announcement.StatusAwaiting)
 		o.ExpectNothingSent(id)
@@ -105,13 +105,13 @@ func TestApprovalByASecondPerson(t *testing.T) {
 func TestApproveOwnIsRefused(t *testing.T) {
 	twoPeople(t, func(o office) {
 		id := o.Write("k")
-		if err := o.house.desk.Approve(t.Context(), o.rina, id, 3); !errors.Is(err, web.ErrForbidden) {
+		if err := o.house.desk.Approve(o.t.Context(), o.rina, id, 3); !errors.Is(err, web.ErrForbidden) {
 			t.Errorf("got %v, want that she may not", err)
 		}
-		if err := o.house.desk.SendAlone(t.Context(), o.rina, id, "it is rising"); !errors.Is(err, web.ErrConflict) {
+		if err := o.house.desk.SendAlone(o.t.Context(), o.rina, id, "it is rising"); !errors.Is(err, web.ErrConflict) {
 			t.Errorf("at once, alone: got %v", err)
 		}
-		if err := o.house.desk.SendAlone(t.Context(), o.dewi, id, "it is rising"); !errors.Is(err, web.ErrForbidden) {
+		if err := o.house.desk.SendAlone(o.t.Context(), o.dewi, id, "it is rising"); !errors.Is(err, web.ErrForbidden) {
 			t.Errorf("another's, alone: got %v", err)
 		}
 		o.ExpectStatus(id, announcement.StatusAwaiting)
@@ -122,7 +122,7 @@ func TestApproveOwnIsRefused(t *testing.T) {
 // Whoever edits takes it back first; the old one is void, and the new one waits.
 func TestApproveAfterAnEditIsVoid(t *testing.T) {
 	twoPeople(t, func(o office) {
-		desk, ctx := o.house.desk, t.Context()
+		desk, ctx := o.house.desk, o.t.Context()
 		old := o.Write("k")
 		if err := desk.Cancel(ctx, o.rina, old); err != nil {
 			t.Fatal(err)
@@ -151,7 +151,7 @@ func TestTwoApproveAtOnceAndItGoesOutOnce(t *testing.T) {
 		errs := make([]error, 20)
 		for i := range errs {
 			who := []web.Principal{o.andi, o.dewi}[i%2]
-			all.Go(func() { errs[i] = o.house.desk.Approve(t.Context(), who, id, 3) })
+			all.Go(func() { errs[i] = o.house.desk.Approve(o.t.Context(), who, id, 3) })
 		}
 		all.Wait()
 		if err := errors.Join(errs...); err != nil {
@@ -163,7 +163,7 @@ func TestTwoApproveAtOnceAndItGoesOutOnce(t *testing.T) {
 			o.Phone(name).ExpectSMS("Flood at gate 2")
 		}
 		// Replayed, when it is long out.
-		if err := o.house.desk.Approve(t.Context(), o.andi, id, 3); !errors.Is(err, web.ErrClosed) {
+		if err := o.house.desk.Approve(o.t.Context(), o.andi, id, 3); !errors.Is(err, web.ErrClosed) {
 			t.Errorf("a replay after it went out: got %v, want that it is decided", err)
 		}
 		o.After(time.Minute)
@@ -180,18 +180,18 @@ func TestApproverWhoLostTheRoleIsRefused(t *testing.T) {
 		if w := andi.ask("GET", "/alerts/"+string(id), "", ""); w.Code != 200 || !strings.Contains(w.Body.String(), "I understand that this will alert 3 people") {
 			t.Fatalf("the page: %d %s", w.Code, w.Body)
 		}
-		if err := access.SetGrant(t.Context(), boss, "andi2", web.As(web.Viewer)); err != nil {
+		if err := access.SetGrant(o.t.Context(), boss, "andi2", web.As(web.Viewer)); err != nil {
 			t.Fatal(err)
 		}
 		o.settle()
 		if w := andi.ask("POST", "/alerts/"+string(id)+"/approve", "application/x-www-form-urlencoded", "understand=1&people=3"); w.Code != 401 {
 			t.Errorf("with the session of before: got %d, want to be asked to sign in", w.Code)
 		}
-		now, err := access.Principal(t.Context(), "account:andi2")
+		now, err := access.Principal(o.t.Context(), "account:andi2")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := o.house.desk.Approve(t.Context(), now, id, 3); !errors.Is(err, web.ErrForbidden) {
+		if err := o.house.desk.Approve(o.t.Context(), now, id, 3); !errors.Is(err, web.ErrForbidden) {
 			t.Errorf("as a viewer: got %v", err)
 		}
 		o.ExpectNothingSent(id)
@@ -200,7 +200,7 @@ func TestApproverWhoLostTheRoleIsRefused(t *testing.T) {
 
 func TestRejectedGoesBackToItsAuthor(t *testing.T) {
 	twoPeople(t, func(o office) {
-		desk, ctx := o.house.desk, t.Context()
+		desk, ctx := o.house.desk, o.t.Context()
 		id := o.Write("k")
 		if err := desk.Reject(ctx, o.andi, id, ""); err == nil {
 			t.Error("without a reason")
@@ -226,10 +226,10 @@ func TestNobodyComesSoTheAuthorSendsAlone(t *testing.T) {
 	twoPeople(t, func(o office) {
 		id := o.Write("k")
 		o.After(10 * time.Minute)
-		if err := o.house.desk.SendAlone(t.Context(), o.rina, id, ""); err == nil {
+		if err := o.house.desk.SendAlone(o.t.Context(), o.rina, id, ""); err == nil {
 			t.Error("without a reason")
 		}
-		if err := o.house.desk.SendAlone(t.Context(), o.rina, id, "The water is at the door"); err != nil {
+		if err := o.house.desk.SendAlone(o.t.Context(), o.rina, id, "The water is at the door"); err != nil {
 			t.Fatal(err)
 		}
 		o.After(10*time.Minute + 20*time.Second)
@@ -250,18 +250,18 @@ func TestWhatGoesAlone(t *testing.T) {
 			"few":     {to("siti", "agus")},
 		} {
 			d := o.draft(name, append([]choice{to("chief", "siti", "agus"), severe, steps(2 * time.Hour)}, choices...)...)
-			p, err := o.house.desk.Preview(t.Context(), o.rina, d)
+			p, err := o.house.desk.Preview(o.t.Context(), o.rina, d)
 			if err != nil || p.Approval != "" {
 				t.Errorf("%s needs approval: %q, %v", name, p.Approval, err)
 			}
-			id, err := o.house.desk.Prepare(t.Context(), o.rina, d, name)
+			id, err := o.house.desk.Prepare(o.t.Context(), o.rina, d, name)
 			if err != nil {
 				t.Fatal(err)
 			}
 			o.ExpectStatus(id, announcement.StatusCountdown)
 		}
 		for _, name := range []string{"andi", "dewi"} {
-			if err := o.house.desk.accounts.all.put(t.Context(), name, account{Name: name, Ended: true}); err != nil {
+			if err := o.house.desk.accounts.all.put(o.t.Context(), name, account{Name: name, Ended: true}); err != nil {
 				t.Fatal(err)
 			}
 		}
