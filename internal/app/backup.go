@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"path/filepath"
 	"time"
 
 	"filippo.io/age"
@@ -36,8 +35,9 @@ const shortPassphrase = 16
 // source says where the ledger is: in a data folder, or on the operator's NATS.
 type source struct {
 	client.Connection
-	Data    string `name:"data" env:"KENTONGAN_DATA" default:"data" help:"Data folder."`
-	NATSURL string `name:"nats-url" env:"KENTONGAN_NATS_URL" help:"Your own NATS."`
+	Data     string `name:"data" env:"KENTONGAN_DATA" default:"data" help:"Data folder."`
+	NATSURL  string `name:"nats-url" env:"KENTONGAN_NATS_URL" help:"Your own NATS."`
+	KeysFile string `name:"keys-file" env:"KENTONGAN_KEYS_FILE" help:"File of the keys. Default: keys.json in the data folder; elsewhere, whoever takes the disk or its backup reads nobody."`
 }
 
 // aboutBackup is the first file of a backup.
@@ -61,7 +61,7 @@ func (b *Backup) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	secret, err := os.ReadFile(filepath.Join(b.Data, "keys.json"))
+	secret, err := os.ReadFile(keysPath(b.KeysFile, b.Data))
 	if err != nil {
 		return &client.Failure{Err: fmt.Errorf("read the keys: %w", err), Hint: "run this where the server runs, with its KENTONGAN_DATA: without the keys nobody's data in a backup can be read"}
 	}
@@ -178,6 +178,7 @@ func (h *House) backup(ctx context.Context, w io.Writer) error {
 type Restore struct {
 	Data       string `name:"data" env:"KENTONGAN_DATA" default:"data" help:"Data folder; it must not have a ledger."`
 	NATSURL    string `name:"nats-url" env:"KENTONGAN_NATS_URL" help:"Your own NATS; it must not have a ledger."`
+	KeysFile   string `name:"keys-file" env:"KENTONGAN_KEYS_FILE" help:"File of the keys. Default: keys.json in the data folder; elsewhere, whoever takes the disk or its backup reads nobody."`
 	RedisURL   string `name:"redis-url" env:"KENTONGAN_REDIS_URL" help:"Your own Redis: what it knows is of another time, and is forgotten."`
 	Identity   string `name:"identity" env:"KENTONGAN_BACKUP_IDENTITY" type:"path" help:"File with the secret age key that the backup was encrypted for."`
 	Passphrase string `name:"passphrase" env:"KENTONGAN_BACKUP_PASSPHRASE" help:"Or the passphrase (secret)."`
@@ -229,7 +230,7 @@ func (r *Restore) Run(ctx context.Context) error {
 		}
 		return err
 	}
-	if err := keepOnce(filepath.Join(r.Data, "keys.json"), secret); err != nil && !errors.Is(err, os.ErrExist) {
+	if err := keepOnce(keysPath(r.KeysFile, r.Data), secret); err != nil && !errors.Is(err, os.ErrExist) {
 		return fmt.Errorf("write keys: %w", err)
 	}
 	l, err := ledger.ReadJetStream(ctx, nc, ledger.Options{Now: time.Now, Log: log})
@@ -237,7 +238,7 @@ func (r *Restore) Run(ctx context.Context) error {
 		return err
 	}
 	defer l.Close()
-	trust, err := trustIn(r.Data, "")
+	trust, err := trustIn(r.KeysFile, r.Data, "")
 	if err != nil {
 		return err
 	}
@@ -290,7 +291,7 @@ func (r *Restore) read(archive *tar.Reader, name string, take func([]byte) error
 
 // fits refuses keys when others are there already.
 func (r *Restore) fits(secret []byte) error {
-	path := filepath.Join(r.Data, "keys.json")
+	path := keysPath(r.KeysFile, r.Data)
 	there, err := os.ReadFile(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):

@@ -29,6 +29,7 @@ type Config struct {
 	Listen      string `name:"listen" env:"KENTONGAN_LISTEN" default:"127.0.0.1:8080" help:"Address to listen on."`
 	PublicURL   string `name:"public-url" env:"KENTONGAN_PUBLIC_URL" help:"Address people and providers reach this server at; links and webhook signatures are made from it. Default: http://<listen>."`
 	Data        string `name:"data" env:"KENTONGAN_DATA" default:"data" help:"Folder for everything kept on disk."`
+	KeysFile    string `name:"keys-file" env:"KENTONGAN_KEYS_FILE" help:"File of the keys. Default: keys.json in the data folder; elsewhere, whoever takes the disk or its backup reads nobody."`
 	Checkpoints string `name:"checkpoints-file" env:"KENTONGAN_CHECKPOINTS_FILE" help:"File outside of NATS that every checkpoint of the ledger is added to. Default: checkpoints.jsonl in the data folder; elsewhere it shows what somebody did to this machine."`
 	OrgName     string `name:"org-name" env:"KENTONGAN_ORG_NAME" default:"Kentongan" help:"Name that stands at the front of every message; at most 11 characters leave most room."`
 

@@ -121,7 +121,7 @@ func alone(check func(context.Context) Finding) func(context.Context) []Finding 
 }
 
 func (d *Doctor) keys(context.Context) Finding {
-	path := filepath.Join(d.Data, "keys.json")
+	path := keysPath(d.KeysFile, d.Data)
 	_, err := readKeys(path)
 	var keys *KeysError
 	info, there := os.Stat(path)

@@ -82,9 +82,9 @@ func (h *House) sealed() string {
 }
 
 // trustIn is what the ledger of a data folder is held against, as far as it is there.
-func trustIn(data, file string) (ledger.Trust, error) {
+func trustIn(keysFile, data, file string) (ledger.Trust, error) {
 	var t ledger.Trust
-	if k, err := readKeys(filepath.Join(data, "keys.json")); err == nil {
+	if k, err := readKeys(keysPath(keysFile, data)); err == nil {
 		key, former, err := k.signing()
 		if err != nil {
 			return t, err

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -79,21 +78,21 @@ func Open(ctx context.Context, c Config, version string, log *slog.Logger) (_ *H
 	}()
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	h.background = cancel
-	secret, made, err := loadKeys(c.Data)
+	keysAt := keysPath(c.KeysFile, c.Data)
+	secret, made, err := loadKeys(keysAt, c.Data)
 	if err != nil {
 		return nil, err
 	}
-	keysPath := filepath.Join(c.Data, "keys.json")
 	c.vapidKey = secret.Push.Public
 
 	nc, err := h.openLedger(ctx, secret)
 	if made && errors.Is(err, ledger.ErrSealed) { // those just made are not in the way of the right ones
-		return nil, errors.Join(err, os.Remove(keysPath))
+		return nil, errors.Join(err, os.Remove(keysAt))
 	}
 	if err != nil {
 		return nil, err
 	}
-	if err := checkKeys(ctx, h.vault, keysPath, secret, c.NewKeys); err != nil {
+	if err := checkKeys(ctx, h.vault, keysAt, secret, c.NewKeys); err != nil {
 		return nil, err
 	}
 	store, name, closeStore, err := openWorkingState(ctx, &c, log)
@@ -247,7 +246,7 @@ func (h *House) openLedger(ctx context.Context, secret *keys) (*nats.Conn, error
 	h.closers = append(h.closers, func() { _ = js.Close() })
 	vault, err := ledger.OpenVault(ctx, nc, ledger.VaultOptions{Key: [32]byte(secret.Vault), Replicas: h.config.Replicas, Now: h.now})
 	if errors.Is(err, ledger.ErrSealed) {
-		return nil, fmt.Errorf("KENTONGAN_DATA=%s: the key \"vault\" of its keys.json is not the one that the people on this NATS were sealed with; restore it from the backup, and give every node the same: %w", h.config.Data, err)
+		return nil, fmt.Errorf("%s: the key \"vault\" is not the one that the people on this NATS were sealed with; restore it from the backup, and give every node the same: %w", keysPath(h.config.KeysFile, h.config.Data), err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open vault: %w", err)

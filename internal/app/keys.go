@@ -44,16 +44,27 @@ func (e *KeysError) Error() string {
 	return fmt.Sprintf("%s: %q: %s", e.Path, e.Key, e.Fault)
 }
 
-// loadKeys reads the keys, and makes them where nothing has been kept yet.
-func loadKeys(folder string) (k *keys, made bool, err error) {
-	path := filepath.Join(folder, "keys.json")
+// keysPath is where the keys are: in a file of their own, or in the data folder.
+func keysPath(file, data string) string {
+	if file != "" {
+		return file
+	}
+	return filepath.Join(data, "keys.json")
+}
+
+// loadKeys reads the keys, and makes them where nothing has been kept yet. Keys that
+// everybody on the machine can read are none.
+func loadKeys(path, data string) (k *keys, made bool, err error) {
+	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o004 != 0 {
+		return nil, false, &KeysError{Path: path, Fault: "can be read by everybody on this machine: chmod 600"}
+	}
 	k, err = readKeys(path)
 	if !errors.Is(err, os.ErrNotExist) {
 		return k, false, err
 	}
 	// New keys beside an old ledger would open nothing of it, and would stand where
 	// the right ones belong.
-	if _, err := os.Stat(filepath.Join(folder, "nats")); err == nil {
+	if _, err := os.Stat(filepath.Join(data, "nats")); err == nil {
 		return nil, false, &KeysError{Path: path, Fault: "is not there, but the ledger beside it is: restore it from the backup"}
 	}
 	return makeKeys(path)

@@ -23,7 +23,7 @@ func TestKeysAreMadeOnceAndWhole(t *testing.T) {
 	var nodes sync.WaitGroup
 	for i := range made {
 		nodes.Go(func() {
-			k, _, err := loadKeys(folder)
+			k, _, err := loadKeys(keysPath("", folder), folder)
 			if err != nil {
 				t.Error(err)
 			}
@@ -111,7 +111,7 @@ func TestKeysThatWereReplacedOpenNothing(t *testing.T) {
 		{"null", []byte("null"), `keys.json: "vault": has 0 bytes`},
 		{"a short key", edit(func(k *keys) { k.Links = k.Links[:31] }), `keys.json: "links": has 31 bytes`},
 		{"half a pair", edit(func(k *keys) { k.Push.Private = other.Push.Private }), `keys.json: "push": the public push key does not belong`},
-		{"another vault key", edit(func(k *keys) { k.Vault = other.Vault }), `the key "vault" of its keys.json is not the one`},
+		{"another vault key", edit(func(k *keys) { k.Vault = other.Vault }), `keys.json: the key "vault" is not the one`},
 		{"another key of links", edit(func(k *keys) { k.Links = other.Links }), `keys.json: "links": is not the key that this installation began with`},
 		{"another push key", edit(func(k *keys) { k.Push = other.Push }), `keys.json: "push": is not the key that this installation began with`},
 	} {
@@ -179,5 +179,39 @@ func TestNodeWithoutTheKeysLeavesNone(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(second, "keys.json")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("it left keys: %v", err)
+	}
+}
+
+// The keys may lie elsewhere than the data, so that whoever takes the disk reads
+// nobody; where everybody on the machine can read them, nothing starts.
+func TestKeysOutsideOfTheDataFolder(t *testing.T) {
+	t.Parallel()
+	data, safe := t.TempDir(), filepath.Join(t.TempDir(), "kentongan.keys")
+	made, isNew, err := loadKeys(keysPath(safe, data), data)
+	if err != nil || !isNew {
+		t.Fatal(isNew, err)
+	}
+	if all, err := os.ReadDir(data); err != nil || len(all) != 0 {
+		t.Errorf("the data folder has %v, %v", all, err)
+	}
+	if info, err := os.Stat(safe); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the file: %v, %v", info, err)
+	}
+	again, isNew, err := loadKeys(keysPath(safe, data), data)
+	if err != nil || isNew || string(again.Vault) != string(made.Vault) {
+		t.Errorf("the second start: %v %v", isNew, err)
+	}
+	if err := os.Chmod(safe, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := loadKeys(safe, data); err == nil || !strings.Contains(err.Error(), "chmod 600") {
+		t.Errorf("keys for everybody: %v", err)
+	}
+	// With the ledger there and its keys elsewhere forgotten, none are made.
+	if err := os.Mkdir(filepath.Join(data, "nats"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := loadKeys(keysPath("", data), data); err == nil {
+		t.Error("new keys were made beside a ledger")
 	}
 }

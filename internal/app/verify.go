@@ -26,6 +26,7 @@ type VerifyLedger struct {
 	Data    string `name:"data" env:"KENTONGAN_DATA" default:"data" help:"Data folder."`
 	NATSURL string `name:"nats-url" env:"KENTONGAN_NATS_URL" help:"Your own NATS."`
 
+	KeysFile    string `name:"keys-file" env:"KENTONGAN_KEYS_FILE" help:"File of the keys. Default: keys.json in the data folder; elsewhere, whoever takes the disk or its backup reads nobody."`
 	Checkpoints string `name:"checkpoints-file" env:"KENTONGAN_CHECKPOINTS_FILE" help:"File of checkpoints outside of NATS. Default: checkpoints.jsonl in the data folder. While a server has the folder, its own counts."`
 }
 
@@ -49,7 +50,7 @@ func (v *VerifyLedger) verifyExport() error {
 	}
 	defer f.Close()
 	var keys []ed25519.PublicKey
-	if k, err := readKeys(filepath.Join(v.Data, "keys.json")); err == nil {
+	if k, err := readKeys(keysPath(v.KeysFile, v.Data)); err == nil {
 		own, former, err := k.signing()
 		if err != nil {
 			return err
@@ -98,7 +99,7 @@ func (v *VerifyLedger) read(ctx context.Context) (report web.LedgerReport, err e
 		return report, err
 	}
 	defer l.Close()
-	trust, err := trustIn(v.Data, v.Checkpoints)
+	trust, err := trustIn(v.KeysFile, v.Data, v.Checkpoints)
 	if err != nil {
 		return report, err
 	}
