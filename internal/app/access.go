@@ -21,6 +21,7 @@ type access struct {
 	audit     *audit
 	sessions  *sessions
 	sso       *sso // nil: there is none
+	employs   func(number string) bool
 	tokens    *shelf[token]
 	bootstrap string
 	open      bool

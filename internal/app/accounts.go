@@ -44,6 +44,7 @@ type account struct {
 	Name  string `json:"name"`
 	Login string `json:"login"` // what they type; lower case, one of a kind
 	web.Grant
+	Number   string      `json:"number,omitempty"` // employee number: their own phone is told what concerns their role
 	Ended    bool        `json:"ended,omitempty"`
 	SSO      bool        `json:"sso,omitempty"` // the company's own sign-in lets them in
 	Passkeys []passkey   `json:"passkeys,omitempty"`

@@ -76,6 +76,37 @@ func (d *desk) approvers(author announcement.Actor) (names []string) {
 	return names
 }
 
+// phonesOf are the people whose accounts have a right, but one of them: those who have
+// said which phone is theirs.
+func (d *desk) phonesOf(right web.Right, but announcement.Actor) (out []announcement.PersonID) {
+	for id, c := range d.accounts.all.walk() {
+		if c.ID = id; c.Number == "" || !c.canEnter() || !c.May(right) || c.actor() == but {
+			continue
+		}
+		if who, ok := d.directory.ByNumber(c.Number); ok && who.Active {
+			out = append(out, who.ID)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// askApprovers tells those who may approve that an alert waits for one of them, by
+// push and SMS on their own phones. Whoever does not hear of it sees it on the first
+// page, and is called by its author.
+func (d *desk) askApprovers(ctx context.Context, id announcement.ID, by announcement.Actor) {
+	ctx = context.WithoutCancel(ctx)
+	for _, person := range d.phonesOf(web.Approve, by) {
+		who, _ := d.directory.Person(person)
+		text := d.catalogue.AnswerBack("approval", who.Language, map[string]string{"org": d.config.OrgName, "name": d.actorName(by), "link": d.config.PublicURL + "/alerts/" + string(id)})
+		push := announcement.Message{Announcement: id, Kind: announcement.SayUpdate, Language: who.Language, Title: d.config.OrgName, Body: strings.TrimPrefix(text, d.config.OrgName+": "),
+			Link: d.config.PublicURL + "/alerts/" + string(id)}
+		if err := errors.Join(d.pushTo(ctx, person, push), d.textOne(ctx, person, text)); err != nil {
+			d.log.Info("somebody who may approve was not told on every channel", "announcement", id, "reason", err)
+		}
+	}
+}
+
 // awaiting returns an announcement that waits for approval.
 func (d *desk) awaiting(id announcement.ID) (prepared, error) {
 	p, end, known := d.countdowns.get(id)

@@ -269,3 +269,42 @@ func TestWhatGoesAlone(t *testing.T) {
 		o.ExpectStatus(id, announcement.StatusCountdown)
 	})
 }
+
+// Whoever may send hears at once on their own phone that somebody else has sent, and
+// whoever may approve that something waits for them; the author hears of neither.
+func TestOthersHearOnTheirOwnPhones(t *testing.T) {
+	rehearse(t, "chief, siti push manager:chief, agus push manager:chief, tono push manager:chief", func(h *rehearsal) {
+		h.house.config.ApprovalOver = 2
+		access := h.people().access
+		access.employs = func(string) bool { return true }
+		who := map[string]web.Principal{}
+		for name, g := range map[string]web.Grant{"siti": web.As(web.Sender), "agus": web.As(web.Sender), "tono": web.As(web.Approver)} {
+			h.as(name, g)
+			who[name] = web.Principal{Actor: announcement.Actor("account:" + name), Grant: g}
+			if err := access.SetNumber(h.t.Context(), who[name], name); err != nil {
+				h.t.Fatal(err)
+			}
+		}
+		access.employs = func(string) bool { return false }
+		if err := access.SetNumber(h.t.Context(), who["siti"], "nobody"); err == nil {
+			t.Error("a number that nobody has was taken")
+		}
+		h.settle()
+		flood := h.draft("Flood", to("chief"), func(d *web.Draft) { d.Severity = announcement.Extreme }, steps(2*time.Hour))
+		if _, _, err := h.house.desk.Announce(h.t.Context(), who["siti"], flood, "k"); err != nil {
+			t.Fatal(err)
+		}
+		h.settle()
+		h.Phone("agus").ExpectPush("siti sent: Flood")
+		h.Phone("tono").ExpectNothing()
+		h.Phone("siti").ExpectNothing()
+		wide := h.draft("Storm", to("chief", "siti", "agus"), severe, steps(2*time.Hour))
+		if _, err := h.house.desk.Prepare(h.t.Context(), who["agus"], wide, "k2"); err != nil {
+			t.Fatal(err)
+		}
+		h.settle()
+		h.Phone("tono").ExpectPush("agus asks you to approve an alert")
+		h.Phone("tono").ExpectSMS("agus asks you to approve an alert")
+		h.Phone("siti").ExpectNothing()
+	})
+}

@@ -199,6 +199,9 @@ func (d *desk) Prepare(ctx context.Context, p web.Principal, draft web.Draft, ke
 		return "", fmt.Errorf("%w: %w", web.ErrNotYet, err)
 	}
 	d.countdowns.learn(preparedKey+string(id), value)
+	if awaits {
+		go d.askApprovers(ctx, id, p.Actor)
+	}
 	return id, nil
 }
 

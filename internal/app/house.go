@@ -150,8 +150,9 @@ func (h *House) furnish(ctx context.Context, secret *keys, store tracker.Store, 
 			}
 			return joiners
 		},
-		Above: h.directory.Above,
-		Zone:  func(p announcement.PersonID) string { return cmp.Or(h.directory.Zone(p), h.config.Zone) },
+		Above:   h.directory.Above,
+		Senders: func(by announcement.Actor) []announcement.PersonID { return h.desk.phonesOf(web.Announce, by) },
+		Zone:    func(p announcement.PersonID) string { return cmp.Or(h.directory.Zone(p), h.config.Zone) },
 	})
 	h.directory.Watch(func(p announcement.PersonID) {
 		h.tracker.Changed(p)
@@ -180,6 +181,7 @@ func (h *House) furnish(ctx context.Context, secret *keys, store tracker.Store, 
 	if err != nil {
 		return err
 	}
+	guard.employs = func(number string) bool { who, ok := h.directory.ByNumber(number); return ok && who.Active }
 	if !c.Sandbox {
 		if h.welcome, err = guard.begin(ctx); err != nil {
 			return fmt.Errorf("make the first invitation: %w", err)

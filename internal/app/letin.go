@@ -106,7 +106,7 @@ func (a *access) AccountOf(_ context.Context, p web.Principal) (web.Account, err
 }
 
 func (a *access) shown(c account) web.Account {
-	out := web.Account{ID: c.ID, Name: c.Name, Login: c.Login, Grant: c.Grant, Password: c.Password != "", Ended: c.Ended, SSO: c.SSO}
+	out := web.Account{ID: c.ID, Name: c.Name, Login: c.Login, Grant: c.Grant, Number: c.Number, Password: c.Password != "", Ended: c.Ended, SSO: c.SSO}
 	for _, k := range c.Passkeys {
 		out.Passkeys = append(out.Passkeys, web.Passkey{ID: passkeyID(k), Label: k.Label, At: k.At})
 	}
@@ -183,6 +183,20 @@ func (a *access) Accounts(_ context.Context, p web.Principal) ([]web.Account, er
 		out = append(out, a.shown(c))
 	}
 	return out, nil
+}
+
+// SetNumber ties somebody's own account to their phone; an empty number unties it.
+func (a *access) SetNumber(ctx context.Context, p web.Principal, number string) error {
+	id, ok := strings.CutPrefix(string(p.Actor), "account:")
+	if !ok {
+		return web.ErrNotFound
+	}
+	number = strings.TrimSpace(number)
+	if number != "" && !a.employs(number) {
+		return announcement.FieldErrors{{Field: "number", Value: cut(number, 40), Why: "nobody has this employee number"}}
+	}
+	_, err := a.change(ctx, id, func(c *account) error { c.Number = number; return nil })
+	return err
 }
 
 // InviteAccount makes an account for somebody.

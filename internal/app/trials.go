@@ -177,9 +177,20 @@ func (d *desk) pushOne(ctx context.Context, person announcement.PersonID) error 
 	case len(to.Subscriptions) == 0:
 		return announcement.FieldErrors{{Field: "push", Why: "No phone of this person shows notifications yet. Send them the link to join first."}}
 	}
-	text, now := d.catalogue.TryOut(lang), d.now().UTC()
-	handed, err := sender.Send(ctx, "", to, announcement.Message{Announcement: "test", Kind: announcement.SayUpdate, Language: lang,
-		Title: d.config.OrgName + ": " + text.Title, Body: text.Body, Link: d.config.PublicURL + "/me", Sent: now, Expires: now.Add(tryLife)})
+	text := d.catalogue.TryOut(lang)
+	return d.pushTo(ctx, person, announcement.Message{Announcement: "test", Kind: announcement.SayUpdate, Language: lang,
+		Title: d.config.OrgName + ": " + text.Title, Body: text.Body, Link: d.config.PublicURL + "/me"})
+}
+
+// pushTo sends one notification to one person, outside of any announcement.
+func (d *desk) pushTo(ctx context.Context, person announcement.PersonID, m announcement.Message) error {
+	to, _, ok := d.directory.ContactPoints(person)
+	sender := d.senders[announcement.WebPush]
+	if !ok || sender == nil || len(to.Subscriptions) == 0 {
+		return nil
+	}
+	m.Sent, m.Expires = d.now().UTC(), d.now().UTC().Add(tryLife)
+	handed, err := sender.Send(ctx, "", to, m)
 	retired := handed.Retired
 	if failed := (*channel.Error)(nil); errors.As(err, &failed) {
 		retired = failed.Retired

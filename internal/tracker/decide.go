@@ -111,11 +111,17 @@ func DecideHelp(s Situation, n int, round int64) announcement.Decided {
 	return announcement.Decided{Round: round, Message: announcement.SayHelp, Channels: announcement.Channels, To: to, About: n}
 }
 
-// DecideSent returns the round that tells the duty list of a real alert: whoever
-// sent it in error is noticed by another, in seconds and not by a stranger.
-func DecideSent(s Situation) announcement.Decided {
+// DecideSent returns the round that tells the duty list, and the others who may send,
+// of a real alert: whoever sent it in error is noticed by another, in seconds and not
+// by a stranger.
+func DecideSent(s Situation, senders []announcement.PersonID) announcement.Decided {
 	c := newCalls(s)
 	c.duty(len(s.Roster.Recipients), whySent)
+	for _, p := range senders {
+		if c.Active(p) {
+			c.add(announcement.Call{Person: p, Line: -1, Count: len(s.Roster.Recipients), Why: []string{whySent}, Hi: len(s.Roster.Recipients)})
+		}
+	}
 	return announcement.Decided{Round: sentRound, Message: announcement.SaySent, Channels: []announcement.Channel{announcement.WebPush}, To: c.to}
 }
 

@@ -364,7 +364,11 @@ func (t *Tracker) tellSenders(ctx context.Context, id announcement.ID, at time.T
 	if v.Announcement.Mode != announcement.Live || v.By == announcement.ByNetwork || v.Status != announcement.StatusOpen {
 		return nil
 	}
-	d := DecideSent(Situation{Announcement: v.Announcement, Roster: v.Roster, Active: t.o.Active, Reachable: t.o.Reachable})
+	var senders []announcement.PersonID
+	if t.o.Senders != nil {
+		senders = t.o.Senders(v.By)
+	}
+	d := DecideSent(Situation{Announcement: v.Announcement, Roster: v.Roster, Active: t.o.Active, Reachable: t.o.Reachable}, senders)
 	if len(d.To) == 0 {
 		return nil
 	}

@@ -53,11 +53,13 @@ type Options struct {
 	// who are not known as recipients yet. nil: nobody.
 	Joining func(a *announcement.Announcement, known func(announcement.PersonID) bool) []announcement.Joiner
 	// Above returns who leads somebody now, the nearest first. nil: as when it was sent.
-	Above    func(announcement.PersonID) []announcement.PersonID
-	Zone     func(announcement.PersonID) string // by which somebody lives; nil or "": the announcement's
-	OnRecord func(ledger.Record)                // after it was applied
-	Node     string                             // in logs
-	Tick     time.Duration                      // how often timers are looked at; default 500 ms
+	Above func(announcement.PersonID) []announcement.PersonID
+	Zone  func(announcement.PersonID) string // by which somebody lives; nil or "": the announcement's
+	// Senders are the people who may send, but whoever has just sent. nil: nobody.
+	Senders  func(by announcement.Actor) []announcement.PersonID
+	OnRecord func(ledger.Record) // after it was applied
+	Node     string              // in logs
+	Tick     time.Duration       // how often timers are looked at; default 500 ms
 }
 
 // lease is how long a node has for a step before another takes over.

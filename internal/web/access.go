@@ -98,6 +98,9 @@ type Accounts interface {
 	// What only administrators may do; everybody else gets ErrForbidden.
 
 	Accounts(ctx context.Context, p Principal) ([]Account, error)
+	// SetNumber ties the principal's own account to an employee's phone, which is told
+	// of what concerns their role; FieldErrors when nobody has the number.
+	SetNumber(ctx context.Context, p Principal, number string) error
 	// InviteAccount makes an account for somebody and the code that lets them set it up.
 	InviteAccount(ctx context.Context, p Principal, name, login string, g Grant) (code string, err error)
 	// InviteAgain is for somebody who lost their device: all that let them in is
@@ -113,6 +116,7 @@ type Account struct {
 	ID          string
 	Name, Login string
 	Grant
+	Number   string // employee number, by which their phone is found
 	Passkeys []Passkey
 	Password bool // with a code from an app
 	SSO      bool // by the company's own sign-in, which says what they may do

@@ -17,6 +17,7 @@ func (s *Server) routeAccount() {
 	s.on("POST /welcome/{code}", byLink.notesNothing(inTheDesk), s.introduce)
 	s.on("GET /account", toSignedIn.notesNothing(theirOwn), s.account)
 	s.on("POST /account/sessions/end", toSignedIn.notes(announcement.SessionEnded), s.endSession)
+	s.on("POST /account/number", toSignedIn.notes(announcement.AccountChanged), s.setPhone)
 	s.on("POST /account/passkeys/{key}/drop", toSignedIn.notes(announcement.PasskeyDropped), s.dropPasskey)
 	for base, mine := range map[string]rule{"/welcome/{code}": byLink, "/account": toSignedIn.notesNothing(theirOwn)} {
 		s.on("GET "+base+"/how", mine, s.own(s.howPage))
@@ -38,6 +39,7 @@ type accountView struct {
 	Sessions []Session
 
 	Name, Login   string // as typed
+	Number        string
 	Authenticator Authenticator
 	code          template.HTML
 }
@@ -209,8 +211,22 @@ func (s *Server) account(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, "open an account", err)
 		return
 	}
-	v.Sessions = s.Access.Sessions(r.Context(), p, s.sessionOf(r))
+	v.Sessions, v.Number = s.Access.Sessions(r.Context(), p, s.sessionOf(r)), v.Account.Number
 	s.show(w, r, http.StatusOK, "account", "account", v)
+}
+
+// setPhone says which phone is one's own.
+func (s *Server) setPhone(w http.ResponseWriter, r *http.Request) {
+	err := s.Access.SetNumber(r.Context(), principalOf(r.Context()), r.PostFormValue("number"))
+	if errs := faults(err); errs != nil {
+		v := accountView{page: s.page(r, "My account"), Base: "/account", Number: short(r.PostFormValue("number"))}
+		v.Errors, v.Title = errs, v.T("Error:")+" "+v.Title
+		v.Account, _ = s.Access.AccountOf(r.Context(), principalOf(r.Context()))
+		v.Sessions = s.Access.Sessions(r.Context(), principalOf(r.Context()), s.sessionOf(r))
+		s.show(w, r, http.StatusUnprocessableEntity, "account", "account", v)
+		return
+	}
+	s.backTo(w, r, "/account", "saved", err)
 }
 
 // sessionOf is what the browser holds of its session; nothing where the console

@@ -197,3 +197,11 @@ func (h *house) Holders(context.Context, ...Right) []string { return []string{"D
 // Boards of the house are the same for everybody; who may see what is the house's
 // own matter, not of its pages.
 func (h *house) Boards(Principal) Boards { return h }
+
+func (h *house) SetNumber(_ context.Context, _ Principal, number string) error {
+	if number == "9999" {
+		return fault("number", "nobody has this employee number")
+	}
+	h.changed++
+	return nil
+}

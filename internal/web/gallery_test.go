@@ -209,6 +209,7 @@ var exhibits = []exhibit{
 	{name: "welcome-app", path: "/welcome/" + goodInvitation + "/password", form: []string{"password=correct+horse+battery"}},
 	{name: "welcome-app-faults", path: "/welcome/" + goodInvitation + "/code", form: []string{"proof=000000&secret=JBSWY3DPEHPK3PXP&url=otpauth://totp/x"}, want: http.StatusUnprocessableEntity},
 	{name: "account", path: "/account", as: "a", set: shut},
+	{name: "account-no-such-number", path: "/account/number", as: "a", set: shut, form: []string{"number=9999"}, want: http.StatusUnprocessableEntity},
 	{name: "account-how", path: "/account/how", as: "a", set: shut},
 	{name: "account-of-a-token", path: "/account", set: shut},
 	{name: "accounts", path: "/accounts", as: "a", set: shut},
