@@ -108,3 +108,100 @@ func TestKnownLooksAreBounded(t *testing.T) {
 		t.Errorf("%d looks and %d entries are held, %d lost", len(a.looked), len(a.waiting), a.lost)
 	}
 }
+
+// TestAuditTrail: what is noted is found again by who, act, person and day, a page at a
+// time and none twice, with names as they are now, and it holds no name itself.
+func TestAuditTrail(t *testing.T) {
+	rehearse(t, crew, func(h *rehearsal) {
+		d, ctx := h.house.desk, h.t.Context()
+		siti, ok := d.directory.ByNumber("siti")
+		if !ok {
+			t.Fatal("no Siti")
+		}
+		start := time.Now()
+		for n := range 120 {
+			act := announcement.PersonChanged
+			if n%3 == 0 {
+				act = announcement.PeopleImported
+			}
+			on := web.Noted{About: announcement.About{Object: "x"}, Recipient: -1}
+			if n%4 == 0 {
+				on.Number = siti.Number
+			}
+			if err := d.Note(ctx, "account:a"+announcement.Actor(rune('a'+n%2)), act, on); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Hour)
+		}
+		// What somebody typed into an address is not kept.
+		if err := d.Note(ctx, "account:aa", announcement.GroupChanged, web.Noted{About: announcement.About{Object: "Siti Aminah", Announcement: "x y"}, Recipient: 3}); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.note(ctx, announcement.ByPerson("pgone"), announcement.PersonViewed, announcement.About{Person: "pgone"}); err != nil {
+			t.Fatal(err)
+		}
+		all := func(f web.TrailFilter) (out []web.TrailEntry) {
+			t.Helper()
+			f.Limit = 50
+			for {
+				p, err := d.Read(ctx, f)
+				if err != nil {
+					t.Fatal(err)
+				}
+				out = append(out, p.Entries...)
+				if f.Before = p.Next; f.Before == "" {
+					return out
+				}
+			}
+		}
+		count := func(what string, f web.TrailFilter, want int) []web.TrailEntry {
+			t.Helper()
+			got := all(f)
+			if len(got) != want {
+				t.Errorf("%s: %d entries, want %d", what, len(got), want)
+			}
+			return got
+		}
+		got := count("all", web.TrailFilter{}, 123) // one is the import with which the rehearsal began
+		for i := 1; i < len(got); i++ {
+			if got[i].At.After(got[i-1].At) {
+				t.Fatalf("entry %d is newer than the one before", i)
+			}
+		}
+		if got[0].Who != "" || got[0].Person == nil || got[0].Person.Name != "" {
+			t.Errorf("somebody who is gone: %+v", got[0])
+		}
+		if got[1].About.Object != "" || got[1].About.Announcement != "" {
+			t.Errorf("what was typed is kept: %+v", got[1].About)
+		}
+		count("by who", web.TrailFilter{Who: "account:aa"}, 61)
+		count("by act", web.TrailFilter{Act: announcement.PeopleImported}, 41)
+		if one := count("by person", web.TrailFilter{Number: siti.Number}, 30); len(one) > 0 && one[0].Person.Name != siti.Name {
+			t.Errorf("the person is %q", one[0].Person.Name)
+		}
+		count("by a person nobody knows", web.TrailFilter{Number: "0000"}, 0)
+		count("by day", web.TrailFilter{From: start.Add(23*time.Hour + time.Minute), To: start.Add(47*time.Hour + time.Minute)}, 24)
+		if _, err := d.Read(ctx, web.TrailFilter{Before: "7;drop", Limit: 1}); err == nil {
+			t.Error("a wrong cursor is taken")
+		}
+		if seen, err := d.whoLooked(ctx, siti.ID, 7); err != nil || len(seen) != 7 || seen[0].At.Before(seen[6].At) {
+			t.Errorf("who looked at Siti: %d, %v", len(seen), err)
+		}
+
+		// The state of the chain is that of the last check.
+		if c := d.Checked(ctx); !c.At.IsZero() {
+			t.Errorf("checked %v before it was", c.At)
+		}
+		if _, err := h.house.verify(ctx); err != nil {
+			t.Fatal(err)
+		}
+		first := d.Checked(ctx)
+		time.Sleep(time.Hour)
+		if _, err := h.house.verify(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if c := d.Checked(ctx); c.Faults != 0 || !c.Whole.Equal(first.At) || !c.At.After(first.At) {
+			t.Errorf("checked twice: %+v after %+v", c, first)
+		}
+	})
+}

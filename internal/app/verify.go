@@ -108,6 +108,14 @@ func (v *VerifyLedger) read(ctx context.Context) (report web.LedgerReport, err e
 
 // verify is the same for a server that runs.
 func (h *House) verify(ctx context.Context) (web.LedgerReport, error) {
+	r, err := h.check(ctx)
+	if err != nil {
+		return r, err
+	}
+	return r, h.desk.keepChecked(ctx, r)
+}
+
+func (h *House) check(ctx context.Context) (web.LedgerReport, error) {
 	if h.notary == nil {
 		return verify(ctx, h.ledger, ledger.Trust{})
 	}

@@ -165,6 +165,7 @@ func (s *Server) routeAPI() {
 	if s.Evidence != nil {
 		huma.Register(api, op("POST", "/announcements/{id}/evidence", "export-evidence", "What proves an announcement, to be checked without the server (application/zip)", byToken(Audit).notes(announcement.EvidenceExported)), s.apiEvidence)
 	}
+	huma.Register(api, op("GET", "/audit", "list-audit", "Who did, took out and looked at what, newest first", byToken(Audit).notes(announcement.AuditViewed)), s.apiTrail)
 	if s.Verify != nil {
 		huma.Register(api, op("POST", "/ledger:verify", "verify-ledger", "Read the whole ledger and say whether it is whole", byToken(Operate, Audit).notes(announcement.LedgerVerified)), s.apiVerify)
 	}

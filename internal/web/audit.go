@@ -16,6 +16,11 @@ type Trail interface {
 	Note(ctx context.Context, by announcement.Actor, act announcement.Act, on Noted) error
 	// Saw writes down that somebody looked at something, and neither waits nor fails.
 	Saw(ctx context.Context, by announcement.Actor, act announcement.Act, on Noted)
+
+	// Read returns part of the trail, newest first.
+	Read(ctx context.Context, f TrailFilter) (TrailPage, error)
+	Actors(ctx context.Context) []Name   // who has an account; Number is the actor
+	Checked(ctx context.Context) Checked // how the last check of the ledger went
 }
 
 // Noted is what an act is about, as a request says it.

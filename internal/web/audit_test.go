@@ -18,6 +18,10 @@ type trail struct {
 	before []note
 	beside []note
 	full   bool // it takes nothing
+
+	entries []TrailEntry
+	next    string
+	checked Checked
 }
 
 type note struct {
@@ -40,6 +44,36 @@ func (t *trail) Saw(_ context.Context, by announcement.Actor, act announcement.A
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.beside = append(t.beside, note{by, act, on})
+}
+
+func (t *trail) Read(context.Context, TrailFilter) (TrailPage, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return TrailPage{Entries: t.entries, Next: t.next}, nil
+}
+
+func (t *trail) Actors(context.Context) []Name {
+	return []Name{{Number: "account:ac1", Name: "Rina Hartono"}}
+}
+
+func (t *trail) Checked(context.Context) Checked { return t.checked }
+
+// TestEveryActHasWords in both languages.
+func TestEveryActHasWords(t *testing.T) {
+	v, err := loadViews()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, act := range announcement.Acts {
+		if words := actWords[act]; words == "" || v.words.indonesian[words] == "" {
+			t.Errorf("%s: %q", act, v.words.indonesian[words])
+		}
+	}
+	for way, words := range wayWords {
+		if v.words.indonesian[words] == "" && words != "API" {
+			t.Errorf("%s has no Indonesian", way)
+		}
+	}
 }
 
 // trailOf is the trail of a house that has one of its own, else a new one.
@@ -158,5 +192,20 @@ func TestLookingIsNotedBeside(t *testing.T) {
 	}
 	if !errors.Is(seen.Note(t.Context(), "", "", Noted{}), ErrNotYet) {
 		t.Error("the trail took something")
+	}
+}
+
+// noteworthy fills the trail: every kind of entry once, with long names and none.
+func noteworthy(_ testing.TB, c *company) {
+	c.checked = Checked{At: noon, Records: 184_211, Whole: noon.AddDate(0, -2, 0)}
+	c.next = "812.0"
+	siti := &Name{Number: "2211", Name: "Siti Aminah"}
+	c.entries = []TrailEntry{
+		{At: noon, Actor: "account:ac1", Who: "Rina Hartono", Act: announcement.PersonViewed, Person: siti, About: announcement.About{Person: "psiti", By: "console"}},
+		{At: noon, Actor: "account:ac1", Who: "Rina Hartono", Act: announcement.PersonViewed, Person: &Name{}, About: announcement.About{Person: "pgone", By: "console"}},
+		{At: noon, Actor: "person:pgone", Act: announcement.TeamViewed, Announcement: c.sum.Text, About: announcement.About{Announcement: "a1", By: "link"}},
+		{At: noon, Act: announcement.SignInRefused, Account: "Muhammad Rizky Ramadhan Hidayatullah", About: announcement.About{Account: "ac2", Count: 17, By: "password"}},
+		{At: noon.AddDate(0, 0, -1), Actor: "token:abcdefghijkmnpqrs", Who: "API token abcdefghijkmnpqrs", Act: announcement.PeopleImported, About: announcement.About{Count: 1248, By: "api", Refused: true}},
+		{At: noon.AddDate(-1, 0, 0), Actor: "console", Who: "HR console", Act: announcement.TemplatePublished, About: announcement.About{Object: "active_threat", By: "console"}},
 	}
 }

@@ -18,6 +18,7 @@ import (
 // here comes from house.
 type company struct {
 	*house
+	*trail
 	catalogue *announcement.Catalogue
 
 	answer   AnswerPage
@@ -59,7 +60,7 @@ func openCompany(t testing.TB) *company {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &company{house: newHouse(), catalogue: cat}
+	c := &company{house: newHouse(), trail: &trail{}, catalogue: cat}
 	c.house.open = true
 	c.setAlert(t, "earthquake", announcement.Live)
 	c.people(14, false)

@@ -258,6 +258,9 @@ var exhibits = []exhibit{
 	{name: "new-preview-notice", path: "/new", form: append(written("live"), "step=who&all=1"), set: notice},
 	{name: "new-confirm-notice", path: "/new", form: append(written("live"), "step=who&all=1", "step=preview"), set: notice},
 	{name: "new-confirm-at-night", path: "/new", form: append(written("live"), "step=who&all=1", "step=preview"), set: atNight},
+	{name: "audit", path: "/audit?who=account:ac1", set: noteworthy},
+	{name: "audit-empty", path: "/audit?person=9999"},
+	{name: "audit-faults", path: "/audit", set: func(t testing.TB, c *company) { noteworthy(t, c); c.checked.Faults = 3 }},
 	{name: "quiet-hours", path: "/history/quiet-hours"},
 	{name: "quiet-hours-nobody-woken", path: "/history/quiet-hours", set: func(_ testing.TB, c *company) { c.nobody = true }},
 	{name: "new-doubts", path: "/new", form: append(written("live"), "step=who&all=1", "step=preview"), set: doubts},
@@ -519,7 +522,7 @@ type gallery struct {
 func makeGallery(t testing.TB, langs []announcement.Language, change func(*Server)) *gallery {
 	t.Helper()
 	st := &stage{openCompany(t)}
-	srv, err := New(Options{Desk: st, Phone: st, People: st, Hooks: st, Access: st, Privacy: st, Health: st, Trail: &trail{}, PublicURL: "http://siaga.example", Org: "PT SinarAbc",
+	srv, err := New(Options{Desk: st, Phone: st, People: st, Hooks: st, Access: st, Privacy: st, Health: st, Trail: st, PublicURL: "http://siaga.example", Org: "PT SinarAbc",
 		Secret: []byte(strings.Repeat("k", 32)), Now: func() time.Time { return noon.Add(later) }, Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError}))})
 	if err != nil {
 		t.Fatal(err)

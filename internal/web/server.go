@@ -129,6 +129,7 @@ func (s *Server) routes() http.Handler {
 	s.routePrepare()
 	s.routeEditor()
 	s.routeInbox()
+	s.routeTrail()
 	s.routeAPI()
 	s.routeSCIM()
 	s.routeHooks()

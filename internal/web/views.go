@@ -209,6 +209,7 @@ func (p page) Company() []corner {
 		{Path: "/templates", Label: "Templates", Icon: "layout-template"}, {Path: "/readiness", Label: "Readiness", Icon: "gauge"}, {Path: "/setup", Label: "Setup", Icon: "list-checks"},
 		{Path: "/accounts", Label: "Access", Icon: "lock"},
 		{Path: "/retention", Label: "Retention", Icon: "clock"},
+		{Path: "/audit", Label: "Audit trail", Icon: "history"},
 	}, func(c corner) bool { return !p.opens(c.Path) })
 	for i, c := range all {
 		all[i].Current = p.Within(c.Path)
