@@ -78,6 +78,7 @@ var holdings = []holding{
 	{Kind: "approval", Whose: ofConsole, Holds: "Who let an alert go out that needs a second person", Days: days(1), Until: "after it went out or was cancelled"},
 	{Kind: "prepared", Whose: ofConsole, Holds: "Alerts that wait until they go out", Days: days(1), Until: "after they went out or were cancelled"},
 	{Kind: "countdown", Whose: ofConsole, Holds: "How that ended", Days: days(1), Until: "after they went out or were cancelled"},
+	{Kind: "ledger", Whose: ofNobody, Holds: "When the ledger was last found whole", Until: "until the next check"},
 	{Kind: "account", Whose: ofConsole, Holds: "Name, roles, hashed password and passkeys of somebody who runs the console", Until: "until the account is ended"},
 	{Kind: "passkey", Whose: ofConsole, Holds: "How often a passkey was used", Until: "until the account is ended"},
 	{Kind: "session", Whose: ofConsole, Holds: "Who is signed in, hashed", Days: days(1), Until: "after they signed in", due: aged(1)},
