@@ -151,6 +151,7 @@ func (h *House) furnish(ctx context.Context, secret *keys, store tracker.Store, 
 			return joiners
 		},
 		Above:   h.directory.Above,
+		StandIn: h.directory.StandIn,
 		Senders: func(by announcement.Actor) []announcement.PersonID { return h.desk.phonesOf(web.Announce, by) },
 		Zone:    func(p announcement.PersonID) string { return cmp.Or(h.directory.Zone(p), h.config.Zone) },
 	})

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"kentongan/internal/announcement"
@@ -367,6 +368,10 @@ func (p *people) person(l directory.Listing) web.Person {
 		Site: l.Site, Department: l.Department, Title: l.Title, Shift: l.Shift, Active: l.Active, Sample: l.Sample,
 		ManagerNumber: l.Manager, Channels: l.Channels, SMSStopped: l.SMSStopped, Wrong: l.WrongNumber,
 	}
+	away := p.directory.Absence(l.ID)
+	if w.AwayFrom, w.AwayTo = away.From, away.To; away.Delegate != "" {
+		w.StandIn = p.desk.name(away.Delegate)
+	}
 	for _, t := range l.Troubles {
 		w.Troubles = append(w.Troubles, string(t))
 	}
@@ -417,6 +422,18 @@ func (p *people) ClearNumber(ctx context.Context, who web.Principal, number stri
 		return fmt.Errorf("%w: %w", web.ErrNotYet, err)
 	}
 	return nil
+}
+
+// SetAway says when a person is away, and who answers for their people meanwhile.
+func (p *people) SetAway(ctx context.Context, who web.Principal, number, from, to, delegate string) error {
+	if !who.May(web.Keep) {
+		return web.ErrForbidden
+	}
+	person, ok := p.directory.ByNumber(number)
+	if !ok {
+		return web.ErrNotFound
+	}
+	return saved(p.directory.SetAbsence(ctx, person.ID, strings.TrimSpace(from), strings.TrimSpace(to), strings.TrimSpace(delegate)))
 }
 
 // DisconnectPhones shuts out every phone of a person: one was stolen, and nobody knows

@@ -307,6 +307,13 @@ func (d *desk) teamOf(v tracker.View, p announcement.PersonID) announcement.Team
 		return v.Roster.Everybody()
 	}
 	lines := v.Roster.LinesOf(func(m announcement.PersonID) bool { return m == p })
+	for _, d := range v.Rounds { // of those for whom they were called to stand in
+		for _, call := range d.To {
+			if call.Person == p && call.Line >= 0 && call.Line < len(v.Roster.Lines) && !slices.Contains(lines, call.Line) {
+				lines = append(lines, call.Line)
+			}
+		}
+	}
 	if len(lines) == 0 {
 		return nil
 	}

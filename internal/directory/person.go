@@ -42,6 +42,7 @@ type record struct {
 	Person
 	Landline  bool      `json:"landline,omitempty"` // Mobile cannot take an SMS
 	Own       own       `json:"own,omitzero"`
+	Away      Absence   `json:"away,omitzero"`
 	Provision provision `json:"provision,omitzero"`
 	Created   time.Time `json:"created,omitzero"`
 	Changed   time.Time `json:"changed,omitzero"`

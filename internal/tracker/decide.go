@@ -13,6 +13,8 @@ const (
 	whyManagerOutstanding = "manager_outstanding" // the one below was called too, and is silent
 	whyManagerLeft        = "manager_left"
 	whyManagerUnreachable = "manager_unreachable"
+	whyManagerAway        = "manager_away"
+	whyStandsIn           = "stands_in"
 	whyNoManager          = "no_manager"
 	whyCycle              = "reporting_cycle"
 	whyDuty               = "duty_step"
@@ -34,6 +36,9 @@ type Situation struct {
 	Outstanding  func(n int) bool
 	Active       func(announcement.PersonID) bool // still employed
 	Reachable    func(announcement.PersonID) bool // has a contact point
+	// StandIn reports who is away, and who answers for their people meanwhile, if
+	// anybody does. nil: nobody is away.
+	StandIn func(announcement.PersonID) (by announcement.PersonID, away bool)
 }
 
 // Decide returns the round that step (1-based) of the policy calls for.
@@ -166,6 +171,11 @@ func (c *calls) climb(line, count int, why string) {
 			reasons = append(reasons, whyManagerLeft)
 		case !c.Reachable(l.Person):
 			reasons = append(reasons, whyManagerUnreachable)
+		case c.away(l.Person):
+			if c.standIn(line, count, reasons) {
+				return
+			}
+			reasons = append(reasons, whyManagerAway)
 		default:
 			c.add(announcement.Call{Person: l.Person, Line: line, Count: count, Why: reasons, Lo: l.Lo, Hi: l.Hi})
 			if l.Number < 0 || l.Number >= len(c.Roster.Recipients) || !c.Outstanding(l.Number) {
@@ -177,6 +187,26 @@ func (c *calls) climb(line, count int, why string) {
 	}
 }
 
+func (c *calls) away(p announcement.PersonID) bool {
+	if c.StandIn == nil {
+		return false
+	}
+	_, away := c.StandIn(p)
+	return away
+}
+
+// standIn calls whoever answers for the people of a manager who is away; false where
+// nobody can.
+func (c *calls) standIn(line, count int, reasons []string) bool {
+	l := c.Roster.Lines[line]
+	by, _ := c.StandIn(l.Person)
+	if by == "" || by == l.Person || !c.Active(by) || !c.Reachable(by) {
+		return false
+	}
+	c.add(announcement.Call{Person: by, Line: line, Count: count, Why: append(slices.Clone(reasons), whyStandsIn), Lo: l.Lo, Hi: l.Hi})
+	return true
+}
+
 // climbOnce calls the first in the line who is still here, and nobody when the
 // line ends: for a call for help the duty list is called in any case.
 func (c *calls) climbOnce(line, count int, why string) {
@@ -184,6 +214,13 @@ func (c *calls) climbOnce(line, count int, why string) {
 	for seen := map[int]bool{}; c.valid(line) && !seen[line]; line = c.Roster.Lines[line].Up {
 		seen[line] = true
 		l := c.Roster.Lines[line]
+		if c.away(l.Person) && c.Active(l.Person) {
+			if c.standIn(line, count, reasons) {
+				return
+			}
+			reasons = append(reasons, whyManagerAway)
+			continue
+		}
 		if c.Active(l.Person) && c.Reachable(l.Person) {
 			c.add(announcement.Call{Person: l.Person, Line: line, Count: count, Why: reasons, Lo: l.Lo, Hi: l.Hi})
 			return

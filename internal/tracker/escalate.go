@@ -296,7 +296,7 @@ func (t *Tracker) situation(ctx context.Context, id announcement.ID) (Situation,
 		return Situation{}, err
 	}
 	return Situation{Announcement: v.Announcement, Roster: v.Roster, Outstanding: standing.Outstanding,
-		Active: t.o.Active, Reachable: t.o.Reachable}, nil
+		Active: t.o.Active, Reachable: t.o.Reachable, StandIn: t.o.StandIn}, nil
 }
 
 // once writes a decision; that another node was first is as good.

@@ -55,6 +55,8 @@ type Options struct {
 	// Above returns who leads somebody now, the nearest first. nil: as when it was sent.
 	Above func(announcement.PersonID) []announcement.PersonID
 	Zone  func(announcement.PersonID) string // by which somebody lives; nil or "": the announcement's
+	// StandIn reports who is away, and who answers for their people meanwhile. nil: nobody is.
+	StandIn func(announcement.PersonID) (by announcement.PersonID, away bool)
 	// Senders are the people who may send, but whoever has just sent. nil: nobody.
 	Senders  func(by announcement.Actor) []announcement.PersonID
 	OnRecord func(ledger.Record) // after it was applied

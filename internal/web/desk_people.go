@@ -121,6 +121,10 @@ type Staff interface {
 	Invite(ctx context.Context, p Principal, number string) error
 	// ClearNumber takes back what a network or a stranger said about a person's number.
 	ClearNumber(ctx context.Context, p Principal, number string) error
+	// SetAway says from which day to which a person is away, and who answers for their
+	// people meanwhile, by employee number; empty: they are not. FieldErrors are named
+	// from, to and delegate.
+	SetAway(ctx context.Context, p Principal, number, from, to, delegate string) error
 	// DisconnectPhones shuts out every phone and browser that a person has connected.
 	DisconnectPhones(ctx context.Context, p Principal, number string) error
 }
@@ -153,6 +157,8 @@ type Person struct {
 	Title, Shift      string
 	Active, Sample    bool
 	ManagerNumber     string
+	AwayFrom, AwayTo  string // days, "2026-12-24"; empty: not
+	StandIn           Name   // who answers for their people meanwhile
 	Channels          []announcement.Channel
 	SMSStopped, Wrong bool
 	Troubles          []string

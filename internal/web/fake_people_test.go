@@ -398,3 +398,16 @@ func (h *house) TryWords(context.Context, Principal, string, string) error {
 	h.changed++
 	return nil
 }
+
+func (h *house) SetAway(_ context.Context, _ Principal, number, from, to, delegate string) error {
+	switch {
+	case number == "0":
+		return ErrNotFound
+	case delegate == "0":
+		return fault("delegate", "nobody has this employee number")
+	case to < from:
+		return fault("to", "is before the first day")
+	}
+	h.changed++
+	return nil
+}

@@ -20,6 +20,8 @@ func init() {
 		exhibit{name: "people-held-back", path: "/people", set: func(_ testing.TB, c *company) { c.held = true }},
 		exhibit{name: "people-looks", path: "/people", set: looks},
 		exhibit{name: "person", path: "/person/2210?done=saved"},
+		exhibit{name: "person-away-wrong", path: "/person/2210/away", form: []string{"from=2026-12-24&to=2026-12-20&delegate=2211"}, want: http.StatusUnprocessableEntity},
+		exhibit{name: "person-away-nobody", path: "/person/2210/away", form: []string{"from=2026-12-24&to=2026-12-28&delegate=0"}, want: http.StatusUnprocessableEntity},
 		exhibit{name: "person-unreachable", path: "/person/2211"},
 		exhibit{name: "person-left", path: "/person/2212"},
 		exhibit{name: "person-looks", path: "/person/2210", set: looks},

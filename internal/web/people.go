@@ -20,6 +20,7 @@ func (s *Server) routePeople() {
 	s.on("POST /person/{number}", to(Keep).notes(announcement.PersonChanged), s.savePerson)
 	s.on("POST /person/{number}/invite", to(Keep).notes(announcement.PersonInvited), s.invite)
 	s.on("POST /person/{number}/disconnect", to(Keep).notes(announcement.PhonesShutOut), s.disconnectPhones)
+	s.on("POST /person/{number}/away", to(Keep).notes(announcement.PersonChanged), s.setAway)
 	s.on("POST /person/{number}/number", to(Keep).notes(announcement.NumberCleared), s.clearNumber)
 }
 
@@ -277,6 +278,24 @@ func (s *Server) disconnectPhones(w http.ResponseWriter, r *http.Request) {
 	number := r.PathValue("number")
 	err := s.People.DisconnectPhones(r.Context(), principalOf(r.Context()), number)
 	s.personAct(w, r, number, "shutout", err)
+}
+
+// setAway says when a person is away. What was typed stays on the page when it is wrong.
+func (s *Server) setAway(w http.ResponseWriter, r *http.Request) {
+	number := r.PathValue("number")
+	from, to, delegate := short(r.PostFormValue("from")), short(r.PostFormValue("to")), short(r.PostFormValue("delegate"))
+	err := s.People.SetAway(r.Context(), principalOf(r.Context()), number, from, to, delegate)
+	if errs := faults(err); errs != nil {
+		p, perr := s.People.Person(r.Context(), principalOf(r.Context()), number)
+		if perr == nil {
+			v := staffView{Person: p, Values: valuesOf(p)}
+			v.Person.AwayFrom, v.Person.AwayTo, v.Person.StandIn = from, to, Name{Number: delegate}
+			s.showPerson(w, r, v, errs)
+			return
+		}
+		err = perr
+	}
+	s.personAct(w, r, number, "saved", err)
 }
 
 func (s *Server) clearNumber(w http.ResponseWriter, r *http.Request) {
