@@ -65,6 +65,15 @@ bench: ## measured beside the raw limits of NATS and Redis in the same run
 check-deploy: ## deploy/ judged by the code of Compose, Prometheus and Kubernetes
 	cd .ci/deploycheck && $(GO) test -count=1 ./...
 
+# The database of vulnerabilities as the module mirror has it: no other host is asked.
+VULNDB = golang.org/x/vulndb@v0.0.0-20261105234957-e22db6528018
+PATCHED = go1.26.10
+
+vuln: ## known vulnerabilities that the code reaches, built with the Go of the image
+	@dir=$$($(GO) mod download -json $(VULNDB) | sed -n 's/.*"Dir": "\(.*\)".*/\1/p') && \
+		$(GO) run $(subst @,/cmd/indexdb@,$(VULNDB)) -vulns $$dir/data/osv -out $(CURDIR)/.artefacts/vulndb
+	GOTOOLCHAIN=$(PATCHED) $(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0 -db file://$(CURDIR)/.artefacts/vulndb ./...
+
 lint: ## gofmt, golangci-lint (go vet and staticcheck are in it), go mod tidy
 	@test -z "$$(gofmt -l cmd internal templates)" || { echo "not formatted:"; gofmt -l cmd internal templates; exit 1; }
 	$(GO) run $(GOLANGCI) run ./...
@@ -78,4 +87,4 @@ build: ## bin/kentongan
 clean: ## remove what was built
 	rm -rf bin .artefacts
 
-.PHONY: help run test check check-deploy race fuzz golden gallery budgets board way tools checks shots sheet bench lint build clean
+.PHONY: help run test check check-deploy race fuzz golden gallery budgets board way tools checks shots sheet bench lint vuln build clean
