@@ -37,8 +37,8 @@ func (v composeView) WhyApproval() string {
 	return v.T("Words that nobody has prepared are looked at by two of us.")
 }
 
-// Who names those who may approve.
-func (v composeView) Who() string { return strings.Join(v.Preview.Approvers, ", ") }
+// Seconds names those who may approve.
+func (v composeView) Seconds() string { return strings.Join(v.Preview.Approvers, ", ") }
 
 // Waits reports whether it waits for a second person.
 func (v countdownView) Waits() bool { return v.Status == announcement.StatusAwaiting }
