@@ -56,7 +56,12 @@ func (s *Server) actPage(w http.ResponseWriter, r *http.Request, a act) {
 func (s *Server) showAct(w http.ResponseWriter, r *http.Request, a act, v *actView, errs announcement.FieldErrors) {
 	v.says = a.says
 	var err error
-	if v.boardView, err = s.boardView(r); err == nil && v.Live {
+	v.boardView, err = s.boardView(r)
+	if err == nil && !v.Live && errs != nil { // there is nothing to mend any more: the board says how it ended
+		http.Redirect(w, r, "/alerts/"+string(v.ID)+"?done=closed-before", http.StatusSeeOther)
+		return
+	}
+	if err == nil && v.Live {
 		v.Act, err = s.Desk.Act(r.Context(), v.ID, a.says, v.Words)
 	}
 	for _, t := range s.Desk.Templates() {
