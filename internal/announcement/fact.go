@@ -428,6 +428,7 @@ type Call struct {
 	Why    []string `json:"why"`          // line_manager, manager_outstanding, manager_left, no_manager, …
 	Lo     int      `json:"lo,omitempty"` // the team page shows recipients [Lo, Hi)
 	Hi     int      `json:"hi,omitempty"`
+	Lines  []int    `json:"ls,omitempty"` // further lines whose people they are called about: they stand in for another
 }
 
 // Revised changes the text of an open announcement, and nothing else: not the mode, the

@@ -78,7 +78,13 @@ func (ro *Roster) Team(lines ...int) Team {
 			}
 		}
 		slices.SortFunc(t, func(a, b Span) int { return cmp.Or(cmp.Compare(a.Lo, b.Lo), cmp.Compare(b.Hi, a.Hi)) })
-		return slices.CompactFunc(t, func(a, b Span) bool { return b.Hi <= a.Hi }) // ranges of a tree lie within each other, or apart
+		var apart Team // ranges of a tree lie within each other, or apart
+		for _, s := range t {
+			if len(apart) == 0 || s.Hi > apart[len(apart)-1].Hi {
+				apart = append(apart, s)
+			}
+		}
+		return apart
 	}
 	const unknown, out, in = 0, 1, 2
 	below := make([]int8, len(ro.Lines)) // whether a line is one of them, or below one

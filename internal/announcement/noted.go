@@ -66,11 +66,11 @@ const (
 	AccountChanged  Act = "account_changed"
 	AccountEnded    Act = "account_ended"
 	RoleChanged     Act = "role_changed"
-	PasswordSet     Act = "password_set" //nolint:gosec // the name of an act
+	PasswordSet     Act = "password_set"
 	PasskeyAdded    Act = "passkey_added"
 	PasskeyDropped  Act = "passkey_dropped"
-	TokenCreated    Act = "token_created" //nolint:gosec // the name of an act
-	TokenEnded      Act = "token_ended"   //nolint:gosec // the name of an act
+	TokenCreated    Act = "token_created"
+	TokenEnded      Act = "token_ended"
 	PersonChanged   Act = "person_changed"
 	PeopleLeft      Act = "people_left"
 	NumberCleared   Act = "number_cleared"

@@ -45,6 +45,32 @@ func TestDelegateStandsIn(t *testing.T) {
 	})
 }
 
+// Who stands in and leads people of their own is told of both teams, and opens both.
+func TestDelegateWithATeamOfTheirOwn(t *testing.T) {
+	rehearse(t, "chief, budi manager:chief, wati manager:chief, siti manager:budi, tono manager:wati", func(h *rehearsal) {
+		h.away("budi", 3, "wati")
+		fire := h.Announce("Fire in hall 3", to("siti", "tono"), steps(2*time.Hour, step(5*time.Minute, announcement.CallManager)))
+		h.After(6 * time.Minute)
+		h.Phone("wati").ExpectSMS("2")
+		page := h.Team(fire, "wati").Look()
+		if !strings.Contains(page, "siti") || !strings.Contains(page, "tono") {
+			t.Error("the page lacks one of the two teams")
+		}
+		h.Phone("chief").ExpectNothing()
+	})
+}
+
+// Somebody who stands in and is silent themselves is called, and so is the next one up.
+func TestSilentDelegate(t *testing.T) {
+	rehearse(t, "chief, budi manager:chief, wati manager:chief, siti manager:budi", func(h *rehearsal) {
+		h.away("budi", 3, "wati")
+		h.Announce("Fire in hall 3", to("siti", "wati"), steps(2*time.Hour, step(5*time.Minute, announcement.CallManager)))
+		h.After(6 * time.Minute)
+		h.Phone("wati").ExpectSMS("1")
+		h.Phone("chief").ExpectSMS("2")
+	})
+}
+
 // Without anybody who stands in, with one who is away too, and where two name each
 // other, the next one up is called.
 func TestNobodyStandsInSoTheNextOneUpIsCalled(t *testing.T) {

@@ -40,7 +40,7 @@ func TestShippedNATSRefusesWhatTheServiceNeverDoes(t *testing.T) {
 		"purge the ledger": func(ctx context.Context) error {
 			s, err := js.Stream(ctx, "kentongan-ledger")
 			if err != nil {
-				return nil // then it is not there: found below
+				return nil //nolint:nilerr // then it is not there: found below
 			}
 			return s.Purge(ctx)
 		},

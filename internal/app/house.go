@@ -119,7 +119,7 @@ func Open(ctx context.Context, c Config, version string, log *slog.Logger) (_ *H
 // network. ctx ends the followers of the directory and the tokens.
 func (h *House) furnish(ctx context.Context, secret *keys, store tracker.Store, queue dispatch.Queue, providers *http.Client) (err error) {
 	c, log := h.config, h.log
-	if h.directory, err = directory.Open(ctx, h.vault, directory.Options{Now: h.now, Country: "ID", Language: announcement.Indonesian, Log: log}); err != nil {
+	if h.directory, err = directory.Open(ctx, h.vault, directory.Options{Now: h.now, Country: "ID", Zone: c.Zone, Language: announcement.Indonesian, Log: log}); err != nil {
 		return fmt.Errorf("open directory: %w", err)
 	}
 	if err := h.openPeople(ctx); err != nil {

@@ -369,6 +369,9 @@ func (p *people) person(l directory.Listing) web.Person {
 		ManagerNumber: l.Manager, Channels: l.Channels, SMSStopped: l.SMSStopped, Wrong: l.WrongNumber,
 	}
 	away := p.directory.Absence(l.ID)
+	if away.To < p.desk.now().Add(-24*time.Hour).Format(time.DateOnly) {
+		away = directory.Absence{} // it is over, wherever they are
+	}
 	if w.AwayFrom, w.AwayTo = away.From, away.To; away.Delegate != "" {
 		w.StandIn = p.desk.name(away.Delegate)
 	}

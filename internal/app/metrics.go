@@ -390,6 +390,6 @@ func diskOf(folder string) (free, size uint64, err error) {
 	if err := syscall.Statfs(folder, &disk); err != nil {
 		return 0, 0, err
 	}
-	block := uint64(disk.Bsize) //nolint:gosec // never negative
+	block := uint64(disk.Bsize)
 	return disk.Bavail * block, disk.Blocks * block, nil
 }

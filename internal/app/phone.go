@@ -309,8 +309,10 @@ func (d *desk) teamOf(v tracker.View, p announcement.PersonID) announcement.Team
 	lines := v.Roster.LinesOf(func(m announcement.PersonID) bool { return m == p })
 	for _, d := range v.Rounds { // of those for whom they were called to stand in
 		for _, call := range d.To {
-			if call.Person == p && call.Line >= 0 && call.Line < len(v.Roster.Lines) && !slices.Contains(lines, call.Line) {
-				lines = append(lines, call.Line)
+			for _, line := range append([]int{call.Line}, call.Lines...) {
+				if call.Person == p && line >= 0 && line < len(v.Roster.Lines) && !slices.Contains(lines, line) {
+					lines = append(lines, line)
+				}
 			}
 		}
 	}

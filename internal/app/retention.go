@@ -144,7 +144,7 @@ func (k *keeper) Kept(ctx context.Context) (web.Retention, error) {
 	err := k.vault.Walk(ctx, sweepKey, func(_ string, value []byte, _ time.Time) error {
 		var s sweep
 		if json.Unmarshal(value, &s) != nil {
-			return nil
+			return nil //nolint:nilerr // one that cannot be read is left out, the others are shown
 		}
 		w := web.Sweep{At: s.At, Ended: s.Ended, Fault: s.Fault, Unnamed: s.Unnamed, Erased: []web.Choice{}}
 		for kind, n := range s.Erased {

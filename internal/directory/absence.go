@@ -95,6 +95,6 @@ func (d *Directory) away(p record) bool {
 		return false
 	}
 	place, _ := d.place(p.Site)
-	today := d.Now().In(announcement.Location(cmp.Or(p.Zone, place.Zone))).Format(time.DateOnly)
+	today := d.Now().In(announcement.Location(cmp.Or(p.Zone, place.Zone, d.Options.Zone))).Format(time.DateOnly)
 	return p.Away.From <= today && today <= p.Away.To
 }

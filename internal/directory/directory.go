@@ -59,6 +59,7 @@ const followAgain = time.Second
 type Options struct {
 	Now      func() time.Time
 	Country  string                // ISO 3166-1 alpha-2; numbers without a country code belong to it
+	Zone     string                // IANA; by which the company lives, where nothing nearer is known
 	Language announcement.Language // of people whose language is not known
 	Log      *slog.Logger
 }

@@ -169,13 +169,16 @@ func (c *calls) climb(line, count int, why string) {
 		switch {
 		case !c.Active(l.Person):
 			reasons = append(reasons, whyManagerLeft)
-		case !c.Reachable(l.Person):
-			reasons = append(reasons, whyManagerUnreachable)
 		case c.away(l.Person):
-			if c.standIn(line, count, reasons) {
+			by, called := c.standIn(line, count, reasons)
+			if called && !c.silent(by) {
 				return
 			}
-			reasons = append(reasons, whyManagerAway)
+			if reasons = append(slices.Clone(reasons), whyManagerAway); called {
+				reasons = append(reasons, whyManagerOutstanding)
+			}
+		case !c.Reachable(l.Person):
+			reasons = append(reasons, whyManagerUnreachable)
 		default:
 			c.add(announcement.Call{Person: l.Person, Line: line, Count: count, Why: reasons, Lo: l.Lo, Hi: l.Hi})
 			if l.Number < 0 || l.Number >= len(c.Roster.Recipients) || !c.Outstanding(l.Number) {
@@ -195,16 +198,26 @@ func (c *calls) away(p announcement.PersonID) bool {
 	return away
 }
 
+// silent reports whether somebody is a recipient without an answer.
+func (c *calls) silent(p announcement.PersonID) bool {
+	for n, r := range c.Roster.Recipients {
+		if r.Person == p {
+			return c.Outstanding(n)
+		}
+	}
+	return false
+}
+
 // standIn calls whoever answers for the people of a manager who is away; false where
 // nobody can.
-func (c *calls) standIn(line, count int, reasons []string) bool {
+func (c *calls) standIn(line, count int, reasons []string) (by announcement.PersonID, called bool) {
 	l := c.Roster.Lines[line]
-	by, _ := c.StandIn(l.Person)
+	by, _ = c.StandIn(l.Person)
 	if by == "" || by == l.Person || !c.Active(by) || !c.Reachable(by) {
-		return false
+		return "", false
 	}
 	c.add(announcement.Call{Person: by, Line: line, Count: count, Why: append(slices.Clone(reasons), whyStandsIn), Lo: l.Lo, Hi: l.Hi})
-	return true
+	return by, true
 }
 
 // climbOnce calls the first in the line who is still here, and nobody when the
@@ -215,7 +228,7 @@ func (c *calls) climbOnce(line, count int, why string) {
 		seen[line] = true
 		l := c.Roster.Lines[line]
 		if c.away(l.Person) && c.Active(l.Person) {
-			if c.standIn(line, count, reasons) {
+			if _, called := c.standIn(line, count, reasons); called {
 				return
 			}
 			reasons = append(reasons, whyManagerAway)
@@ -254,6 +267,9 @@ func (c *calls) add(call announcement.Call) {
 		c.counted[call.Person] = true
 	}
 	was.Lo, was.Hi = min(was.Lo, call.Lo), max(was.Hi, call.Hi)
+	if call.Line >= 0 && call.Line != was.Line && !slices.Contains(was.Lines, call.Line) { // they stand in for another
+		was.Lines = append(was.Lines, call.Line)
+	}
 	if call.Line < 0 {
 		was.Line = -1
 	}

@@ -166,7 +166,7 @@ func (v *View) TeamOf(c announcement.Call) announcement.Team {
 	if c.Line < 0 {
 		return v.Roster.Everybody()
 	}
-	return v.Roster.Team(append(v.Roster.LinesOf(func(p announcement.PersonID) bool { return p == c.Person }), c.Line)...)
+	return v.Roster.Team(append(v.Roster.LinesOf(func(p announcement.PersonID) bool { return p == c.Person }), append(slices.Clone(c.Lines), c.Line)...)...)
 }
 
 // accompany writes down who of these people left, joined or moved.

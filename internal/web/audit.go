@@ -62,7 +62,7 @@ const (
 	byProvider  = "the SMS provider calls it; what people say is a fact"
 	uploading   = "a file that is looked at by whoever brought it; nothing is kept before it is applied"
 	showsStaff  = "the people who run the console, for those who let them in"
-	notYet      = "a password counts only once its code was typed, and that is noted"
+	notYet      = "a password counts only once its code was typed, and that is noted" //nolint:gosec // a sentence
 	asksPasskey = "a browser asks what a passkey has to sign"
 )
 

@@ -233,7 +233,7 @@ func (f *findings) inspect(s *screen, p shown) {
 		f.add(60, p, "", "has no Content-Security-Policy")
 	}
 	// The answer page itself never refuses: whoever answers has no form to mend.
-	if p.want >= 400 && p.want != http.StatusNotFound && strings.Contains(string(p.html), "<form") && !strings.HasPrefix(p.path, "/r/") {
+	if p.want >= 400 && p.want != http.StatusNotFound && p.want != http.StatusForbidden && strings.Contains(string(p.html), "<form") && !strings.HasPrefix(p.path, "/r/") {
 		f.add(58, p, "", s.lines(`checks.errors()`)...)
 	}
 	f.add(54, p, "at 320 px, light", s.lines(axeAll)...)
