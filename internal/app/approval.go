@@ -28,6 +28,7 @@ type approval struct {
 	By     announcement.Actor `json:"by"`
 	At     time.Time          `json:"at"`
 	Due    time.Time          `json:"due"`
+	Print  string             `json:"print,omitempty"`  // of what was approved, see printOf
 	Alone  bool               `json:"alone,omitempty"`  // nobody came, and the author sent it
 	Reason string             `json:"reason,omitempty"` // why the author did
 }
@@ -119,9 +120,44 @@ func (d *desk) awaiting(id announcement.ID) (prepared, error) {
 	return p, nil
 }
 
-// Approve lets an announcement go out to so many people, after the countdown. It is
-// idempotent: an approval that came before stands.
-func (d *desk) Approve(ctx context.Context, p web.Principal, id announcement.ID, people int) error {
+// printOf names what would go out of an announcement that waits: its very words in
+// every language, as they were when it was confirmed, and, after a dot, its very people.
+// Another version of a prepared text, or another person, is another print.
+func (d *desk) printOf(p prepared) (string, error) {
+	a, resolved, err := d.completeAt(p.Draft, p.At)
+	if err != nil {
+		return "", err
+	}
+	ids := make([]announcement.PersonID, len(resolved.Roster.Recipients))
+	for i, r := range resolved.Roster.Recipients {
+		ids[i] = r.Person
+	}
+	words, err := json.Marshal(a)
+	if err != nil {
+		return "", fmt.Errorf("print of an announcement: %w", err)
+	}
+	people, err := json.Marshal(ids)
+	if err != nil {
+		return "", fmt.Errorf("print of its people: %w", err)
+	}
+	return shorten(string(words)) + "." + shorten(string(people)), nil
+}
+
+// author is what whoever wrote it may do now, which may be less than when they did.
+func (d *desk) author(p prepared) (web.Grant, error) {
+	if !strings.HasPrefix(string(p.By), "account:") {
+		return p.Grant, nil
+	}
+	now, err := d.accounts.principalOf(p.By)
+	if err == nil && !now.May(web.Announce) {
+		err = web.ErrForbidden
+	}
+	return now.Grant, err
+}
+
+// Approve lets an announcement go out as whoever approves has seen it, after the
+// countdown. It is idempotent: an approval that came before stands.
+func (d *desk) Approve(ctx context.Context, p web.Principal, id announcement.ID, seen string) error {
 	if !p.May(web.Approve) {
 		return web.ErrForbidden
 	}
@@ -132,14 +168,17 @@ func (d *desk) Approve(ctx context.Context, p web.Principal, id announcement.ID,
 	if waits.By == p.Actor {
 		return fmt.Errorf("%w: whoever wrote it does not approve it", web.ErrForbidden)
 	}
-	_, resolved, err := d.complete(waits.Draft)
+	if _, err := d.author(waits); err != nil {
+		return announcement.FieldErrors{{Field: "understand", Why: "Whoever wrote it may not send any more. Reject it, or write it yourself."}}
+	}
+	print, err := d.printOf(waits)
 	if err != nil {
 		return err
 	}
-	if n := len(resolved.Roster.Recipients); n != people {
-		return announcement.FieldErrors{{Field: "understand", Value: fmt.Sprint(n), Why: "The number of people has changed. Please check again."}}
+	if print != seen {
+		return announcement.FieldErrors{{Field: "understand", Why: "The words or the people have changed. Please check again."}}
 	}
-	return d.letGo(ctx, p.Actor, id, approval{By: p.Actor, At: d.now().UTC(), Due: d.now().UTC().Add(d.config.Countdown)}, announcement.Approved)
+	return d.letGo(ctx, p.Actor, id, approval{By: p.Actor, At: d.now().UTC(), Print: print, Due: d.now().UTC().Add(d.config.Countdown)}, announcement.Approved)
 }
 
 // SendAlone sends what nobody has approved within ten minutes; the reason is kept.
@@ -183,6 +222,31 @@ func (d *desk) letGo(ctx context.Context, by announcement.Actor, id announcement
 	}
 	d.countdowns.learn(approvalKey+string(id), value)
 	return nil
+}
+
+// stillApproved reports whether the words that would go out now are those that were
+// approved. Otherwise the approval is void, it waits again, and those who may approve
+// hear of it. Somebody who has joined or left since does not hold up an alarm.
+func (d *desk) stillApproved(ctx context.Context, id announcement.ID, p prepared, a approval) (bool, error) {
+	if a.Alone {
+		return true, nil
+	}
+	print, err := d.printOf(p)
+	var bad announcement.FieldErrors
+	if err != nil && !errors.As(err, &bad) {
+		return false, err
+	}
+	now, _, _ := strings.Cut(print, ".")
+	if then, _, _ := strings.Cut(a.Print, "."); err == nil && now == then {
+		return true, nil
+	}
+	if err := d.vault.Delete(ctx, approvalKey+string(id)); err != nil {
+		return false, fmt.Errorf("%w: %w", web.ErrNotYet, err)
+	}
+	d.countdowns.learn(approvalKey+string(id), nil)
+	d.log.Warn("its words changed after the approval: it waits again", "announcement", id, "reason", "approval void")
+	go d.askApprovers(ctx, id, p.By)
+	return false, nil
 }
 
 // Reject gives an announcement back to its author, as a draft.

@@ -55,6 +55,12 @@ func (o office) Write(key string, choices ...choice) announcement.ID {
 	return id
 }
 
+// seen is what whoever approves has on their page.
+func (o office) seen(id announcement.ID) string {
+	c, _ := o.house.desk.Countdown(o.t.Context(), id)
+	return c.Print
+}
+
 func (o office) ExpectStatus(id announcement.ID, want announcement.Status) {
 	o.t.Helper()
 	c, err := o.house.desk.Countdown(o.t.Context(), id)
@@ -74,16 +80,21 @@ func (o office) ExpectNothingSent(id announcement.ID) {
 func TestApprovalByASecondPerson(t *testing.T) {
 	twoPeople(t, func(o office) {
 		desk, ctx := o.house.desk, o.t.Context()
-		id := o.Write("k")
+		id := o.Write("k", func(d *web.Draft) { d.Audience = announcement.Audience{All: true} })
 		o.ExpectStatus(id, announcement.StatusAwaiting)
 		o.ExpectNothingSent(id)
 		if list := desk.Countdowns(ctx); len(list) != 1 || list[0].Status != announcement.StatusAwaiting || strings.Join(list[0].Approvers, " ") != "andi dewi" {
 			t.Errorf("on the first page: got %+v", list)
 		}
-		if err := desk.Approve(ctx, o.andi, id, 2); !strings.Contains(fmt.Sprint(err), "number of people has changed") {
-			t.Errorf("another number of people: %v", err)
+		// Another version of the words, or another person, is not what was seen.
+		seen := o.seen(id)
+		o.Leaves("agus")
+		if err := desk.Approve(ctx, o.andi, id, seen); !strings.Contains(fmt.Sprint(err), "words or the people have changed") {
+			t.Errorf("other people: %v", err)
 		}
-		if err := desk.Approve(ctx, o.andi, id, 3); err != nil {
+		o.importStaff(func(employee) bool { return true })
+		o.settle()
+		if err := desk.Approve(ctx, o.andi, id, o.seen(id)); err != nil {
 			t.Fatal(err)
 		}
 		o.ExpectStatus(id, announcement.StatusCountdown)
@@ -102,10 +113,46 @@ func TestApprovalByASecondPerson(t *testing.T) {
 	})
 }
 
+// What changes between the approval and the moment when it goes out makes it void: it
+// waits again. And whoever wrote it and may not send any more sends nothing.
+func TestApprovalIsOfTheVeryWordsAndPeople(t *testing.T) {
+	twoPeople(t, func(o office) {
+		desk, ctx := o.house.desk, o.t.Context()
+		id := o.Write("k", func(d *web.Draft) {
+			d.Text, d.Template, d.Fields = nil, "flood", map[string]string{"site": "Harbour"}
+		})
+		if err := desk.Approve(ctx, o.andi, id, o.seen(id)); err != nil {
+			t.Fatal(err)
+		}
+		said := o.house.desk.catalogue.Said("flood")
+		text := said["en"]
+		text.Title = "Something else"
+		o.house.desk.catalogue.Reword(map[string]map[announcement.Language]announcement.Text{"flood": {"en": text, "id": said["id"]}})
+		o.After(time.Minute)
+		o.ExpectStatus(id, announcement.StatusAwaiting)
+		if _, open := o.house.tracker.View(id); open {
+			t.Error("words that nobody approved went out")
+		}
+		if err := desk.Approve(ctx, o.dewi, id, o.seen(id)); err != nil {
+			t.Fatal(err)
+		}
+		if err := desk.accounts.all.put(ctx, "rina", account{Name: "rina", Login: "rina", Grant: web.As(web.Viewer), SSO: true, Version: 9}); err != nil {
+			t.Fatal(err)
+		}
+		o.After(2 * time.Minute)
+		if c, _ := desk.Countdown(ctx, id); !c.Rejected {
+			t.Errorf("its author may not send any more: got %+v", c.Status)
+		}
+		if _, open := o.house.tracker.View(id); open {
+			t.Error("somebody who may not send has sent")
+		}
+	})
+}
+
 func TestApproveOwnIsRefused(t *testing.T) {
 	twoPeople(t, func(o office) {
 		id := o.Write("k")
-		if err := o.house.desk.Approve(o.t.Context(), o.rina, id, 3); !errors.Is(err, web.ErrForbidden) {
+		if err := o.house.desk.Approve(o.t.Context(), o.rina, id, o.seen(id)); !errors.Is(err, web.ErrForbidden) {
 			t.Errorf("got %v, want that she may not", err)
 		}
 		if err := o.house.desk.SendAlone(o.t.Context(), o.rina, id, "it is rising"); !errors.Is(err, web.ErrConflict) {
@@ -130,7 +177,7 @@ func TestApproveAfterAnEditIsVoid(t *testing.T) {
 		edited := o.Write("k2", func(d *web.Draft) {
 			d.Text = map[announcement.Language]announcement.Text{"en": {Title: "Flood at gate 3", Body: "Go up."}}
 		})
-		if err := desk.Approve(ctx, o.andi, old, 3); !errors.Is(err, web.ErrClosed) {
+		if err := desk.Approve(ctx, o.andi, old, o.seen(old)); !errors.Is(err, web.ErrClosed) {
 			t.Errorf("the old words: got %v, want that they are void", err)
 		}
 		// The same form with other words is no way around it.
@@ -147,11 +194,12 @@ func TestApproveAfterAnEditIsVoid(t *testing.T) {
 func TestTwoApproveAtOnceAndItGoesOutOnce(t *testing.T) {
 	twoPeople(t, func(o office) {
 		id := o.Write("k")
+		seen := o.seen(id)
 		var all sync.WaitGroup
 		errs := make([]error, 20)
 		for i := range errs {
 			who := []web.Principal{o.andi, o.dewi}[i%2]
-			all.Go(func() { errs[i] = o.house.desk.Approve(o.t.Context(), who, id, 3) })
+			all.Go(func() { errs[i] = o.house.desk.Approve(o.t.Context(), who, id, seen) })
 		}
 		all.Wait()
 		if err := errors.Join(errs...); err != nil {
@@ -163,7 +211,7 @@ func TestTwoApproveAtOnceAndItGoesOutOnce(t *testing.T) {
 			o.Phone(name).ExpectSMS("Flood at gate 2")
 		}
 		// Replayed, when it is long out.
-		if err := o.house.desk.Approve(o.t.Context(), o.andi, id, 3); !errors.Is(err, web.ErrClosed) {
+		if err := o.house.desk.Approve(o.t.Context(), o.andi, id, seen); !errors.Is(err, web.ErrClosed) {
 			t.Errorf("a replay after it went out: got %v, want that it is decided", err)
 		}
 		o.After(time.Minute)
@@ -184,14 +232,14 @@ func TestApproverWhoLostTheRoleIsRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		o.settle()
-		if w := andi.ask("POST", "/alerts/"+string(id)+"/approve", "application/x-www-form-urlencoded", "understand=1&people=3"); w.Code != 401 {
+		if w := andi.ask("POST", "/alerts/"+string(id)+"/approve", "application/x-www-form-urlencoded", "understand=1&print="+o.seen(id)); w.Code != 401 {
 			t.Errorf("with the session of before: got %d, want to be asked to sign in", w.Code)
 		}
 		now, err := access.Principal(o.t.Context(), "account:andi2")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := o.house.desk.Approve(o.t.Context(), now, id, 3); !errors.Is(err, web.ErrForbidden) {
+		if err := o.house.desk.Approve(o.t.Context(), now, id, o.seen(id)); !errors.Is(err, web.ErrForbidden) {
 			t.Errorf("as a viewer: got %v", err)
 		}
 		o.ExpectNothingSent(id)
@@ -212,7 +260,7 @@ func TestRejectedGoesBackToItsAuthor(t *testing.T) {
 		if c.Status != announcement.StatusDraft || !c.Rejected || c.Reason != "It is at gate 3" || c.CancelledBy != "andi" {
 			t.Errorf("got %+v", c)
 		}
-		if err := desk.Approve(ctx, o.dewi, id, 3); !errors.Is(err, web.ErrClosed) {
+		if err := desk.Approve(ctx, o.dewi, id, o.seen(id)); !errors.Is(err, web.ErrClosed) {
 			t.Errorf("approved after it was rejected: %v", err)
 		}
 		if s, err := desk.SavedDraft(ctx, string(id)); err != nil || s.Draft.Text["en"].Title != "Flood at gate 2" {

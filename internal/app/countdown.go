@@ -253,6 +253,7 @@ func (d *desk) Countdown(_ context.Context, id announcement.ID) (web.Countdown, 
 			c.ApprovedBy = d.actorName(a.By)
 		} else {
 			c.Status, c.Approvers = announcement.StatusAwaiting, d.approvers(p.By)
+			c.Print, _ = d.printOf(p) // what cannot be completed cannot be approved either
 			if d.now().Sub(p.At) >= awaitsFor {
 				c.Status, c.CancelledAt, c.Lapsed = announcement.StatusDraft, p.At.Add(awaitsFor), true
 			}
@@ -352,6 +353,18 @@ func (d *desk) launch(ctx context.Context, id announcement.ID) error {
 	if !known {
 		return nil
 	}
+	grant := p.Grant
+	a, approved := d.countdowns.approval(id)
+	if p.Awaits && end.At.IsZero() {
+		if ok, err := d.stillApproved(ctx, id, p, a); err != nil || !ok {
+			return err
+		}
+		now, err := d.author(p)
+		if err != nil {
+			return d.takeBack(ctx, id, p, ending{By: announcement.ByPolicy, At: d.now().UTC(), Rejected: true, Reason: "Whoever wrote it may not send any more."})
+		}
+		grant = now
+	}
 	if end.At.IsZero() {
 		var err error
 		if end, err = d.countdowns.end(ctx, id, ending{Sent: true, At: d.now().UTC()}); err != nil {
@@ -370,10 +383,10 @@ func (d *desk) launch(ctx context.Context, id announcement.ID) error {
 		return fmt.Errorf("%w: %w", web.ErrNotYet, err)
 	}
 	var by *announcement.Approval
-	if a, ok := d.countdowns.approval(id); ok && p.Awaits {
+	if approved && p.Awaits {
 		by = &announcement.Approval{By: a.By, At: a.At, Alone: a.Alone, Reason: a.Reason}
 	}
-	_, _, err := d.announce(ctx, web.Principal{Actor: p.By, Grant: p.Grant}, p.Draft, p.Key, by)
+	_, _, err := d.announce(ctx, web.Principal{Actor: p.By, Grant: grant}, p.Draft, p.Key, by)
 	return err
 }
 

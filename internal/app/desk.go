@@ -76,11 +76,16 @@ func (d *desk) record(ctx context.Context, facts ...announcement.Fact) (uint64, 
 
 // complete turns a draft into an announcement, without an id, and resolves its audience.
 func (d *desk) complete(draft web.Draft) (*announcement.Announcement, *directory.Resolution, error) {
+	return d.completeAt(draft, d.now())
+}
+
+// completeAt is complete for another moment than now: times stand in the texts.
+func (d *desk) completeAt(draft web.Draft, at time.Time) (*announcement.Announcement, *directory.Resolution, error) {
 	var bad announcement.FieldErrors
 	a := &announcement.Announcement{
 		Mode: draft.Mode, Severity: draft.Severity, Class: draft.Class, Answers: draft.Answers, Text: draft.Text,
 		Template: draft.Template, Fields: draft.Fields, Audience: draft.Audience, AudienceMode: draft.AudienceMode, Channels: slices.Clone(draft.Channels),
-		Zone: d.config.Zone, At: d.now().UTC().Truncate(time.Millisecond),
+		Zone: d.config.Zone, At: at.UTC().Truncate(time.Millisecond),
 	}
 	if place, ok := d.directory.Place(draft.Fields["site"]); ok && place.Zone != "" {
 		a.Zone = place.Zone // times are those of the place

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -92,13 +93,44 @@ func (k *keeper) mayErase(ctx context.Context, id announcement.PersonID) error {
 			return refuseErasure("An open alert still asks for this person. End it first, or wait a minute until it no longer asks for who has left.")
 		}
 	}
+	if err := k.callsFor(ctx, id); err != nil {
+		return err
+	}
 	if going := k.errands.list(func(_ string, one errand) bool { return one.Ended.IsZero() }); len(going) > 0 {
 		return refuseErasure("A large import or report is being made and may hold this person. Try again when it is done.")
 	}
 	return nil
 }
 
-// finishErasures does what was cut off.
+// callsFor refuses while words that name somebody may be a call for help that is not
+// answered yet: those of an open alert, and texts that nobody has dealt with.
+func (k *keeper) callsFor(ctx context.Context, id announcement.PersonID) error {
+	who, ok := k.directory.Person(id)
+	if !ok {
+		return nil
+	}
+	names, needed := k.nameOf(who), false
+	err := k.vault.Walk(ctx, "", func(key string, value []byte, _ time.Time) error {
+		switch kindOfKey(key) {
+		case "note":
+			v, known := k.tracker.View(announcement.ID(second(key)))
+			needed = needed || known && v.Status == announcement.StatusOpen && names(value)
+		case "inbox":
+			var t text
+			needed = needed || json.Unmarshal(value, &t) == nil && !t.Handled && names([]byte(t.Body+"\n"+t.Where))
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("%w: %w", web.ErrNotYet, err)
+	}
+	if needed {
+		return refuseErasure("A message that nobody has dealt with yet, or one in an open alert, names this person. See to it first.")
+	}
+	return nil
+}
+
+// finishErasures does what was cut off, unless the person works here again.
 func (k *keeper) finishErasures(ctx context.Context) {
 	left := map[announcement.PersonID]erasure{}
 	_ = k.vault.Walk(ctx, erasureKey, func(key string, value []byte, _ time.Time) error {
@@ -109,7 +141,17 @@ func (k *keeper) finishErasures(ctx context.Context) {
 		return nil
 	})
 	for id, e := range left {
-		if err := k.finish(ctx, id, e, true); err != nil && ctx.Err() == nil {
+		err := k.mayErase(ctx, id)
+		if who, _ := k.directory.Person(id); who.Active {
+			if err := k.vault.Delete(ctx, erasureKey+string(id)); err != nil && ctx.Err() == nil {
+				k.log.Error("the erasure of somebody who is back is not dropped yet; it is tried again", "step", "erase", "reason", err)
+			}
+			continue
+		}
+		if err == nil {
+			err = k.finish(ctx, id, e, true)
+		}
+		if err != nil && ctx.Err() == nil {
 			k.log.Error("an erasure is not done yet; it is tried again", "step", "erase", "reason", err)
 		}
 	}
@@ -216,7 +258,7 @@ func (k *keeper) eraseTraces(ctx context.Context, who directory.Person) error {
 			erase = names(value)
 		case "prepared": // its end is what keeps it from going out again, and is forgotten after it
 			_, end, known := k.countdowns.get(announcement.ID(second(key)))
-			if erase = names(value); erase && known && end.At.IsZero() {
+			if erase = names(value); erase && (!known || end.At.IsZero()) {
 				return errors.New("an announcement that names the person is about to go out")
 			}
 		case "upload", "uploadpart", "errandpart": // a file of many people, which can be made again
@@ -275,5 +317,26 @@ func (k *keeper) nameOf(who directory.Person) func([]byte) bool {
 		return func([]byte) bool { return false }
 	}
 	find := regexp.MustCompile(`(?i)(?:^|[^\p{L}\p{N}])(?:` + strings.Join(parts, "|") + `)(?:[^\p{L}\p{N}]|$)`)
-	return find.Match
+	return func(value []byte) bool { return saidIn(value, find.MatchString) }
+}
+
+// saidIn reports whether a match is among the strings of a value: as they were
+// written, not as JSON escapes them.
+func saidIn(value []byte, match func(string) bool) bool {
+	if match(string(value)) {
+		return true
+	}
+	decode := json.NewDecoder(bytes.NewReader(value))
+	for {
+		switch token, err := decode.Token(); s := token.(type) {
+		case nil:
+			if err != nil { // its end, or it is no JSON
+				return false
+			}
+		case string:
+			if match(s) {
+				return true
+			}
+		}
+	}
 }

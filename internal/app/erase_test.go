@@ -273,6 +273,20 @@ func TestErasedPersonIsNowhere(t *testing.T) {
 	if err := h.keeper.Erase(t.Context(), web.Principal{Actor: announcement.ByConsole, Grant: web.As(web.Sender, web.Auditor)}, canary.number, canary.number); err == nil {
 		t.Fatal("somebody who is no administrator erased a person")
 	}
+	// What somebody else wrote of her may be a call for help: it is not erased unread.
+	if _, err := h.desk.hear(t.Context(), sms.Inbound{SID: "SM1", From: "+6281355500999", To: "+15005550006", Body: "Terjebak di lantai 3:\n" + canary.name}); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.keeper.Erase(t.Context(), hr, canary.number, canary.number); !strings.Contains(fmt.Sprint(err), "nobody has dealt with") {
+		t.Fatalf("while a text that names her waits: got %v, want a refusal", err)
+	}
+	for _, waits := range h.desk.boards(hr.Grant).Inbox(t.Context()) {
+		if strings.Contains(waits.Body, canary.name) {
+			if err := h.desk.HandleText(t.Context(), hr, waits.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 	if err := h.keeper.Erase(t.Context(), hr, canary.number, canary.number); err != nil {
 		t.Fatal(err)
 	}

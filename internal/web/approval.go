@@ -3,7 +3,6 @@ package web
 import (
 	"errors"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"kentongan/internal/announcement"
@@ -93,11 +92,7 @@ func (s *Server) approve(w http.ResponseWriter, r *http.Request) {
 		s.decided(w, r, "approve", fault("understand", "Tick that you understand how many people this will alert."))
 		return
 	}
-	people, err := strconv.Atoi(r.PostFormValue("people"))
-	if err != nil {
-		people = -1
-	}
-	s.decided(w, r, "approve", s.Desk.Approve(r.Context(), principalOf(r.Context()), announcement.ID(r.PathValue("id")), people))
+	s.decided(w, r, "approve", s.Desk.Approve(r.Context(), principalOf(r.Context()), announcement.ID(r.PathValue("id")), r.PostFormValue("print")))
 }
 
 func (s *Server) reject(w http.ResponseWriter, r *http.Request) {

@@ -512,10 +512,10 @@ type Desk interface {
 	Prepare(ctx context.Context, p Principal, d Draft, key string) (announcement.ID, error)
 	Countdown(ctx context.Context, id announcement.ID) (Countdown, error)
 	Countdowns(ctx context.Context) []Countdown // those that still run, the next first
-	// Approve lets an announcement that waits go out, to so many people: ErrForbidden to
-	// its author, FieldErrors when there are now more or fewer, ErrClosed when it was
+	// Approve lets an announcement that waits go out as it was seen (Countdown.Print):
+	// ErrForbidden to its author, FieldErrors when words or people are others now, ErrClosed when it was
 	// taken back, edited or rejected. Approving again is done already.
-	Approve(ctx context.Context, p Principal, id announcement.ID, people int) error
+	Approve(ctx context.Context, p Principal, id announcement.ID, seen string) error
 	Reject(ctx context.Context, p Principal, id announcement.ID, reason string) error
 	// SendAlone is for its author, when nobody has approved it within ten minutes;
 	// ErrConflict before.
@@ -594,6 +594,7 @@ type Countdown struct {
 	Fault       string // why it could not go out yet; it is tried again
 
 	Author     announcement.Actor
+	Print      string    // names the words and the people of one that waits
 	Asked      time.Time // of one that a second person has to approve: since when it waits
 	Approvers  []string  // who may, while it waits
 	ApprovedBy string

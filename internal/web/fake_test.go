@@ -381,14 +381,14 @@ func (h *house) Countdown(_ context.Context, id announcement.ID) (Countdown, err
 	}
 	return h.countdown, nil
 }
-func (h *house) Approve(_ context.Context, p Principal, id announcement.ID, people int) error {
+func (h *house) Approve(_ context.Context, p Principal, id announcement.ID, seen string) error {
 	switch {
 	case id != h.countdown.ID:
 		return ErrNotFound
 	case p.Actor == h.countdown.Author:
 		return ErrForbidden
-	case people != 12:
-		return fault("understand", "The number of people has changed. Please check again.")
+	case seen != h.countdown.Print:
+		return fault("understand", "The words or the people have changed. Please check again.")
 	}
 	h.changed++
 	return nil

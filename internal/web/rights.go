@@ -75,6 +75,7 @@ func As(roles ...Role) Grant { return Grant{Roles: roles} }
 // does not keep the data of all.
 func (g Grant) May(rights ...Right) bool {
 	return slices.ContainsFunc(g.Roles, func(r Role) bool {
+		rights := rights
 		if g.Calm {
 			rights = slices.DeleteFunc(slices.Clone(rights), func(one Right) bool { return one == AnnounceEmergency })
 		}
