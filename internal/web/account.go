@@ -23,7 +23,7 @@ func (s *Server) routeAccount() {
 		s.on("GET "+base+"/how", mine, s.own(s.howPage))
 		s.on("POST "+base+"/password", mine.notesNothing(notYet), s.own(s.choosePassword))
 		s.on("POST "+base+"/code", mine.notesNothing(inTheDesk), s.own(s.prove))
-		s.on("POST "+base+"/passkey/ask", mine.notesNothing(asksPasskey), s.own(s.newPasskey))
+		s.on("POST "+base+"/passkey/ask", mine.notesNothing(asksWhatToSign), s.own(s.newPasskey))
 		s.on("POST "+base+"/passkey", mine.notesNothing(inTheDesk), s.own(s.keepPasskey))
 	}
 	s.on("GET /accounts", to(Administer).notesNothing(showsStaff), s.accounts)

@@ -51,19 +51,19 @@ func (r rule) notesNothing(why string) rule {
 
 // Why the trail is silent.
 const (
-	isAFact     = "it is a fact of its announcement, with who did it"
-	showsCounts = "it shows counts and texts, and no person"
-	oneForm     = "a form that changes nothing before it is sent"
-	partOfPage  = "part of a page that was noted when it was opened"
-	theirOwn    = "people's own phone, and what is theirs"
-	onlyDrafts  = "nothing leaves a draft before it is sent, and that is a fact"
-	inTheDesk   = "noted where it is decided: who it is is not known before"
-	nobodys     = "it shows nothing of anybody"
-	byProvider  = "the SMS provider calls it; what people say is a fact"
-	uploading   = "a file that is looked at by whoever brought it; nothing is kept before it is applied"
-	showsStaff  = "the people who run the console, for those who let them in"
-	notYet      = "a password counts only once its code was typed, and that is noted" //nolint:gosec // a sentence
-	asksPasskey = "a browser asks what a passkey has to sign"
+	isAFact        = "it is a fact of its announcement, with who did it"
+	showsCounts    = "it shows counts and texts, and no person"
+	oneForm        = "a form that changes nothing before it is sent"
+	partOfPage     = "part of a page that was noted when it was opened"
+	theirOwn       = "people's own phone, and what is theirs"
+	onlyDrafts     = "nothing leaves a draft before it is sent, and that is a fact"
+	inTheDesk      = "noted where it is decided: who it is is not known before"
+	nobodys        = "it shows nothing of anybody"
+	byProvider     = "the SMS provider calls it; what people say is a fact"
+	uploading      = "a file that is looked at by whoever brought it; nothing is kept before it is applied"
+	showsStaff     = "the people who run the console, for those who let them in"
+	notYet         = "a password counts only once its code was typed, and that is noted"
+	asksWhatToSign = "a browser asks what a passkey has to sign"
 )
 
 const notingKey contextKey = principalKey + 1

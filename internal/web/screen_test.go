@@ -184,8 +184,12 @@ func eval[T any](s *screen, script string) (T, error) {
 	return v, nil
 }
 
-// lines are faults that a script found.
+// lines are faults that a script found. Some pages load themselves again: until that
+// is done there is nothing to look at.
 func (s *screen) lines(script string) []string {
+	if _, err := eval[bool](s, `document.readyState === "complete" || new Promise((ok) => addEventListener("load", () => ok(true), {once: true}))`); err != nil {
+		return []string{err.Error()}
+	}
 	found, err := eval[[]string](s, script)
 	if err != nil {
 		return []string{err.Error()}

@@ -23,7 +23,7 @@ const ceremonyLife = 5 * time.Minute
 func (s *Server) routeSignin() {
 	s.on("GET /signin", toAnybody, s.signinPage)
 	s.on("POST /signin", toAnybody.notesNothing(inTheDesk), s.signin)
-	s.on("POST /signin/passkey/ask", toAnybody.notesNothing(asksPasskey), s.askForPasskey)
+	s.on("POST /signin/passkey/ask", toAnybody.notesNothing(asksWhatToSign), s.askForPasskey)
 	s.on("POST /signin/passkey", toAnybody.notesNothing(inTheDesk), s.passkey)
 	s.on("GET /signin/sso", toAnybody, s.toSSO)
 	s.on("GET /signin/sso/back", toAnybody.notesNothing(inTheDesk), s.fromSSO)
