@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,11 +18,11 @@ import (
 // moody is a ledger that can be told to take nothing.
 type moody struct {
 	ledger.Ledger
-	closed bool
+	closed atomic.Bool
 }
 
 func (m *moody) Append(ctx context.Context, facts ...announcement.Fact) (uint64, error) {
-	if m.closed {
+	if m.closed.Load() {
 		return 0, ledger.ErrUnavailable
 	}
 	return m.Ledger.Append(ctx, facts...)
@@ -45,7 +46,7 @@ func TestLookingNeverWaitsForTheTrail(t *testing.T) {
 		defer stop()
 		go func() { _ = a.run(ctx) }()
 
-		l.closed = true
+		l.closed.Store(true)
 		if err := a.note(t.Context(), "account:a1", announcement.TokenCreated, announcement.About{}); !errors.Is(err, web.ErrNotYet) {
 			t.Errorf("an act without a ledger: %v", err)
 		}
@@ -55,7 +56,7 @@ func TestLookingNeverWaitsForTheTrail(t *testing.T) {
 		if n := a.behind(); n != 2 {
 			t.Errorf("%d wait, want 2", n)
 		}
-		l.closed = false
+		l.closed.Store(false)
 		time.Sleep(2 * auditPause)
 		if got := trail(t, l); len(got) != 2 || a.behind() != 0 {
 			t.Errorf("%d are noted, %d wait", len(got), a.behind())
