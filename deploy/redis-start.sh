@@ -13,4 +13,5 @@ if [ "$program" = redis-sentinel ]; then
   exec redis-server "$run/sentinel.conf" --sentinel "$@"
 fi
 sed "s/REDIS_PASSWORD/$REDIS_PASSWORD/" "${REDIS_ACL:-/etc/redis-users.acl}" >"$run/users.acl"
-exec "$program" "$config" --aclfile "$run/users.acl" --masterauth "$REDIS_PASSWORD" "$@"
+cat "$config" >"$run/redis.conf" # Sentinel has it written anew when another Redis leads
+exec "$program" "$run/redis.conf" --aclfile "$run/users.acl" --masterauth "$REDIS_PASSWORD" "$@"

@@ -36,8 +36,13 @@ type story struct {
 	announced, committed bool
 	recipients, lines    int
 	chunks               int
-	rounds               map[int64]int // targets of each decided round
+	rounds               map[int64]int // targets of each decided list
+	people               map[announcement.PersonID]bool
 }
+
+// toRecipients is what rounds says of a round to the recipients, however many they are
+// by the time somebody is called.
+const toRecipients = -1
 
 // Verify is VerifyAgainst nothing outside of the ledger.
 func Verify(ctx context.Context, l Ledger) (Report, error) { return VerifyAgainst(ctx, l, Trust{}) }
@@ -136,7 +141,7 @@ func (r *Report) add(stories map[announcement.ID]*story, stored Stored) {
 	}
 	s := stories[record.Announcement]
 	if s == nil {
-		s = &story{rounds: map[int64]int{}}
+		s = &story{rounds: map[int64]int{}, people: map[announcement.PersonID]bool{}}
 		stories[record.Announcement] = s
 	}
 	for _, f := range record.Facts {
@@ -168,7 +173,7 @@ func (s *story) add(f announcement.Fact) string {
 		return s.addChunk(f.Recipients)
 	case f.Committed != nil:
 		s.committed = true
-		s.rounds[0] = s.recipients
+		s.rounds[0] = toRecipients
 		if !s.announced || s.recipients != f.Committed.Recipients || s.chunks != f.Committed.Chunks {
 			return fmt.Sprintf("%d recipients in %d chunks are there, %d in %d were promised", s.recipients, s.chunks, f.Committed.Recipients, f.Committed.Chunks)
 		}
@@ -176,7 +181,7 @@ func (s *story) add(f announcement.Fact) string {
 	case f.Decided != nil:
 		s.rounds[f.Decided.Round] = len(f.Decided.To)
 		if f.Decided.Only != "" {
-			s.rounds[f.Decided.Round] = s.recipients
+			s.rounds[f.Decided.Round] = toRecipients
 		}
 		return ""
 	case f.Called != nil:
@@ -198,7 +203,18 @@ func (s *story) add(f announcement.Fact) string {
 		number = f.Excused.Number
 	case f.Claimed != nil:
 		number = f.Claimed.Number
-	case f.Closed != nil:
+	case f.Joined != nil:
+		for _, j := range f.Joined.People {
+			if !s.people[j.Person] { // whoever is one already, and came back, keeps their number
+				s.people[j.Person] = true
+				s.recipients++
+			}
+		}
+		return ""
+	case f.Moved != nil, f.Revised != nil:
+		return ""
+	case f.Closed != nil: // nobody joins any more, or they are counted too often: it is a bound
+		s.people = map[announcement.PersonID]bool{}
 		return ""
 	default:
 		return "has no payload"
@@ -213,6 +229,9 @@ func (s *story) addChunk(c *announcement.Chunk) string {
 	first, linesFirst := s.recipients, s.lines
 	s.chunks++
 	s.recipients += len(c.Recipients)
+	for _, r := range c.Recipients {
+		s.people[r.Person] = true
+	}
 	s.lines += len(c.Lines)
 	if len(c.Recipients) > 0 && c.First != first || len(c.Lines) > 0 && c.LinesFirst != linesFirst {
 		return "does not follow the chunk before it"
@@ -224,6 +243,9 @@ func (s *story) checkTarget(round int64, number int) string {
 	targets, ok := s.rounds[round]
 	if !ok {
 		return fmt.Sprintf("round %d was never decided", round)
+	}
+	if targets == toRecipients {
+		targets = s.recipients
 	}
 	if number < 0 || number >= targets {
 		return fmt.Sprintf("target %d of round %d is out of range", number, round)

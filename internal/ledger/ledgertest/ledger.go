@@ -67,6 +67,7 @@ func Ledger(t *testing.T, open func(t *testing.T) ledger.Ledger) {
 		{"a bad fact is refused", badFacts},
 		{"a closed ledger writes nothing", closed},
 		{"verify finds what is wrong", verify},
+		{"verify takes changes of people and text as they are", verifyChanged},
 		{"what was noted is read backwards, of all or of one person", noted},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -460,6 +461,39 @@ func verify(t *testing.T, l ledger.Ledger) {
 	r, err := ledger.Verify(t.Context(), l)
 	if err != nil || len(r.Faults) != len(bad) || r.Announcements != 1 || r.Facts != 8 {
 		t.Errorf("got %+v, %v; want %d faults", r, err, len(bad))
+	}
+}
+
+// verifyChanged is an announcement whose people and text change while it is open: p3
+// joins, p0 comes back.
+func verifyChanged(t *testing.T, l ledger.Ledger) {
+	id := announcement.NewID()
+	if _, err := l.Accept(t.Context(), Acceptance(id, 3)); err != nil {
+		t.Fatal(err)
+	}
+	joiner := func(p announcement.PersonID) announcement.Joiner {
+		return announcement.Joiner{Recipient: announcement.Recipient{Person: p, Line: -1}}
+	}
+	facts := []announcement.Fact{
+		{Kind: announcement.KindJoined, Joined: &announcement.Joined{People: []announcement.Joiner{joiner("p3"), joiner("p0")}}},
+		{Kind: announcement.KindMoved, Moved: &announcement.Moved{People: []announcement.Move{{Person: "p1"}}}},
+		{Kind: announcement.KindRevised, Revised: &announcement.Revised{Version: 2, Material: true}},
+		{Kind: announcement.KindCalled, Called: &announcement.Called{Channel: announcement.SMS, Number: 3}},
+	}
+	for i := range facts {
+		facts[i].Announcement = id
+	}
+	if _, err := l.Append(t.Context(), append(facts, Answered(id, 3))...); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := ledger.Verify(t.Context(), l); err != nil || len(r.Faults) > 0 {
+		t.Errorf("got %q, %v; want no fault", r.Faults, err)
+	}
+	if _, err := l.Append(t.Context(), Answered(id, 4)); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := ledger.Verify(t.Context(), l); err != nil || len(r.Faults) != 1 {
+		t.Errorf("got %q, %v; want the answer of a fifth, of four", r.Faults, err)
 	}
 }
 
