@@ -171,7 +171,7 @@ func (d *desk) Act(ctx context.Context, id announcement.ID, kind announcement.Me
 	a := v.Announcement
 	for lang := range a.Text {
 		m := d.catalogue.Compose(a, announcement.Saying{Round: announcement.FirstExtraRound, Kind: kind, Language: lang, Org: d.config.OrgName, Count: about,
-			Link: d.config.PublicURL + "/r/" + strings.Repeat("M", tokenLength), TwoWay: d.twoWay(), Now: d.now().UTC(), Words: announcement.Decided{Words: words}.Say(lang)})
+			Link: d.config.anybodys(), TwoWay: d.twoWay(), Now: d.now().UTC(), Words: announcement.Decided{Words: words}.Say(lang)})
 		measured := sms.Measure(m.SMS)
 		act.Push[lang] = [2]string{m.Title, m.Body}
 		act.SMS[lang] = web.SMSPreview{Text: m.SMS, Encoding: measured.Encoding, Segments: measured.Segments, Units: measured.Units, Limit: measured.Limit, Awkward: measured.Awkward}

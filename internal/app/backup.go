@@ -14,6 +14,7 @@ import (
 
 	"filippo.io/age"
 
+	"kentongan/internal/announcement"
 	"kentongan/internal/client"
 	"kentongan/internal/ledger"
 	"kentongan/internal/tracker"
@@ -81,7 +82,13 @@ func (b *Backup) Run(ctx context.Context) (err error) {
 	if err := errors.Join(sealed.Close(), f.Sync(), f.Close()); err != nil {
 		return fmt.Errorf("write the backup: %w", err)
 	}
-	if err := os.Link(part, b.File); err != nil { // a rename would replace an earlier backup
+	err = os.Link(part, b.File) // a rename would replace an earlier backup
+	if err != nil && !errors.Is(err, os.ErrExist) {
+		if _, there := os.Lstat(b.File); errors.Is(there, os.ErrNotExist) { // a stick without hard links
+			err = os.Rename(part, b.File)
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("write the backup: %w", err)
 	}
 	info, err := os.Stat(b.File)
@@ -166,12 +173,27 @@ func (b *Backup) snapshot(ctx context.Context, w io.Writer) error {
 		return err
 	}
 	defer closeNATS()
+	if l, err := ledger.ReadJetStream(ctx, nc, ledger.Options{Now: time.Now, Log: log}); err == nil {
+		noteByOperator(ctx, l, announcement.BackupMade, announcement.About{})
+		_ = l.Close()
+	}
 	return ledger.Snapshot(ctx, nc, w, time.Now())
 }
 
 // backup is the same for a server that runs.
 func (h *House) backup(ctx context.Context, w io.Writer) error {
 	return ledger.Snapshot(ctx, h.nats, w, h.now())
+}
+
+// noteByOperator puts into the trail what was done by whoever has the files or the servers
+// of an installation in their hands. It is done all the same where it cannot be noted: a
+// disk that is full must not keep anybody from a backup.
+func noteByOperator(ctx context.Context, l ledger.Ledger, act announcement.Act, about announcement.About) {
+	_, err := l.Append(ctx, announcement.Fact{Announcement: announcement.House, Kind: announcement.KindNoted, At: time.Now().UTC(), Actor: "operator",
+		Noted: &announcement.Noted{Act: act, About: about}})
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "the trail does not say %s: %v\n", act, err)
+	}
 }
 
 // Restore is the command `restore`: into an empty data folder, or an empty NATS.
@@ -208,9 +230,6 @@ func (r *Restore) Run(ctx context.Context) error {
 	if about.Format != backupFormat {
 		return fmt.Errorf("the backup has format %d, and this version reads %d: restore it with the version that wrote it, then update", about.Format, backupFormat)
 	}
-	if err := r.forgetWorkingState(ctx); err != nil { // first: it must be known to be possible
-		return err
-	}
 	if err := os.MkdirAll(r.Data, 0o700); err != nil {
 		return fmt.Errorf("KENTONGAN_DATA: %w", err)
 	}
@@ -224,11 +243,14 @@ func (r *Restore) Run(ctx context.Context) error {
 	if err := r.read(archive, "keys.json", func(b []byte) error { secret = b; return r.fits(b) }); err != nil {
 		return err
 	}
-	if err := ledger.Restore(ctx, nc, archive); err != nil {
-		if errors.Is(err, ledger.ErrNotEmpty) {
-			return &client.Failure{Err: err, Hint: "restore into an empty data folder or NATS; what is there stays as it is"}
-		}
+	if err := ledger.Empty(nc); err != nil {
+		return notEmpty(err)
+	}
+	if err := r.forgetWorkingState(ctx); err != nil { // before anything is written, and never beside a house that lives
 		return err
+	}
+	if err := ledger.Restore(ctx, nc, archive); err != nil {
+		return notEmpty(err)
 	}
 	if err := keepOnce(keysPath(r.KeysFile, r.Data), secret); err != nil && !errors.Is(err, os.ErrExist) {
 		return fmt.Errorf("write keys: %w", err)
@@ -246,8 +268,18 @@ func (r *Restore) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if len(report.Faults) == 0 {
+		noteByOperator(ctx, l, announcement.BackupRestored, announcement.About{Object: about.At.Format(time.RFC3339)})
+	}
 	fmt.Printf("restored as of %s\n", about.At.Format(time.RFC3339))
 	return printReport(os.Stdout, report)
+}
+
+func notEmpty(err error) error {
+	if errors.Is(err, ledger.ErrNotEmpty) {
+		return &client.Failure{Err: err, Hint: "restore into an empty data folder or NATS; what is there stays as it is"}
+	}
+	return err
 }
 
 func (r *Restore) identities() ([]age.Identity, error) {

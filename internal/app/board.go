@@ -51,7 +51,7 @@ func (d *desk) Preview(_ context.Context, who web.Principal, draft web.Draft) (w
 	}
 	for lang := range a.Text {
 		m := d.catalogue.Compose(a, announcement.Saying{Kind: announcement.SayAlert, Language: lang, Org: d.config.OrgName,
-			Link: d.config.PublicURL + "/r/" + strings.Repeat("M", tokenLength), TwoWay: d.twoWay(), Now: a.At, Expires: a.At.Add(time.Hour)})
+			Link: d.config.anybodys(), TwoWay: d.twoWay(), Now: a.At, Expires: a.At.Add(time.Hour)})
 		measured := sms.Measure(m.SMS)
 		p.SMS[lang] = web.SMSPreview{Text: m.SMS, Encoding: measured.Encoding, Segments: measured.Segments, Units: measured.Units,
 			Limit: measured.Limit, Awkward: measured.Awkward}

@@ -135,8 +135,10 @@ func (d *Doctor) keys(context.Context) Finding {
 		return Finding{"keys", fails, err.Error(), "see deploy/runbook/keys.md"}
 	case err != nil:
 		return Finding{"keys", fails, err.Error(), ""}
-	case there == nil && info.Mode().Perm()&0o007 != 0:
-		return Finding{"keys", warns, path + " can be read by everybody on this machine", "chmod 600 " + path}
+	case there == nil && openToAll(info):
+		return Finding{"keys", fails, path + " can be read by everybody on this machine: the server does not start with it", "chmod 600 " + path}
+	case there == nil && info.Mode().Perm()&0o003 != 0:
+		return Finding{"keys", warns, path + " can be changed by everybody on this machine", "chmod 600 " + path}
 	}
 	return Finding{"keys", fits, path + " is whole", ""}
 }

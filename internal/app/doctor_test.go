@@ -98,6 +98,14 @@ func TestDoctorFindsEachFault(t *testing.T) {
 		{"no NATS", func(d *Doctor) { d.NATSURL = "nats://kentongan:" + doctorsCanary + "@127.0.0.1:1" }, "nats", fails, "KENTONGAN_NATS_URL"},
 		{"Redis away", func(d *Doctor) { d.RedisURL = "redis://:" + doctorsCanary + "@127.0.0.1:1/0" }, "redis", warns, "does not answer"},
 		{"Sentinel away", func(d *Doctor) { d.RedisURL = "redis://:" + doctorsCanary + "@127.0.0.1:1/0?master_name=kentongan" }, "redis", warns, "does not answer"},
+		{"keys that everybody can read", func(d *Doctor) {
+			if _, _, err := makeKeys(filepath.Join(d.Data, "keys.json")); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Chmod(filepath.Join(d.Data, "keys.json"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}, "keys", fails, "does not start with it"},
 		{"no SMS", func(*Doctor) {}, "sms", warns, "no SMS goes out"},
 		{"provider takes it", func(d *Doctor) { withProvider(&d.Config, providerSaying(t, 200, `{"status":"active"}`)) }, "sms", fits, "takes the account"},
 		{"token revoked", func(d *Doctor) { withProvider(&d.Config, providerSaying(t, 401, "")) }, "sms", fails, "refuses the account"},

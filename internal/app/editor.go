@@ -163,7 +163,7 @@ func (p *people) Judge(_ context.Context, key string, words map[announcement.Lan
 			Awkward: announcement.AwkwardIn(strings.NewReplacer("{", "", "}", "").Replace(text.SMS))}
 		for _, twoWay := range []bool{false, true} {
 			saying := announcement.Saying{Kind: announcement.SayAlert, Language: lang, Org: d.config.OrgName, TwoWay: twoWay, Now: now, Expires: now.Add(time.Hour),
-				Link: d.config.PublicURL + "/r/" + strings.Repeat("M", tokenLength)}
+				Link: d.config.anybodys()}
 			if twoWay && !d.twoWay() && j.SMS != "" {
 				continue // as long as no reply arrives, none is asked for
 			}

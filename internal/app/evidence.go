@@ -84,16 +84,29 @@ func (h *House) sealed() string {
 // trustIn is what the ledger of a data folder is held against, as far as it is there.
 func trustIn(keysFile, data, file string) (ledger.Trust, error) {
 	var t ledger.Trust
-	if k, err := readKeys(keysPath(keysFile, data)); err == nil {
-		key, former, err := k.signing()
-		if err != nil {
-			return t, err
-		}
-		t.Keys = append(former, key.Public().(ed25519.PublicKey))
-	}
 	var err error
+	if t.Keys, err = sealKeysIn(keysFile, data); err != nil {
+		return t, err
+	}
 	t.Witness, err = ledger.ReadWitness(checkpointsFile(file, data))
 	return t, err
+}
+
+// sealKeysIn are the public keys of a data folder, in order; none where it has no file of
+// keys. A file that cannot be read is not none: then any key would be believed.
+func sealKeysIn(keysFile, data string) ([]ed25519.PublicKey, error) {
+	k, err := readKeys(keysPath(keysFile, data))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	key, former, err := k.signing()
+	if err != nil {
+		return nil, err
+	}
+	return append(former, key.Public().(ed25519.PublicKey)), nil
 }
 
 // evidence writes what proves an announcement: its records and seals, the texts that
@@ -107,7 +120,11 @@ func (h *House) evidence(ctx context.Context, p web.Principal, id announcement.I
 	if !p.Sees.IsZero() {
 		return announcement.FieldErrors{{Field: "id", Value: string(id), Why: "evidence holds the records of everybody, and you see some people only; ask an auditor who sees all"}}
 	}
-	texts, err := json.MarshalIndent(h.desk.textsOf(v), "", " ")
+	first, err := h.announced(ctx, v)
+	if err != nil {
+		return err
+	}
+	texts, err := json.MarshalIndent(h.desk.textsOf(v, first), "", " ")
 	if err != nil {
 		return fmt.Errorf("export evidence: %w", err)
 	}
@@ -126,10 +143,33 @@ func (h *House) evidence(ctx context.Context, p web.Principal, id announcement.I
 		}
 	}
 	err = h.notary.Export(ctx, id, w, files...)
-	if errors.Is(err, ledger.ErrNotFound) {
+	switch {
+	case errors.Is(err, ledger.ErrNotFound):
 		return web.ErrNotFound
+	case errors.Is(err, ledger.ErrUnavailable):
+		return fmt.Errorf("%w: %w", web.ErrNotYet, err)
 	}
 	return err
+}
+
+// announced is an announcement as it was sent, before anything was revised.
+func (h *House) announced(ctx context.Context, v tracker.View) (*announcement.Announcement, error) {
+	if len(v.Revisions) == 0 {
+		return v.Announcement, nil
+	}
+	var first *announcement.Announcement
+	err := h.ledger.Read(ctx, v.Announcement.ID, func(r ledger.Record) error {
+		for _, f := range r.Facts {
+			if f.Announced != nil && first == nil {
+				first = f.Announced
+			}
+		}
+		return nil
+	})
+	if err != nil || first == nil {
+		return nil, fmt.Errorf("%w: %w", web.ErrNotYet, errors.Join(err, errors.New("its first record was not found")))
+	}
+	return first, nil
 }
 
 // sentText is what one round said in one language. Links are those of nobody, because a
@@ -144,8 +184,9 @@ type sentText struct {
 	SMS      string                   `json:"sms"`
 }
 
-// textsOf composes the texts of every round again, from the same facts.
-func (d *desk) textsOf(v tracker.View) []sentText {
+// textsOf composes the texts of every round again, from the same facts: each with the
+// words that counted when it was decided.
+func (d *desk) textsOf(v tracker.View, first *announcement.Announcement) []sentText {
 	out := []sentText{}
 	rounds := append([]announcement.Decided{{Message: announcement.SayAlert}}, v.Rounds...)
 	for i, r := range rounds {
@@ -153,10 +194,16 @@ func (d *desk) textsOf(v tracker.View) []sentText {
 		if i > 0 {
 			at = v.RoundsAt[i-1]
 		}
+		a := *first
+		for j, revised := range v.Revisions {
+			if !v.RevisionsAt[j].After(at) {
+				a.Text, a.Fields = revised.Text, revised.Fields
+			}
+		}
 		for _, lang := range []announcement.Language{announcement.Indonesian, announcement.English} {
-			s := announcement.Saying{Round: r.Round, Kind: r.Message, Language: lang, Org: d.config.OrgName, Link: d.config.PublicURL + "/r/XXXXXXXX",
+			s := announcement.Saying{Round: r.Round, Kind: r.Message, Language: lang, Org: d.config.OrgName, Link: d.config.anybodys(),
 				TwoWay: d.twoWay() && !r.Second, Count: len(r.To), Name: "X", Words: r.Say(lang), Hiding: v.Announcement.Hushed(), Now: at, Expires: at.Add(orDefault(v.Announcement))}
-			m := d.catalogue.Compose(v.Announcement, s)
+			m := d.catalogue.Compose(&a, s)
 			out = append(out, sentText{r.Round, at, r.Message, lang, m.Title, m.Body, m.SMS})
 		}
 	}

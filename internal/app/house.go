@@ -247,7 +247,11 @@ func (h *House) openLedger(ctx context.Context, secret *keys) (*nats.Conn, error
 	}
 	h.ledger = notedLedger{js, &h.writes}
 	h.closers = append(h.closers, func() { _ = js.Close() })
-	vault, err := ledger.OpenVault(ctx, nc, ledger.VaultOptions{Key: [32]byte(secret.Vault), Replicas: h.config.Replicas, Now: h.now})
+	var former [][32]byte
+	for _, key := range secret.VaultFormer {
+		former = append(former, [32]byte(key))
+	}
+	vault, err := ledger.OpenVault(ctx, nc, ledger.VaultOptions{Key: [32]byte(secret.Vault), Former: former, Replicas: h.config.Replicas, Now: h.now})
 	if errors.Is(err, ledger.ErrSealed) {
 		return nil, fmt.Errorf("%s: the key \"vault\" is not the one that the people on this NATS were sealed with; restore it from the backup, and give every node the same: %w", keysPath(h.config.KeysFile, h.config.Data), err)
 	}

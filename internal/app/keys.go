@@ -30,6 +30,8 @@ type keys struct {
 
 	Seal       []byte   `json:"seal,omitempty"`        // seed of the key that seals the ledger (Ed25519); see signing
 	SealFormer [][]byte `json:"seal_former,omitempty"` // public keys that did before, in order
+
+	VaultFormer [][]byte `json:"vault_former,omitempty"` // opened values before; each may go two days after it came here
 }
 
 // KeysError says which key is not as it was, so that nothing starts with another.
@@ -55,7 +57,7 @@ func keysPath(file, data string) string {
 // loadKeys reads the keys, and makes them where nothing has been kept yet. Keys that
 // everybody on the machine can read are none.
 func loadKeys(path, data string) (k *keys, made bool, err error) {
-	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o004 != 0 {
+	if info, err := os.Stat(path); err == nil && openToAll(info) {
 		return nil, false, &KeysError{Path: path, Fault: "can be read by everybody on this machine: chmod 600"}
 	}
 	k, err = readKeys(path)
@@ -69,6 +71,9 @@ func loadKeys(path, data string) (k *keys, made bool, err error) {
 	}
 	return makeKeys(path)
 }
+
+// openToAll reports whether everybody on the machine can read a file.
+func openToAll(info os.FileInfo) bool { return info.Mode().Perm()&0o004 != 0 }
 
 func readKeys(path string) (*keys, error) {
 	b, err := os.ReadFile(path)
@@ -96,6 +101,11 @@ func readKeys(path string) (*keys, error) {
 	for _, public := range k.SealFormer {
 		if len(public) != ed25519.PublicKeySize {
 			return nil, &KeysError{path, "seal_former", fmt.Sprintf("holds a key of %d bytes instead of 32: restore the file from the backup", len(public))}
+		}
+	}
+	for _, key := range k.VaultFormer {
+		if len(key) != 32 {
+			return nil, &KeysError{path, "vault_former", fmt.Sprintf("holds a key of %d bytes instead of 32: restore the file from the backup", len(key))}
 		}
 	}
 	if err := webpush.CheckKeys(k.Push); err != nil {

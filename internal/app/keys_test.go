@@ -136,6 +136,13 @@ func TestKeysThatWereReplacedOpenNothing(t *testing.T) {
 			t.Errorf("%s: the file was changed: %v", c.name, err)
 		}
 	}
+	// Nor is anything believed about the ledger with keys that cannot be read.
+	if err := os.WriteFile(path, whole[:len(whole)/2], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := trustIn("", folder, ""); err == nil {
+		t.Error("with damaged keys the ledger would be held against none")
+	}
 	// What only asks everybody to sign in again is no reason to stay away.
 	for _, c := range []struct {
 		name    string
@@ -145,6 +152,7 @@ func TestKeysThatWereReplacedOpenNothing(t *testing.T) {
 		{"another cookie key", edit(func(k *keys) { k.Cookie = other.Cookie }), false},
 		{"new on purpose", edit(func(k *keys) { k.Links = other.Links }), true},
 		{"and from then on", edit(func(k *keys) { k.Links = other.Links }), false},
+		{"another vault key, with the former", edit(func(k *keys) { k.Links, k.VaultFormer, k.Vault = other.Links, [][]byte{k.Vault}, other.Vault }), false},
 	} {
 		if err := os.WriteFile(path, c.content, 0o600); err != nil {
 			t.Fatal(err)

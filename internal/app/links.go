@@ -47,6 +47,11 @@ type team struct {
 
 const tokenLength = 8
 
+// anybodys is a link as long as anybody's, to measure and show texts with.
+func (c *Config) anybodys() string {
+	return c.PublicURL + "/r/" + strings.Repeat("M", tokenLength)
+}
+
 func newLinks(key []byte, t *tracker.Tracker) *links {
 	return &links{key: key, tracker: t, known: map[announcement.ID]learnt{}, answers: map[string]place{}, teams: map[string]team{}}
 }

@@ -63,7 +63,7 @@ func (d *desk) CountSMS(_ context.Context, draft web.Draft) (map[announcement.La
 	counts := map[announcement.Language]web.SMSCount{}
 	for lang := range a.Text {
 		text := d.catalogue.Whole(a, announcement.Saying{Kind: announcement.SayAlert, Language: lang, Org: d.config.OrgName,
-			Link: d.config.PublicURL + "/r/" + strings.Repeat("M", tokenLength), TwoWay: d.twoWay(), Now: a.At})
+			Link: d.config.anybodys(), TwoWay: d.twoWay(), Now: a.At})
 		m := sms.Measure(text)
 		counts[lang] = web.SMSCount{Text: text, Do: strings.ReplaceAll(a.Text[lang].PushBody, "{org}", d.config.OrgName), Units: m.Units, Limit: m.Limit, Segments: m.Segments, Over: announcement.OverOneSMS(text),
 			Awkward: announcement.AwkwardIn(written[lang]), Longest: longest}

@@ -29,6 +29,9 @@ func openNATS(ctx context.Context, c *Config, log *slog.Logger) (*nats.Conn, fun
 		nats.ReconnectHandler(func(*nats.Conn) { log.Info("NATS connection is back") }),
 	}
 	if c.NATSURL != "" {
+		if err := checkNATSURL(c.NATSURL); err != nil { // else its error would repeat the password
+			return nil, nil, fmt.Errorf("KENTONGAN_NATS_URL: %w", err)
+		}
 		nc, err := nats.Connect(c.NATSURL, options...)
 		if err != nil {
 			return nil, nil, fmt.Errorf("KENTONGAN_NATS_URL: %w", err)

@@ -126,9 +126,9 @@ func (d *desk) positionAt(ctx context.Context, at time.Time) (uint64, error) {
 	for low < high {
 		middle := low + (high-low)/2
 		r, err := d.ledger.At(ctx, middle)
-		if err != nil {
+		if err != nil && (errors.Is(err, ledger.ErrUnavailable) || ctx.Err() != nil) {
 			return 0, fmt.Errorf("%w: %w", web.ErrNotYet, err)
-		}
+		} // one that cannot be read is passed over: what is found is looked at again
 		if len(r.Facts) > 0 && r.Facts[len(r.Facts)-1].At.After(at) {
 			high = middle
 		} else {

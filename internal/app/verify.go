@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io"
@@ -49,13 +48,9 @@ func (v *VerifyLedger) verifyExport() error {
 		return fmt.Errorf("read evidence: %w", err)
 	}
 	defer f.Close()
-	var keys []ed25519.PublicKey
-	if k, err := readKeys(keysPath(v.KeysFile, v.Data)); err == nil {
-		own, former, err := k.signing()
-		if err != nil {
-			return err
-		}
-		keys = append(former, own.Public().(ed25519.PublicKey))
+	keys, err := sealKeysIn(v.KeysFile, v.Data)
+	if err != nil {
+		return err
 	}
 	return verifyExport(f, keys)
 }
@@ -102,6 +97,9 @@ func (v *VerifyLedger) read(ctx context.Context) (report web.LedgerReport, err e
 	trust, err := trustIn(v.KeysFile, v.Data, v.Checkpoints)
 	if err != nil {
 		return report, err
+	}
+	if trust.Keys == nil {
+		fmt.Fprintln(os.Stderr, "no keys are here: the first key that signs is believed; compare its name with that of the installation")
 	}
 	return verify(ctx, l, trust)
 }

@@ -133,6 +133,10 @@ func (v notedVault) Create(ctx context.Context, key string, value []byte) error 
 	return v.note(v.Vault.Create(ctx, key, value))
 }
 
+func (v notedVault) Change(ctx context.Context, key string, was, value []byte) error {
+	return v.note(v.Vault.Change(ctx, key, was, value))
+}
+
 func (v notedVault) Delete(ctx context.Context, key string) error {
 	return v.note(v.Vault.Delete(ctx, key))
 }

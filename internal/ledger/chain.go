@@ -37,6 +37,9 @@ const shortPrint = 8
 // mostCovered is how many records one checkpoint covers at most.
 const mostCovered = 1000
 
+// mostMissing is how many records in a row may be missing and still be linked as zeros.
+const mostMissing = 1 << 20
+
 func printOf(s Stored) Hash {
 	head := append([]byte("kentongan record 1\n"), make([]byte, 0, 16+len(s.Subject))...)
 	head = binary.BigEndian.AppendUint64(head, s.Seq)
@@ -176,7 +179,7 @@ func (w *walk) skip(to uint64) {
 		return
 	}
 	w.faultf("%s: missing", span("record", w.at()+1, to))
-	if to-w.at() > 1<<20 { // another stream: nothing that was sealed fits it
+	if to-w.at() > mostMissing { // another stream: nothing that was sealed fits it
 		w.base, w.open = to, nil
 	}
 	for w.at() < to {

@@ -70,14 +70,27 @@ func (n *Notary) Export(ctx context.Context, id announcement.ID, w io.Writer, mo
 		return fmt.Errorf("export evidence: %w", err)
 	}
 	n.mu.Lock()
-	stream := n.w.stream
+	stream, stopped := n.w.stream, n.stopped
 	n.mu.Unlock()
 	m := Manifest{Format: 1, Announcement: id, Stream: stream, Made: n.o.Now().UTC().Format("2006-01-02T15:04:05Z"), Chain: strings.Repeat("0", 64),
 		Key: n.o.Key.Public().(ed25519.PublicKey), Files: map[string]string{}}
 	var lines, seals, prints bytes.Buffer
 	var open []Hash // of the records after m.After
 	var held []announcement.Checkpoint
-	err = n.o.Ledger.Scan(ctx, 0, func(s Stored) error {
+	var torn error
+	skip := func(to uint64) { // what is missing has no print, and is linked as zeros
+		if to-m.After-uint64(len(open)) > mostMissing {
+			torn = fmt.Errorf("records up to %d are missing: verify the ledger", to)
+			return
+		}
+		for m.After+uint64(len(open)) < to {
+			open = append(open, Hash{})
+		}
+	}
+	err = readTo(ctx, n.o.Ledger, 0, last, func(s Stored) error {
+		if torn != nil {
+			return torn
+		}
 		open = append(open, printOf(s))
 		if strings.HasPrefix(s.Subject, subjectPrefix+string(id)+".") {
 			if !json.Valid(s.Body) || bytes.ContainsAny(s.Body, "\r\n") {
@@ -95,12 +108,9 @@ func (n *Notary) Export(ctx context.Context, id announcement.ID, w io.Writer, mo
 			}
 			held = append(held, c)
 		}
-		if s.Seq >= last {
-			return errEnd
-		}
 		return nil
-	})
-	if !errors.Is(err, errEnd) {
+	}, skip)
+	if err = errors.Join(err, torn); err != nil {
 		return fmt.Errorf("export evidence: %w", err)
 	}
 	if len(m.Records) == 0 {
@@ -117,8 +127,13 @@ func (n *Notary) Export(ctx context.Context, id announcement.ID, w io.Writer, mo
 			end = max(end, c.Seq)
 		}
 	}
+	if !stopped && end < m.Records[len(m.Records)-1] { // another node was about to, or the ledger takes nothing
+		return fmt.Errorf("export evidence: the last records are not sealed yet: %w", ErrUnavailable)
+	}
 	for i, p := range open[:min(end-m.After, uint64(len(open)))] {
-		fmt.Fprintf(&prints, "%d %x\n", m.After+uint64(i)+1, p)
+		if p != (Hash{}) {
+			fmt.Fprintf(&prints, "%d %x\n", m.After+uint64(i)+1, p)
+		}
 	}
 	files := append([]File{{recordsFile, lines.Bytes()}, {checkpointsName, seals.Bytes()}, {printsFile, prints.Bytes()}}, more...)
 	for _, f := range files {
@@ -157,6 +172,10 @@ func VerifyExport(r io.ReaderAt, size int64, keys []ed25519.PublicKey) (Report, 
 	}
 	files := map[string][]byte{}
 	for _, f := range archive.File {
+		if _, twice := files[f.Name]; twice {
+			report.fault("%s: is there twice", f.Name)
+			continue
+		}
 		from, err := f.Open()
 		if err == nil {
 			files[f.Name], err = io.ReadAll(io.LimitReader(from, mostEvidence))
@@ -193,6 +212,11 @@ func VerifyExport(r io.ReaderAt, size int64, keys []ed25519.PublicKey) (Report, 
 			report.fault("%s: missing", name)
 		case hex.EncodeToString(sum[:]) != m.Files[name]:
 			report.fault("%s: was changed since the export", name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if _, listed := m.Files[name]; !listed && name != manifestFile && name != signatureFile {
+			report.fault("%s: does not belong here", name)
 		}
 	}
 	prints := report.readPrints(files[printsFile])
@@ -266,6 +290,10 @@ func (r *Report) followChain(m Manifest, b []byte, prints map[uint64]Hash, keys 
 	begin, _ := hex.DecodeString(m.Chain)
 	copy(chain[:], begin)
 	at, signed := m.After, m.After == 0
+	end := m.After
+	for seq := range prints {
+		end = max(end, seq)
+	}
 	for _, c := range all {
 		known := slices.ContainsFunc(keys, func(k ed25519.PublicKey) bool { return bytes.Equal(k, c.Key) })
 		switch {
@@ -277,6 +305,9 @@ func (r *Report) followChain(m Manifest, b []byte, prints map[uint64]Hash, keys 
 			continue
 		case c.Stream != m.Stream:
 			r.fault("checkpoint %d: is of another stream", c.Number)
+			continue
+		case c.Seq > end:
+			r.fault("checkpoint %d: covers up to record %d, and the prints end at %d", c.Number, c.Seq, end)
 			continue
 		}
 		r.Checkpoints++

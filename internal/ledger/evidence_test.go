@@ -667,8 +667,88 @@ func TestExportIsEvidence(t *testing.T) {
 	})), keys, "prints.txt: was changed", "record 63: is not the one that was sealed", "checkpoint 2: the records up to")
 	check("a checkpoint left out", change("checkpoints.jsonl", lines(func(l [][]byte) [][]byte { return l[:2] })), keys, "checkpoints.jsonl: was changed", "the end is cut off: no checkpoint covers record 104")
 	check("a file left out", change("texts.json", func([]byte) []byte { return nil }), keys, "texts.json: missing")
+	var more bytes.Buffer
+	if err := added(&more, b.Bytes(), "en-report.pdf", "records.jsonl"); err != nil {
+		t.Fatal(err)
+	}
+	check("files laid beside", more.Bytes(), keys, "en-report.pdf: does not belong here", "records.jsonl: is there twice")
 	check("the manifest changed", change("manifest.json", replace(`"after": 52`, `"after": 53`)), keys, "manifest.json: was changed", "signed by nothing", "checkpoint 2: the records up to")
 	other := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{8}, 32)).Public().(ed25519.PublicKey)
 	check("of another house", b.Bytes(), []ed25519.PublicKey{other}, "manifest.json: is signed with another key",
 		"checkpoint 1: is signed with another key", "checkpoint 2: is signed with another key", "checkpoint 3: is signed with another key", "signed by nothing", "the end is cut off")
+}
+
+// added writes an archive again with further files in it.
+func added(w io.Writer, archive []byte, names ...string) error {
+	from, err := zip.NewReader(bytes.NewReader(archive), int64(len(archive)))
+	if err != nil {
+		return err
+	}
+	to := zip.NewWriter(w)
+	for _, f := range from.File {
+		err = errors.Join(err, to.Copy(f))
+	}
+	for _, name := range names {
+		f, cerr := to.Create(name)
+		if err = errors.Join(err, cerr); err == nil {
+			_, err = f.Write([]byte("made up"))
+		}
+	}
+	return errors.Join(err, to.Close())
+}
+
+// What is missing elsewhere in the ledger does not make the evidence of an alert look
+// forged: it is linked as it was sealed.
+func TestExportBesideAHole(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.fill(30)
+	id := h.fill(10)
+	h.seal()
+	h.stop()
+	h.remove(30) // an answer to the first
+	h.start()
+	var b bytes.Buffer
+	if err := h.notary().Export(t.Context(), id, &b); err != nil {
+		t.Fatal(err)
+	}
+	r, err := ledger.VerifyExport(bytes.NewReader(b.Bytes()), int64(b.Len()), h.trust().Keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect(t, "the export", r.Faults, []string{"record 30: its print is missing", "the records up to"})
+}
+
+// away is a ledger that answers nothing until its caller gives up.
+type away struct {
+	ledger.Ledger
+	asked chan struct{}
+	once  sync.Once
+}
+
+func (a *away) Last(ctx context.Context) (uint64, error) {
+	a.once.Do(func() { close(a.asked) })
+	<-ctx.Done()
+	return 0, ctx.Err()
+}
+
+// Whoever asks a node how it is does not wait for the ledger.
+func TestFaultsAreToldWhileTheLedgerIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &away{Ledger: ledger.NewMemory(time.Now), asked: make(chan struct{})}
+		file := filepath.Join(t.TempDir(), "checkpoints.jsonl")
+		if err := os.WriteFile(file, []byte("rubbish\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		n := ledger.NewNotary(ledger.NotaryOptions{Ledger: l, Key: ed25519.NewKeyFromSeed(make([]byte, 32)), File: file})
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- n.Run(ctx) }()
+		<-l.asked
+		if f := n.Faults(); len(f) > 0 { // it would hang, and the test with it
+			t.Errorf("got %q before the ledger was seen", f)
+		}
+		stop()
+		<-ended
+	})
 }

@@ -232,6 +232,19 @@ func keysUnder(prefix string) string {
 	return prefix
 }
 
+// next returns the next entry of a watcher; nil: all that was there has come.
+func next(ctx context.Context, w jetstream.KeyWatcher) (jetstream.KeyValueEntry, error) {
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case e, ok := <-w.Updates():
+		if !ok {
+			return nil, unavailable(errors.New("watcher stopped"))
+		}
+		return e, nil
+	}
+}
+
 // ours reports whether a key belongs to the vault itself.
 func ours(key string) bool { return key == checkKey || key == fillerKey }
 
@@ -242,17 +255,10 @@ func (v *KV) watch(ctx context.Context, prefix string, isReady *bool, fn func(st
 	}
 	defer func() { _ = w.Stop() }()
 	for {
-		var e jetstream.KeyValueEntry
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case entry, ok := <-w.Updates():
-			if !ok {
-				return errors.New("watcher stopped")
-			}
-			e = entry
-		}
+		e, err := next(ctx, w)
 		switch {
+		case err != nil:
+			return err
 		case e == nil:
 			if !*isReady {
 				*isReady = true

@@ -36,12 +36,15 @@ type Notary struct {
 	upTo    uint64 // where the ledger ended at the start
 	caught  bool   // this node has read that far
 	took    time.Time
-	oldest  time.Time // when the first record came that no checkpoint covers
-	faults  []string
-	stopped bool // nothing more is sealed
-	fileErr error
+	oldest  time.Time                 // when the first record came that no checkpoint covers
+	stopped bool                      // nothing more is sealed
 	behind  []announcement.Checkpoint // not in the file yet
 	lost    int                       // a number that is taken, and that nobody can read
+
+	said    sync.Mutex // taken inside mu: whoever asks for faults waits for no ledger
+	faults  []string
+	found   int // faults, also those that are not remembered
+	fileErr error
 }
 
 // NotaryOptions say with what, where and how often is sealed.
@@ -82,8 +85,8 @@ func (n *Notary) Trust() (Trust, error) {
 // Faults are what is no longer as it was sealed, and why the file outside lacks
 // something; empty while all is well.
 func (n *Notary) Faults() []string {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.said.Lock()
+	defer n.said.Unlock()
 	all := slices.Clone(n.faults)
 	if n.fileErr != nil {
 		all = append(all, n.fileErr.Error())
@@ -96,6 +99,9 @@ const maxNoted = 20
 
 func (n *Notary) fault(why string) {
 	n.o.Log.Error("the ledger is not as it was sealed", "step", "notary", "reason", why)
+	n.said.Lock()
+	defer n.said.Unlock()
+	n.found++
 	if len(n.faults) < maxNoted {
 		n.faults = append(n.faults, why)
 	}
@@ -146,14 +152,16 @@ func (n *Notary) begin(ctx context.Context) error {
 	if n.w != nil {
 		return nil
 	}
-	trust, err := n.Trust() // before the ledger: a checkpoint is there first
-	if err != nil {         // the ledger stands alone, and the file is not touched
-		n.fault(err.Error())
-		n.stopped = true
-	}
-	if n.upTo, err = n.o.Ledger.Last(ctx); err != nil {
+	trust, unread := n.Trust() // before the ledger: a checkpoint is there first
+	last, err := n.o.Ledger.Last(ctx)
+	if err != nil {
 		return err
 	}
+	if unread != nil { // the ledger stands alone, and the file is not touched
+		n.fault(unread.Error())
+		n.stopped = true
+	}
+	n.upTo = last
 	n.w = newWalk(trust, n.fault)
 	n.took = n.o.Now()
 	return nil
@@ -179,9 +187,9 @@ func (n *Notary) look() {
 		return
 	}
 	n.caught = true
-	known, number := len(n.faults), n.w.last.Number
+	known, number := n.found, n.w.last.Number
 	n.w.end()
-	if len(n.faults) > known || n.w.last.Number > number { // the file outside knows more
+	if n.found > known || n.w.last.Number > number { // the file outside knows more
 		n.stopped = true
 	}
 	for number, c := range n.w.witness { // compared by its signature from now on
@@ -193,7 +201,7 @@ func (n *Notary) look() {
 // note keeps a checkpoint that was found good. n.mu is held.
 func (n *Notary) note(c announcement.Checkpoint) {
 	n.oldest = time.Time{}
-	if n.fresh() > 0 {
+	if n.fresh() {
 		n.oldest = n.o.Now()
 	}
 	if _, there := n.w.witness[c.Number]; !there {
@@ -213,20 +221,18 @@ func (n *Notary) write() {
 	err := appendWitness(n.o.File, n.behind...)
 	if err == nil {
 		n.behind = nil
-	} else if n.fileErr == nil {
+	} else if n.fileErr == nil { // only written here, under mu
 		n.o.Log.Error("the file of checkpoints outside of NATS cannot be written, trying again", "step", "notary", "reason", err)
 	}
+	n.said.Lock()
 	n.fileErr = err
+	n.said.Unlock()
 }
 
-// fresh counts the records that no checkpoint covers, checkpoints aside. n.mu is held.
-func (n *Notary) fresh() (count int) {
-	for _, r := range n.w.open {
-		if !r.seal {
-			count++
-		}
-	}
-	return count
+// fresh reports whether there is a record that no checkpoint covers, checkpoints aside.
+// n.mu is held.
+func (n *Notary) fresh() bool {
+	return slices.ContainsFunc(n.w.open, func(r uncovered) bool { return !r.seal })
 }
 
 func (n *Notary) due() bool {
@@ -234,9 +240,9 @@ func (n *Notary) due() bool {
 		return false
 	}
 	if len(n.w.open) >= n.o.Every {
-		return n.fresh() > 0
+		return n.fresh()
 	}
-	return n.o.Now().Sub(n.oldest) >= n.o.After && n.fresh() > 0
+	return n.o.Now().Sub(n.oldest) >= n.o.After && n.fresh()
 }
 
 // tick seals what has waited for long enough, and tries the file again.
@@ -272,20 +278,15 @@ func (n *Notary) Seal(ctx context.Context) error {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.w.at() < last {
-		err = n.o.Ledger.Scan(ctx, n.w.at(), func(s Stored) error {
-			n.take(s)
-			if s.Seq >= last {
-				return errEnd
-			}
-			return nil
-		})
-		if !errors.Is(err, errEnd) {
-			return fmt.Errorf("seal ledger: %w", err)
-		}
+	take := func(s Stored) error {
+		n.take(s)
+		return nil
+	}
+	if err := readTo(ctx, n.o.Ledger, n.w.at(), last, take, n.w.skip); err != nil {
+		return fmt.Errorf("seal ledger: %w", err)
 	}
 	n.look()
-	for n.caught && !n.stopped && n.fresh() > 0 && n.seal(ctx) {
+	for n.caught && !n.stopped && n.fresh() && n.seal(ctx) {
 	}
 	n.write()
 	return nil
@@ -293,7 +294,7 @@ func (n *Notary) Seal(ctx context.Context) error {
 
 // seal writes the next checkpoints, and reports whether it has. n.mu is held.
 func (n *Notary) seal(ctx context.Context) (done bool) {
-	for ok := true; ok && n.fresh() > 0 && !n.stopped; ok = len(n.w.open) >= n.o.Every {
+	for ok := true; ok && n.fresh() && !n.stopped; ok = len(n.w.open) >= n.o.Every {
 		c := n.next()
 		_, err := n.o.Ledger.Once(ctx, fmt.Sprint(c.Number), announcement.Fact{Announcement: announcement.House, Kind: announcement.KindCheckpoint, At: c.At, Checkpoint: &c})
 		if errors.Is(err, ErrAlready) {

@@ -28,9 +28,6 @@ const (
 	rewriteBatch = 500
 	rewriteBytes = 4 << 20
 	rewriteTries = 5
-
-	// wrongLastSequence is what servers say of it that do not say which is the last.
-	wrongLastSequence jetstream.ErrorCode = 10164
 )
 
 // Rewrite implements Vault. Every value is sealed anew, with the newest key. It does
@@ -94,15 +91,9 @@ func (v *KV) putAgain(ctx context.Context, first uint64, atOnce bool) (behind in
 		return v.replace(ctx, some, atOnce)
 	}
 	for {
-		var e jetstream.KeyValueEntry
-		select {
-		case <-ctx.Done():
-			return behind, ctx.Err()
-		case entry, ok := <-w.Updates():
-			if !ok {
-				return behind, errors.New("watcher stopped")
-			}
-			e = entry
+		e, err := next(ctx, w)
+		if err != nil {
+			return behind, err
 		}
 		if e == nil {
 			return behind, send()
@@ -128,10 +119,15 @@ func (v *KV) again(e jetstream.KeyValueEntry) *nats.Msg {
 	m := nats.NewMsg("$KV." + bucketName + "." + e.Key())
 	m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(e.Revision(), 10))
 	if e.Operation() != jetstream.KeyValuePut {
-		if v.now().Sub(e.Created()) > markersKept {
+		gone := e.Created()
+		if _, at, err := v.seal.open(e.Key(), e.Value()); err == nil && !at.IsZero() {
+			gone = at // it was written anew before
+		}
+		if v.now().Sub(gone) > markersKept {
 			return nil
 		}
 		m.Header.Set("KV-Operation", "DEL")
+		m.Data = v.seal.seal(e.Key(), nil, gone)
 		return m
 	}
 	value, at, err := v.seal.open(e.Key(), e.Value())
@@ -163,12 +159,7 @@ func (v *KV) replace(ctx context.Context, msgs []*nats.Msg, atOnce bool) error {
 		}
 	}
 	for _, m := range msgs {
-		var refused *jetstream.APIError
-		_, err := v.js.PublishMsg(ctx, m)
-		if errors.As(err, &refused) && (refused.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || refused.ErrorCode == wrongLastSequence) {
-			continue // changed meanwhile
-		}
-		if err != nil {
+		if _, err := v.js.PublishMsg(ctx, m); err != nil && !taken(err) { // taken: changed meanwhile
 			return err
 		}
 	}
@@ -183,15 +174,9 @@ func (v *KV) Walk(ctx context.Context, prefix string, fn func(key string, value 
 	}
 	defer func() { _ = w.Stop() }()
 	for {
-		var e jetstream.KeyValueEntry
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case entry, ok := <-w.Updates():
-			if !ok {
-				return fmt.Errorf("walk vault: %w", unavailable(errors.New("watcher stopped")))
-			}
-			e = entry
+		e, err := next(ctx, w)
+		if err != nil {
+			return fmt.Errorf("walk vault: %w", err)
 		}
 		if e == nil {
 			return nil

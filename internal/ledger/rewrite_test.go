@@ -3,6 +3,7 @@ package ledger_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -143,5 +144,42 @@ func TestKeyIsChanged(t *testing.T) {
 	}
 	if _, err := ledger.OpenVault(ctx, nc, ledger.VaultOptions{Key: was}); err == nil {
 		t.Error("the former key still opens the vault")
+	}
+}
+
+// A node that follows has a week to hear that a key was deleted, however often what is
+// kept was written anew meanwhile.
+func TestMarkersOfDeletedKeysGo(t *testing.T) {
+	t.Parallel()
+	_, nc := startServer(t, t.TempDir())
+	ctx := t.Context()
+	late := time.Duration(0)
+	v, err := ledger.OpenVault(ctx, nc, ledger.VaultOptions{Key: [32]byte{1}, Now: func() time.Time { return time.Now().Add(late) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(v.Put(ctx, "person.a", []byte("Siti")), v.Delete(ctx, "person.a")); err != nil {
+		t.Fatal(err)
+	}
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream, err := js.Stream(ctx, "KV_kentongan-people")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for day, want := range []bool{true, true, true, true, true, true, true, false} {
+		late = time.Duration(day)*24*time.Hour + time.Hour
+		if err := v.Rewrite(ctx); err != nil {
+			t.Fatal(err)
+		}
+		_, err := stream.GetLastMsgForSubject(ctx, "$KV.kentongan-people.person.a")
+		if there := err == nil; there != want {
+			t.Errorf("day %d: the marker is there: %t, %v; want %t", day, there, err, want)
+		}
+		if _, err := v.Get(ctx, "person.a"); !errors.Is(err, ledger.ErrNotFound) {
+			t.Errorf("day %d: got %v for what was deleted", day, err)
+		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/nats-io/jsm.go"
+	"github.com/nats-io/jsm.go/api"
 	"github.com/nats-io/nats.go"
 )
 
@@ -95,13 +96,8 @@ func Restore(ctx context.Context, nc *nats.Conn, archive *tar.Reader) (err error
 	if err != nil {
 		return fmt.Errorf("restore: %w", err)
 	}
-	for _, name := range snapshotStreams {
-		switch known, err := mgr.IsKnownStream(name); {
-		case err != nil:
-			return fmt.Errorf("restore: %w", err)
-		case known:
-			return fmt.Errorf("restore: %w", ErrNotEmpty)
-		}
+	if err := empty(mgr); err != nil {
+		return err
 	}
 	var made []string
 	defer func() {
@@ -127,13 +123,41 @@ func Restore(ctx context.Context, nc *nats.Conn, archive *tar.Reader) (err error
 		if err != nil {
 			return err
 		}
-		made = append(made, name)
-		if _, err := mgr.RestoreSnapshotFromBuffer(ctx, name, io.NopCloser(filling{data}), io.NopCloser(bytes.NewReader(config))); err != nil {
+		_, err = mgr.RestoreSnapshotFromBuffer(ctx, name, io.NopCloser(filling{data}), io.NopCloser(bytes.NewReader(config)))
+		var refused api.ApiError
+		if !errors.As(err, &refused) || refused.NatsErrorCode() != nameInUse { // else a node has just made it
+			made = append(made, name)
+		}
+		if err != nil {
 			return fmt.Errorf("restore %s: %w", name, err)
 		}
 	}
 	return nil
 }
+
+// Empty returns ErrNotEmpty where there is a ledger or a vault already.
+func Empty(nc *nats.Conn) error {
+	mgr, err := jsm.New(nc)
+	if err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	return empty(mgr)
+}
+
+func empty(mgr *jsm.Manager) error {
+	for _, name := range snapshotStreams {
+		switch known, err := mgr.IsKnownStream(name); {
+		case err != nil:
+			return fmt.Errorf("restore: %w", err)
+		case known:
+			return fmt.Errorf("restore: %w", ErrNotEmpty)
+		}
+	}
+	return nil
+}
+
+// nameInUse is the server's code for a stream that is there already.
+const nameInUse = 10058
 
 // filling reads as much as there is room for: to the server an empty piece is the end.
 type filling struct{ io.Reader }

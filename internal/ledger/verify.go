@@ -61,10 +61,13 @@ func VerifyAgainst(ctx context.Context, l Ledger, t Trust) (Report, error) {
 	}
 	stories := map[announcement.ID]*story{}
 	w := newWalk(t, func(fault string) { report.fault("%s", fault) })
-	for w.at() < last {
-		if err := readTo(ctx, l, last, w, func(s Stored) { report.add(stories, s) }); err != nil {
-			return report, fmt.Errorf("verify ledger: %w", err)
-		}
+	take := func(s Stored) error {
+		w.take(s)
+		report.add(stories, s)
+		return nil
+	}
+	if err := readTo(ctx, l, 0, last, take, w.skip); err != nil {
+		return report, fmt.Errorf("verify ledger: %w", err)
 	}
 	w.end()
 	for _, s := range stories {
@@ -84,45 +87,59 @@ func VerifyAgainst(ctx context.Context, l Ledger, t Trust) (Report, error) {
 // is the last, nothing comes any more.
 const silence = 5 * time.Second
 
-// readTo takes the records up to last, or up to where nothing came any more and one
-// was left out.
-func readTo(ctx context.Context, l Ledger, last uint64, w *walk, fn func(Stored)) error {
-	reading, stop := context.WithCancel(ctx)
-	defer stop()
-	quiet := time.AfterFunc(silence, stop)
-	defer quiet.Stop()
-	err := l.Scan(reading, w.at(), func(s Stored) error {
-		quiet.Reset(silence)
-		if s.Seq > last {
-			w.skip(last)
-			return errEnd
+// readTo gives take the records behind a position, up to last, and skip the last
+// position of those that are missing or cannot be read, also where they are the end.
+func readTo(ctx context.Context, l Ledger, after, last uint64, take func(Stored) error, skip func(uint64)) error {
+	for after < last {
+		reading, stop := context.WithCancel(ctx)
+		quiet := time.AfterFunc(silence, stop)
+		err := l.Scan(reading, after, func(s Stored) error {
+			quiet.Reset(silence)
+			if to := min(s.Seq-1, last); to > after {
+				skip(to)
+				after = to
+			}
+			if s.Seq > last {
+				return errEnd
+			}
+			if err := take(s); err != nil {
+				return err
+			}
+			if after = s.Seq; after == last {
+				return errEnd
+			}
+			return nil
+		})
+		silent := reading.Err() != nil
+		quiet.Stop()
+		stop()
+		switch {
+		case errors.Is(err, errEnd):
+			return nil
+		case ctx.Err() != nil || !silent || !errors.Is(err, context.Canceled):
+			return err
 		}
-		w.take(s)
-		fn(s)
-		if s.Seq == last {
-			return errEnd
+		next, err := readable(ctx, l, after+1, last) // slow, or left out?
+		if next-1 > after {
+			skip(next - 1)
+			after = next - 1
 		}
-		return nil
-	})
-	switch {
-	case errors.Is(err, errEnd):
-		return nil
-	case ctx.Err() != nil || reading.Err() == nil:
-		return err
+		if err != nil {
+			return err
+		}
 	}
-	next, err := readable(ctx, l, w.at()+1, last) // slow, or left out?
-	w.skip(next - 1)
-	return err
+	return nil
 }
 
 // readable returns the first position of a range at which there is a record that the
-// server can read, or the one behind the range.
+// server can read, or the one behind the range. The server says "not found" of what it
+// cannot read; any other error says nothing about the record.
 func readable(ctx context.Context, l Ledger, from, to uint64) (uint64, error) {
 	for seq := from; seq <= to; seq++ {
-		if _, err := l.At(ctx, seq); err == nil || errors.Is(err, errNoFacts) {
+		switch _, err := l.At(ctx, seq); {
+		case err == nil || errors.Is(err, errNoFacts):
 			return seq, nil
-		}
-		if _, err := l.Last(ctx); err != nil { // nobody answers at all
+		case !errors.Is(err, ErrNotFound):
 			return seq, err
 		}
 	}

@@ -45,6 +45,9 @@ func decodeWitness(b []byte) ([]announcement.Checkpoint, error) {
 		}
 		var c announcement.Checkpoint
 		if err := json.Unmarshal(line, &c); err != nil || c.Number <= 0 {
+			if bytes.HasPrefix(rest, line) {
+				continue // cut off by a crash where nothing can be taken away, and written again behind
+			}
 			return nil, fmt.Errorf("line %d is no checkpoint: the file was changed", n)
 		}
 		all = append(all, c)

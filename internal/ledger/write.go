@@ -33,7 +33,7 @@ func (l *JetStream) writePacked(records []*packed) []result {
 	}
 	results := make([]result, len(records))
 	for i := range records {
-		seq, err := awaitAck(acks[i])
+		seq, err := awaitAck(ctx, acks[i])
 		for err != nil && !refused(err) && pause(ctx, retryPause) {
 			seq, err = l.publish(ctx, msgs[i])
 		}
@@ -45,7 +45,7 @@ func (l *JetStream) writePacked(records []*packed) []result {
 	return results
 }
 
-func awaitAck(ack jetstream.PubAckFuture) (uint64, error) {
+func awaitAck(ctx context.Context, ack jetstream.PubAckFuture) (uint64, error) {
 	if ack == nil {
 		return 0, errors.New("not published")
 	}
@@ -56,6 +56,8 @@ func awaitAck(ack jetstream.PubAckFuture) (uint64, error) {
 		return a.Sequence, nil
 	case err := <-ack.Err():
 		return 0, err
+	case <-ctx.Done():
+		return 0, ctx.Err()
 	case <-t.C:
 		return 0, nats.ErrTimeout
 	}
