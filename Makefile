@@ -19,7 +19,7 @@ test: ## every test
 
 check: lint test race ## what a change must pass
 
-race: ## the tests under the race detector, without those that start processes
+race: ## the tests under the race detector, without those that start processes or a browser
 	$(GO) test -race -short -shuffle=on -count=1 ./...
 
 fuzz: ## every fuzz target for FUZZTIME (20s)

@@ -33,6 +33,9 @@ type Browser struct {
 // silently passed: on CI it fails, elsewhere it is named and left out.
 func StartBrowser(t testing.TB) *Browser {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("waits for a browser, which the race detector does not see; make test drives it")
+	}
 	path, err := exec.LookPath("chromium")
 	if err != nil {
 		if os.Getenv("CI") != "" {
