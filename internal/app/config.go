@@ -75,6 +75,7 @@ type Config struct {
 	SMSPrice     int           `name:"sms-price" env:"KENTONGAN_SMS_PRICE" default:"0" help:"Price of one SMS segment in whole units of the currency, for the cost shown before sending. 0: not shown."`
 	Currency     string        `name:"currency" env:"KENTONGAN_CURRENCY" default:"Rp" help:"Currency that stands before a price."`
 	InFlight     int           `name:"in-flight" env:"KENTONGAN_IN_FLIGHT" default:"32" help:"Most calls under way at once; also the most messages that a crash can repeat."`
+	HeartbeatURL string        `name:"heartbeat-url" env:"KENTONGAN_HEARTBEAT_URL" help:"Address that is asked for every minute while all is well, for a service that calls somebody when that stops (healthchecks.io and the like)."`
 	PushInFlight int           `name:"push-in-flight" env:"KENTONGAN_PUSH_IN_FLIGHT" default:"0" help:"Most web pushes under way at once, if they shall not count with the rest: for large companies. A crash can repeat as many more, each in place of the first on the phone. 0: they count."`
 
 	NewKeys bool `name:"new-keys" help:"Take keys.json as it is, though this installation began with another. What was made with the former ends: with links every link that was sent, with push every connected device."`
@@ -279,6 +280,9 @@ func (c *Config) Complete() error {
 	}
 	if c.PushInFlight < 0 || c.PushInFlight > 10_000 {
 		refuse("KENTONGAN_PUSH_IN_FLIGHT", "must be 0 to 10000")
+	}
+	if u, err := url.Parse(c.HeartbeatURL); c.HeartbeatURL != "" && (err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http") {
+		refuse("KENTONGAN_HEARTBEAT_URL", "must be an https address") // which is a secret: it is not repeated
 	}
 	if len(bad) > 0 {
 		return bad

@@ -39,6 +39,11 @@ func (h health) Ready(ctx context.Context) []web.Check {
 	if n := h.audit.behind(); n > 0 { // nothing waits for it either
 		checks = append(checks, web.Check{Name: "audit", OK: true, Hint: strconv.Itoa(n) + " looks at people's data are not in the ledger yet; they are written once it takes them"})
 	}
+	// What the watch finds is the same on every node, and a node out of service takes no
+	// answers: it stays, and says so.
+	if found, _, _ := h.watch.Found(); len(found) > 0 {
+		checks = append(checks, web.Check{Name: "watch", OK: true, Hint: found[0] + "; runbook: deploy/runbook/KentonganWatchFound.md"})
+	}
 	if hint := h.sealed(); hint != "" {
 		checks = append(checks, web.Check{Name: "seals", OK: true, Hint: hint})
 	}

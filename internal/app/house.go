@@ -39,6 +39,7 @@ type House struct {
 	now        func() time.Time
 	ledger     ledger.Ledger
 	audit      *audit
+	watch      *watch
 	notary     *ledger.Notary // seals the ledger; nil where nothing is kept
 	vault      ledger.Vault
 	directory  *directory.Directory
@@ -99,7 +100,7 @@ func Open(ctx context.Context, c Config, version string, log *slog.Logger) (_ *H
 	if err != nil {
 		return nil, err
 	}
-	h.working, h.store = store, name
+	h.store = name
 	h.closers = append(h.closers, closeStore)
 	queue, err := dispatch.OpenQueue(ctx, nc, dispatch.QueueOptions{Replicas: c.Replicas, Log: log})
 	if err != nil {
@@ -119,6 +120,7 @@ func Open(ctx context.Context, c Config, version string, log *slog.Logger) (_ *H
 // network. ctx ends the followers of the directory and the tokens.
 func (h *House) furnish(ctx context.Context, secret *keys, store tracker.Store, queue dispatch.Queue, providers *http.Client) (err error) {
 	c, log := h.config, h.log
+	h.working = store
 	if h.directory, err = directory.Open(ctx, h.vault, directory.Options{Now: h.now, Country: "ID", Zone: c.Zone, Language: announcement.Indonesian, Log: log}); err != nil {
 		return fmt.Errorf("open directory: %w", err)
 	}
@@ -218,6 +220,7 @@ func (h *House) furnish(ctx context.Context, secret *keys, store tracker.Store, 
 	if h.desk.errands, err = openErrands(ctx, h.vault, h.now, log); err != nil {
 		return err
 	}
+	h.watch = &watch{ledger: h.ledger, tracker: h.tracker, queue: queue, heartbeat: c.HeartbeatURL, client: &http.Client{}, now: h.now, log: log}
 	h.keeper = &keeper{desk: h.desk, uploads: files, now: h.now}
 	staff := &people{directory: h.directory, links: h.links, sample: c.SMSProvider == "sandbox", desk: h.desk, uploads: files, errands: h.desk.errands, editions: words, access: guard}
 	h.server, err = web.New(web.Options{Desk: h.desk, Phone: h.desk, People: staff,
@@ -411,6 +414,7 @@ func (h *House) Run(ctx context.Context) error {
 	group.Go(func() error { return named("dispatch", h.dispatcher.Run(ctx)) })
 	group.Go(func() error { return named("countdown", h.desk.runCountdowns(ctx)) })
 	group.Go(func() error { return named("audit", h.audit.run(ctx)) })
+	group.Go(func() error { return named("watch", h.watch.run(ctx)) })
 	group.Go(func() error { return named("errands", h.desk.errands.run(ctx)) })
 	if h.notary != nil {
 		group.Go(func() error { return named("notary", h.notary.Run(ctx)) })

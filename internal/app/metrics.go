@@ -235,6 +235,8 @@ var (
 	descRecipients  = described("recipients", "Recipients of open announcements.", "mode")
 	descOutstanding = described("outstanding", "Recipients of open announcements without an answer.", "mode")
 	descNeedHelp    = described("need_help", "Recipients of open announcements who need help.", "mode")
+	descWatch       = described("watch_found", "How many things the watch found in its last round that are not as they should be.")
+	descUnheard     = described("heartbeat_unheard", "Whether the last heartbeat was not taken.")
 	descOverdue     = described("escalation_overdue_seconds", "For how long the most delayed step of an escalation ought to have been taken.")
 	descJobs        = described("queue_jobs", "Jobs that wait or run; each is up to 500 calls.", "lane", "channel")
 	descOldest      = described("queue_oldest_seconds", "How long the oldest job has been there; 0: there is none.", "lane", "channel")
@@ -253,7 +255,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (s *state) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descBuild, descReady, descStreams, descRedisAway, descPeople, descAudit, descSeals, descOpen, descRecipients, descOutstanding, descNeedHelp, descOverdue, descJobs, descOldest, descApplied, descLast, descFailed, descLagging, descPlanning, descStored, descLimit, descDrift, descFree, descSize, descCertificate} {
+	for _, d := range []*prometheus.Desc{descBuild, descReady, descStreams, descRedisAway, descPeople, descAudit, descSeals, descOpen, descRecipients, descOutstanding, descNeedHelp, descOverdue, descWatch, descUnheard, descJobs, descOldest, descApplied, descLast, descFailed, descLagging, descPlanning, descStored, descLimit, descDrift, descFree, descSize, descCertificate} {
 		out <- d
 	}
 }
@@ -284,6 +286,9 @@ func (s *state) Collect(out chan<- prometheus.Metric) {
 		gauge(descSeals, float64(len(h.notary.Faults())))
 	}
 	gauge(descOverdue, h.tracker.Overdue().Seconds())
+	found, _, heard := h.watch.Found()
+	gauge(descWatch, float64(len(found)))
+	gauge(descUnheard, one(!heard))
 	gauge(descApplied, float64(h.tracker.Applied()))
 	out <- prometheus.MustNewConstMetric(descFailed, prometheus.CounterValue, float64(h.writes.failed.Load()))
 	s.collectOpen(ctx, gauge)

@@ -2,6 +2,7 @@ package tracker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -155,6 +156,9 @@ func counts(t *testing.T, tr *Tracker) announcement.Counts {
 	}
 	if err != nil || s.Rebuilding {
 		t.Fatalf("standing: rebuilding for too long, or %v", err)
+	}
+	if err := tr.Recount(ctx, fire); err != nil && !errors.Is(err, errAway) && !errors.Is(err, ErrLost) {
+		t.Error(err)
 	}
 	c := s.Counts()
 	if sum := c.NeedHelp + c.Confirmed + c.NotOnSite + c.Opened + c.NoAnswer + c.Unreachable; sum != c.Recipients {
