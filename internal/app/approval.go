@@ -124,7 +124,7 @@ func (d *desk) awaiting(id announcement.ID) (prepared, error) {
 // every language, as they were when it was confirmed, and, after a dot, its very people.
 // Another version of a prepared text, or another person, is another print.
 func (d *desk) printOf(p prepared) (string, error) {
-	a, resolved, err := d.completeAt(p.Draft, p.At)
+	a, resolved, err := d.completeConfirmed(p.Draft, p.At)
 	if err != nil {
 		return "", err
 	}

@@ -149,6 +149,75 @@ func TestApprovalIsOfTheVeryWordsAndPeople(t *testing.T) {
 	})
 }
 
+// Whoever leaves while an alert waits keeps nobody else from being warned: it can be
+// looked at and approved, and goes to those who are still here.
+func TestWhoLeavesHoldsUpNoAlertThatWaits(t *testing.T) {
+	twoPeople(t, func(o office) {
+		desk, ctx := o.house.desk, o.t.Context()
+		approved, alone := o.Write("k"), o.Write("k2", func(d *web.Draft) { d.Text["en"] = announcement.Text{Title: "Flood at gate 4", Body: "Go up."} })
+		andi := o.as("andi2", web.As(web.Approver))
+		o.Leaves("agus")
+		o.settle()
+		if page := andi.get("/alerts/" + string(approved)); !strings.Contains(page, "I understand that this will alert 2 people") {
+			t.Errorf("whoever approves sees %s", page)
+		}
+		if err := desk.Approve(ctx, o.andi, approved, o.seen(approved)); err != nil {
+			t.Fatal(err)
+		}
+		o.After(10 * time.Minute)
+		if err := desk.SendAlone(ctx, o.rina, alone, "The water is at the door"); err != nil {
+			t.Fatal(err)
+		}
+		o.After(time.Minute)
+		for _, name := range []string{"chief", "siti"} {
+			o.Phone(name).ExpectSMS("Flood at gate 2")
+			o.Phone(name).ExpectSMS("Flood at gate 4")
+		}
+		o.NothingElse()
+	})
+}
+
+// What cannot go out any more is given back with the reason, and is no alert that
+// neither goes out nor can be cancelled. Until then its page is there.
+func TestWhatCannotGoOutIsGivenBack(t *testing.T) {
+	twoPeople(t, func(o office) {
+		desk, ctx := o.house.desk, o.t.Context()
+		wide := o.Write("k")
+		narrowed := account{Name: "rina", Login: "rina", Grant: web.Grant{Roles: []web.Role{web.Sender}, Alarms: web.Scope{Sites: []string{"Kendal"}}}, SSO: true, Version: 9}
+		if err := desk.Approve(ctx, o.andi, wide, o.seen(wide)); err != nil {
+			t.Fatal(err)
+		}
+		if err := desk.accounts.all.put(ctx, "rina", narrowed); err != nil {
+			t.Fatal(err)
+		}
+		o.After(time.Minute)
+		if c, _ := desk.Countdown(ctx, wide); c.Status != announcement.StatusDraft || !strings.Contains(c.Reason, "outside of whom you may alarm") {
+			t.Errorf("its author may alarm others only now: got %s, %q", c.Status, c.Reason)
+		}
+		if s, err := desk.SavedDraft(ctx, string(wide)); err != nil || s.Draft.Text["en"].Title != "Flood at gate 2" {
+			t.Errorf("what was written: %+v, %v", s, err)
+		}
+		o.ExpectNothingSent(wide)
+	})
+	twoPeople(t, func(o office) {
+		desk, ctx := o.house.desk, o.t.Context()
+		o.house.config.ApprovalOver = 1
+		andi := o.as("andi2", web.As(web.Approver))
+		counting, waits := o.Write("k", to("siti")), o.Write("k2", to("siti", "agus"))
+		o.importStaff(func(e employee) bool { return e.name == "chief" })
+		o.After(time.Minute)
+		if c, _ := desk.Countdown(ctx, counting); c.Status != announcement.StatusDraft || c.Reason != "nobody matches" {
+			t.Errorf("nobody is left: got %s, %q", c.Status, c.Reason)
+		}
+		if page := andi.ask("GET", "/alerts/"+string(waits), "", "").Body.String(); !strings.Contains(page, "/reject") || !strings.Contains(page, "Flood at gate 2") {
+			t.Errorf("its page: %s", page)
+		}
+		if err := desk.Reject(ctx, o.andi, waits, "Nobody is left"); err != nil {
+			t.Errorf("reject: %v", err)
+		}
+	})
+}
+
 func TestApproveOwnIsRefused(t *testing.T) {
 	twoPeople(t, func(o office) {
 		id := o.Write("k")

@@ -25,6 +25,23 @@ func (d *desk) Preview(_ context.Context, who web.Principal, draft web.Draft) (w
 	if err != nil {
 		return web.Preview{}, err
 	}
+	return d.preview(who.Actor, draft, a, resolved), nil
+}
+
+// Awaited says what would happen if an announcement that waits went out now.
+func (d *desk) Awaited(_ context.Context, id announcement.ID) (web.Preview, error) {
+	waits, err := d.awaiting(id)
+	if err != nil {
+		return web.Preview{}, err
+	}
+	a, resolved, err := d.completeConfirmed(waits.Draft, d.now())
+	if err != nil {
+		return web.Preview{}, err
+	}
+	return d.preview(waits.By, waits.Draft, a, resolved), nil
+}
+
+func (d *desk) preview(by announcement.Actor, draft web.Draft, a *announcement.Announcement, resolved *directory.Resolution) web.Preview {
 	p := web.Preview{
 		Announcement: *a, Recipients: len(resolved.Roster.Recipients), Reach: map[announcement.Channel]int{},
 		Languages: map[announcement.Language]int{}, Fallback: map[announcement.Language]int{},
@@ -61,13 +78,13 @@ func (d *desk) Preview(_ context.Context, who web.Principal, draft web.Draft) (w
 		p.Duty = append(p.Duty, d.name(person))
 	}
 	p.Practice = d.heldBack(a.Mode, p.Recipients)
-	p.Approval, p.Approvers = d.needsApproval(a, resolved, who.Actor)
+	p.Approval, p.Approvers = d.needsApproval(a, resolved, by)
 	p.Excluded = d.excluded(draft.Audience)
 	d.compare(&p, draft, resolved)
 	d.judgeProviders(&p, resolved)
 	d.reckonCost(&p, resolved)
 	p.Mornings = d.mornings(a, &resolved.Roster)
-	return p, nil
+	return p
 }
 
 // name returns a person as a page may show them.

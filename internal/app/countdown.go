@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"kentongan/internal/announcement"
+	"kentongan/internal/directory"
 	"kentongan/internal/ledger"
 	"kentongan/internal/web"
 )
@@ -260,7 +261,7 @@ func (d *desk) Countdown(_ context.Context, id announcement.ID) (web.Countdown, 
 		}
 	}
 	c.Left = max(0, c.Due.Sub(d.now()))
-	if a, _, err := d.complete(p.Draft); err == nil {
+	if a, _, err := d.completeConfirmed(p.Draft, d.now()); err == nil {
 		c.Severity, c.Text = a.Severity, a.Text
 	}
 	if err := d.countdowns.fault(id); err != nil {
@@ -343,8 +344,10 @@ func (c *countdowns) fault(id announcement.ID) error {
 	return c.faults[id].err
 }
 
-// launch sends one announcement. The end is created first, so that from then on
-// nobody can cancel; what follows is idempotent and comes again after a crash.
+// launch sends one announcement. Whether it can go out is asked first; then the end is
+// created, so that from then on nobody can cancel; what follows is idempotent and comes
+// again after a crash. What cannot go out any more is given back to its author, with the
+// reason, instead of waiting for ever.
 func (d *desk) launch(ctx context.Context, id announcement.ID) error {
 	if _, ok := d.tracker.View(id); ok {
 		return nil
@@ -353,20 +356,20 @@ func (d *desk) launch(ctx context.Context, id announcement.ID) error {
 	if !known {
 		return nil
 	}
-	grant := p.Grant
-	a, approved := d.countdowns.approval(id)
+	approved, _ := d.countdowns.approval(id)
 	if p.Awaits && end.At.IsZero() {
-		if ok, err := d.stillApproved(ctx, id, p, a); err != nil || !ok {
+		if ok, err := d.stillApproved(ctx, id, p, approved); err != nil || !ok {
 			return err
 		}
-		now, err := d.author(p)
-		if err != nil {
-			return d.takeBack(ctx, id, p, ending{By: announcement.ByPolicy, At: d.now().UTC(), Rejected: true, Reason: "Whoever wrote it may not send any more."})
-		}
-		grant = now
 	}
-	if end.At.IsZero() {
-		var err error
+	a, to, err := d.ready(p)
+	var bad announcement.FieldErrors
+	switch {
+	case end.At.IsZero() && errors.As(err, &bad):
+		return d.takeBack(ctx, id, p, ending{By: announcement.ByPolicy, At: d.now().UTC(), Rejected: true, Reason: bad[0].Why})
+	case err != nil:
+		return err
+	case end.At.IsZero():
 		if end, err = d.countdowns.end(ctx, id, ending{Sent: true, At: d.now().UTC()}); err != nil {
 			return err
 		}
@@ -382,12 +385,32 @@ func (d *desk) launch(ctx context.Context, id announcement.ID) error {
 	} else if err != nil {
 		return fmt.Errorf("%w: %w", web.ErrNotYet, err)
 	}
-	var by *announcement.Approval
-	if approved && p.Awaits {
-		by = &announcement.Approval{By: a.By, At: a.At, Alone: a.Alone, Reason: a.Reason}
+	if a.ID = id; p.Awaits {
+		a.Approved = &announcement.Approval{By: approved.By, At: approved.At, Alone: approved.Alone, Reason: approved.Reason}
 	}
-	_, _, err := d.announce(ctx, web.Principal{Actor: p.By, Grant: grant}, p.Draft, p.Key, by)
-	return err
+	print, err := fingerprint(p.Draft)
+	if err != nil {
+		return err
+	}
+	return d.accept(ctx, a, to, p.By, print)
+}
+
+// ready completes what was prepared, as its author may send it now: to those of its
+// people who are still here.
+func (d *desk) ready(p prepared) (*announcement.Announcement, *directory.Resolution, error) {
+	grant := p.Grant
+	if p.Awaits {
+		now, err := d.author(p)
+		if err != nil {
+			return nil, nil, announcement.FieldErrors{{Field: "by", Why: "Whoever wrote it may not send any more."}}
+		}
+		grant = now
+	}
+	a, to, err := d.completeConfirmed(p.Draft, d.now())
+	if err == nil {
+		err = d.allowed(grant, a, to.Roster)
+	}
+	return a, to, err
 }
 
 // forget removes what ended long ago.

@@ -76,11 +76,16 @@ func (d *desk) record(ctx context.Context, facts ...announcement.Fact) (uint64, 
 
 // complete turns a draft into an announcement, without an id, and resolves its audience.
 func (d *desk) complete(draft web.Draft) (*announcement.Announcement, *directory.Resolution, error) {
-	return d.completeAt(draft, d.now())
+	return d.completeFor(draft, d.now(), d.directory.Resolve)
 }
 
-// completeAt is complete for another moment than now: times stand in the texts.
-func (d *desk) completeAt(draft web.Draft, at time.Time) (*announcement.Announcement, *directory.Resolution, error) {
+// completeConfirmed is complete for a draft that somebody confirmed a while ago, with
+// the times in its texts as of at: it goes to those of its people who are still here.
+func (d *desk) completeConfirmed(draft web.Draft, at time.Time) (*announcement.Announcement, *directory.Resolution, error) {
+	return d.completeFor(draft, at, d.directory.Remaining)
+}
+
+func (d *desk) completeFor(draft web.Draft, at time.Time, resolve func(announcement.Audience) (*directory.Resolution, error)) (*announcement.Announcement, *directory.Resolution, error) {
 	var bad announcement.FieldErrors
 	a := &announcement.Announcement{
 		Mode: draft.Mode, Severity: draft.Severity, Class: draft.Class, Answers: draft.Answers, Text: draft.Text,
@@ -121,7 +126,7 @@ func (d *desk) completeAt(draft web.Draft, at time.Time) (*announcement.Announce
 	if a.Audience.IsZero() {
 		return nil, nil, bad
 	}
-	resolved, err := d.directory.Resolve(a.Audience)
+	resolved, err := resolve(a.Audience)
 	if err != nil {
 		bad = append(bad, asFieldErrors(err, "audience")...)
 	}
@@ -147,10 +152,6 @@ func asFieldErrors(err error, field string) announcement.FieldErrors {
 // Announce accepts an announcement: once it returns, the recipients are durable
 // and calling has begun or will begin by itself.
 func (d *desk) Announce(ctx context.Context, p web.Principal, draft web.Draft, key string) (web.Summary, bool, error) {
-	return d.announce(ctx, p, draft, key, nil)
-}
-
-func (d *desk) announce(ctx context.Context, p web.Principal, draft web.Draft, key string, approved *announcement.Approval) (web.Summary, bool, error) {
 	if !p.May(web.Announce) {
 		return web.Summary{}, false, web.ErrForbidden
 	}
@@ -176,11 +177,9 @@ func (d *desk) announce(ctx context.Context, p web.Principal, draft web.Draft, k
 	if err != nil {
 		return web.Summary{}, false, err
 	}
-	a.ID, a.Approved = id, approved
-	a.Audience = resolved.Audience
-	if _, err := d.ledger.Accept(ctx, acceptance(a, &resolved.Roster, p.Actor, print, d.woken(a, &resolved.Roster))); err != nil {
-		d.log.Error("announcement not accepted", "announcement", id, "reason", err)
-		return web.Summary{}, false, fmt.Errorf("%w: %w", web.ErrNotYet, err)
+	a.ID = id
+	if err := d.accept(ctx, a, resolved, p.Actor, print); err != nil {
+		return web.Summary{}, false, err
 	}
 	if err := d.tracker.CatchUp(ctx); err != nil {
 		// It is accepted and durable; only the figures are missing.
@@ -191,6 +190,16 @@ func (d *desk) announce(ctx context.Context, p web.Principal, draft web.Draft, k
 	}
 	s, err := d.whole().Summary(ctx, id)
 	return s, false, err
+}
+
+// accept makes an announcement durable; from then on people are called.
+func (d *desk) accept(ctx context.Context, a *announcement.Announcement, to *directory.Resolution, by announcement.Actor, print string) error {
+	a.Audience = to.Audience
+	if _, err := d.ledger.Accept(ctx, acceptance(a, &to.Roster, by, print, d.woken(a, &to.Roster))); err != nil {
+		d.log.Error("announcement not accepted", "announcement", a.ID, "reason", err)
+		return fmt.Errorf("%w: %w", web.ErrNotYet, err)
+	}
+	return nil
 }
 
 func (d *desk) repeated(ctx context.Context, v tracker.View, print string) (web.Summary, error) {

@@ -88,12 +88,12 @@ func (d *desk) excluded(a announcement.Audience) []web.Name {
 	if a.Except == nil {
 		return nil
 	}
-	without, err := d.directory.Resolve(*a.Except)
+	without, err := d.directory.Remaining(*a.Except)
 	if err != nil {
 		return nil
 	}
 	a.Except = nil
-	all, err := d.directory.Resolve(a)
+	all, err := d.directory.Remaining(a)
 	if err != nil {
 		return nil
 	}

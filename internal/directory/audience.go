@@ -19,11 +19,23 @@ type Resolution struct {
 // case. Names that nobody has, and an audience that is nobody, are refused as
 // FieldErrors, all at once: a misspelt site must not leave a site unwarned.
 func (d *Directory) Resolve(a announcement.Audience) (*Resolution, error) {
+	return d.resolved(a, false)
+}
+
+// Remaining is Resolve for an audience that was confirmed a while ago: somebody who
+// left since, and a site, a department or a group in which nobody is any more, keep
+// nobody else from being warned. It is refused when nobody is left.
+func (d *Directory) Remaining(a announcement.Audience) (*Resolution, error) {
+	return d.resolved(a, true)
+}
+
+func (d *Directory) resolved(a announcement.Audience, remaining bool) (*Resolution, error) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 
 	f := d.forest()
 	r := d.resolver()
+	r.remaining = remaining
 	resolved, chosen := r.resolve("audience", a, false)
 	if len(r.bad) > 0 {
 		return nil, r.bad
@@ -55,6 +67,7 @@ type resolver struct {
 	departments spellings
 	zones       map[string]string   // of sites, by their name
 	below       map[string][]record // reports by their manager's folded number, made when first needed
+	remaining   bool                // see Directory.Remaining
 	bad         announcement.FieldErrors
 }
 
@@ -78,7 +91,7 @@ func (r *resolver) resolve(at string, a announcement.Audience, except bool) (ann
 		}
 		members := r.members(g)
 		if len(members) == 0 && !except {
-			r.bad = append(r.bad, &announcement.FieldError{Field: field, Value: shorten(name), Why: "nobody is in this group now"})
+			r.gone(&announcement.FieldError{Field: field, Value: shorten(name), Why: "nobody is in this group now"})
 		}
 		out.Groups = append(out.Groups, g.ID)
 		maps.Copy(chosen, members)
@@ -100,7 +113,7 @@ func (r *resolver) resolve(at string, a announcement.Audience, except bool) (ann
 		case except: // whoever left is left out anyway
 			out.People = append(out.People, string(p.ID))
 		default:
-			r.bad = append(r.bad, inactiveNumber(field, n))
+			r.gone(inactiveNumber(field, n))
 		}
 	}
 	if a.Except != nil {
@@ -119,7 +132,7 @@ func (r *resolver) places(field string, names []string, known spellings, why str
 	for i, name := range names {
 		common, ok := known.show(name)
 		if !ok {
-			r.bad = append(r.bad, &announcement.FieldError{Field: fmt.Sprintf("%s[%d]", field, i), Value: shorten(name), Why: why})
+			r.gone(&announcement.FieldError{Field: fmt.Sprintf("%s[%d]", field, i), Value: shorten(name), Why: why})
 			continue
 		}
 		want[fold(name)] = true
@@ -131,9 +144,16 @@ func (r *resolver) places(field string, names []string, known spellings, why str
 func (r *resolver) person(field, number string) (record, bool) {
 	p, known := r.d.byNumber(number)
 	if !known {
-		r.bad = append(r.bad, unknownNumber(field, number))
+		r.gone(unknownNumber(field, number))
 	}
 	return p, known
+}
+
+// gone is wrong with what somebody asks for now, but not with whom remains of it.
+func (r *resolver) gone(fault *announcement.FieldError) {
+	if !r.remaining {
+		r.bad = append(r.bad, fault)
+	}
 }
 
 // under chooses a manager and everybody who reports to them at any depth, also

@@ -48,8 +48,10 @@ func (v countdownView) MayApprove() bool { return v.Approves() && v.reader != v.
 // showAwaiting shows it with what is wrong with the form.
 func (s *Server) showAwaiting(w http.ResponseWriter, r *http.Request, c Countdown, errs announcement.FieldErrors) {
 	who := principalOf(r.Context())
-	p, err := s.Desk.Preview(r.Context(), Principal{Actor: c.Author, Grant: As(Sender)}, c.Draft) // as its author may: that was asked before
-	if err != nil {
+	p, err := s.Desk.Awaited(r.Context(), c.ID)
+	if bad := faults(err); bad != nil { // it cannot go out as it is, and can still be rejected or cancelled
+		p.Announcement.Severity, p.Announcement.Text, p.Approvers, errs = c.Severity, c.Text, c.Approvers, append(errs, bad...)
+	} else if err != nil {
 		s.fail(w, r, "approve", err)
 		return
 	}

@@ -516,6 +516,8 @@ type Desk interface {
 	// ErrForbidden to its author, FieldErrors when words or people are others now, ErrClosed when it was
 	// taken back, edited or rejected. Approving again is done already.
 	Approve(ctx context.Context, p Principal, id announcement.ID, seen string) error
+	// Awaited is what would happen if an announcement that waits went out now.
+	Awaited(ctx context.Context, id announcement.ID) (Preview, error)
 	Reject(ctx context.Context, p Principal, id announcement.ID, reason string) error
 	// SendAlone is for its author, when nobody has approved it within ten minutes;
 	// ErrConflict before.

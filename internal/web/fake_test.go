@@ -381,6 +381,9 @@ func (h *house) Countdown(_ context.Context, id announcement.ID) (Countdown, err
 	}
 	return h.countdown, nil
 }
+func (h *house) Awaited(ctx context.Context, _ announcement.ID) (Preview, error) {
+	return h.Preview(ctx, Principal{}, h.countdown.Draft)
+}
 func (h *house) Approve(_ context.Context, p Principal, id announcement.ID, seen string) error {
 	switch {
 	case id != h.countdown.ID:

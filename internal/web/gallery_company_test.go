@@ -401,6 +401,10 @@ func (c *company) Preview(_ context.Context, _ Principal, d Draft) (Preview, err
 	return p, nil
 }
 
+func (c *company) Awaited(ctx context.Context, _ announcement.ID) (Preview, error) {
+	return c.Preview(ctx, Principal{}, c.countdown.Draft)
+}
+
 func (c *company) CountSMS(_ context.Context, d Draft) (map[announcement.Language]SMSCount, error) {
 	a := &announcement.Announcement{Mode: d.Mode, Severity: d.Severity, Answers: d.Answers, Text: d.Text, Template: d.Template, Zone: "Asia/Jakarta", At: noon}
 	if d.Template != "" {
