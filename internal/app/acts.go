@@ -17,16 +17,49 @@ import (
 )
 
 // mine returns an announcement on which a sender may act: one that concerns nobody
-// else than whom they may alarm.
+// else than whom they may alarm, or their own.
 func (d *desk) mine(ctx context.Context, p web.Principal, id announcement.ID) (tracker.View, error) {
 	if !p.May(web.Announce) {
 		return tracker.View{}, web.ErrForbidden
 	}
 	v, err := d.boards(p.Grant).view(ctx, id)
-	if err == nil && d.allowed(p.Grant, v.Announcement, *v.Roster) != nil {
+	if err == nil && !d.actsOn(p, v, v.Roster.Recipients) {
 		err = web.ErrForbidden
 	}
 	return v, err
+}
+
+// mineOne is mine for an act about one recipient, whoever else it concerns.
+func (d *desk) mineOne(ctx context.Context, p web.Principal, id announcement.ID, index int) (tracker.View, error) {
+	if !p.May(web.Announce) {
+		return tracker.View{}, web.ErrForbidden
+	}
+	b := d.boards(p.Grant)
+	v, err := b.view(ctx, id)
+	switch {
+	case err != nil:
+	case index < 0 || index >= len(v.Roster.Recipients) || !b.sees(v.Roster.Recipients[index]):
+		err = web.ErrNotFound
+	case !d.actsOn(p, v, v.Roster.Recipients[index:index+1]):
+		err = web.ErrForbidden
+	}
+	return v, err
+}
+
+// actsOn reports whether somebody may act on these recipients of an announcement: as its
+// author, who was allowed to send it, or if they may send such a one to all of them who
+// are still here. Whoever left since is in no group any more.
+func (d *desk) actsOn(p web.Principal, v tracker.View, these []announcement.Recipient) bool {
+	if v.By == p.Actor {
+		return true
+	}
+	here := announcement.Roster{}
+	for _, r := range these {
+		if who, ok := d.directory.Person(r.Person); ok && who.Active {
+			here.Recipients = append(here.Recipients, r)
+		}
+	}
+	return d.allowed(p.Grant, v.Announcement, here) == nil
 }
 
 // opened is mine for an announcement that is open.

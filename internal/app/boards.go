@@ -73,15 +73,6 @@ func (b boards) view(ctx context.Context, id announcement.ID) (tracker.View, err
 	return v, err
 }
 
-// finds is ErrNotFound for a recipient whom the principal may not see.
-func (b boards) finds(ctx context.Context, id announcement.ID, index int) error {
-	v, err := b.view(ctx, id)
-	if err == nil && (index < 0 || index >= len(v.Roster.Recipients) || !b.sees(v.Roster.Recipients[index])) {
-		err = web.ErrNotFound
-	}
-	return err
-}
-
 func (b boards) concerned(v tracker.View) bool {
 	if b.within == nil {
 		return true

@@ -364,10 +364,7 @@ const remindAllEvery = 2 * time.Minute
 
 // MarkAt accounts for somebody from the console.
 func (d *desk) MarkAt(ctx context.Context, p web.Principal, id announcement.ID, m web.Mark) error {
-	if !p.May(web.Announce) {
-		return web.ErrForbidden
-	}
-	if err := d.boards(p.Grant).finds(ctx, id, m.Index); err != nil {
+	if _, err := d.mineOne(ctx, p, id, m.Index); err != nil {
 		return err
 	}
 	return d.mark(ctx, id, "", p.Actor, m)
@@ -411,10 +408,7 @@ func (d *desk) mark(ctx context.Context, id announcement.ID, by announcement.Per
 
 // ClaimAt says from the console who handles a call for help, or how it was resolved.
 func (d *desk) ClaimAt(ctx context.Context, p web.Principal, id announcement.ID, index int, resolved announcement.Resolution) error {
-	if !p.May(web.Announce) {
-		return web.ErrForbidden
-	}
-	if err := d.boards(p.Grant).finds(ctx, id, index); err != nil {
+	if _, err := d.mineOne(ctx, p, id, index); err != nil {
 		return err
 	}
 	return d.claim(ctx, id, "", p.Actor, index, resolved)

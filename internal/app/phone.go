@@ -448,14 +448,7 @@ func (d *desk) TeamRemind(ctx context.Context, token string, index int) error {
 
 // RemindAt is TeamRemind for the console.
 func (d *desk) RemindAt(ctx context.Context, p web.Principal, id announcement.ID, index int) error {
-	if !p.May(web.Announce) {
-		return web.ErrForbidden
-	}
-	b := d.boards(p.Grant)
-	v, err := b.view(ctx, id)
-	if err == nil {
-		err = b.finds(ctx, id, index)
-	}
+	v, err := d.mineOne(ctx, p, id, index)
 	if err != nil {
 		return err
 	}

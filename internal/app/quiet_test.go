@@ -210,6 +210,15 @@ func TestSenderOfNoticesOnly(t *testing.T) {
 		if err := desk.Close(ctx, calm, open, announcement.AsAllClear, "over"); !errors.Is(err, web.ErrForbidden) {
 			t.Errorf("all clear of an emergency: %v", err)
 		}
+		if err := desk.RemindAt(ctx, calm, open, 0); !errors.Is(err, web.ErrForbidden) {
+			t.Errorf("calling one person in an emergency: %v", err)
+		}
+		if err := desk.MarkAt(ctx, calm, open, web.Mark{Index: 0, Answer: announcement.Safe, How: announcement.SawThem}); !errors.Is(err, web.ErrForbidden) {
+			t.Errorf("vouching in an emergency: %v", err)
+		}
+		if err := desk.ClaimAt(ctx, calm, open, 0, ""); !errors.Is(err, web.ErrForbidden) {
+			t.Errorf("claiming a call for help in an emergency: %v", err)
+		}
 
 		var made struct{ Token string }
 		if err := h.api.JSON(ctx, http.MethodPost, "/api/v1/tokens", map[string]any{"name": "canteen", "role": "sender", "notices_only": true}, &made); err != nil {

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"kentongan/internal/announcement"
+	"kentongan/internal/directory"
 	"kentongan/internal/web"
 )
 
@@ -92,6 +94,54 @@ func TestWhoSeesOneSiteSeesNobodyElse(t *testing.T) {
 		}
 		if err := h.house.desk.Close(t.Context(), who, both, announcement.AsAllClear, "over"); err == nil {
 			t.Error("they closed an alert that concerns others too")
+		}
+	})
+}
+
+// TestWhoAlarmsOneSiteCallsNobodyElse: whoever sees everybody and may alarm one site acts
+// on its people alone, one by one too; and their own alert stays theirs when one of its
+// people leaves the group that it was sent to.
+func TestWhoAlarmsOneSiteCallsNobodyElse(t *testing.T) {
+	rehearse(t, "chief, siti manager:chief, agus manager:chief, zul site:Kendal", func(h *rehearsal) {
+		desk, ctx := h.house.desk, h.t.Context()
+		storm := h.Announce("Storm", to("siti", "zul"), steps(2*time.Hour))
+		here := web.Principal{Actor: "account:rina", Grant: web.Grant{Roles: []web.Role{web.Sender}, Alarms: web.Scope{Sites: []string{"Harbour"}}}}
+		siti, zul := h.recipient(storm, "siti").Index, h.recipient(storm, "zul").Index
+		if err := desk.RemindAt(ctx, here, storm, siti); err != nil {
+			t.Errorf("calling their own: %v", err)
+		}
+		if err := desk.RemindAt(ctx, here, storm, zul); !errors.Is(err, web.ErrForbidden) {
+			t.Errorf("calling another site's: %v", err)
+		}
+		if err := desk.MarkAt(ctx, here, storm, web.Mark{Index: zul, Answer: announcement.Safe, How: announcement.SawThem}); !errors.Is(err, web.ErrForbidden) {
+			t.Errorf("vouching for another site's: %v", err)
+		}
+
+		wardens, err := h.house.directory.SaveGroup(ctx, directory.Group{Name: "Wardens"}, []string{"siti", "agus"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ours := web.Principal{Actor: "account:tono", Grant: web.Grant{Roles: []web.Role{web.Sender}, Alarms: web.Scope{Groups: []string{wardens}}}}
+		other := web.Principal{Actor: "account:dewi", Grant: ours.Grant}
+		s, _, err := desk.Announce(ctx, ours, h.draft("Drill at the gate", func(d *web.Draft) { d.Audience = announcement.Audience{Groups: []string{"Wardens"}} }, steps(2*time.Hour)), "k")
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.Leaves("agus")
+		h.settle()
+		for _, who := range []web.Principal{ours, other} {
+			if _, err := desk.Update(ctx, who, s.ID, map[announcement.Language]string{"en": "Use the west gate, " + string(who.Actor)}); err != nil {
+				t.Errorf("%s after one of them left: %v", who.Actor, err)
+			}
+		}
+		if _, err := h.house.directory.SaveGroup(ctx, directory.Group{ID: wardens, Name: "Wardens"}, []string{"chief"}); err != nil {
+			t.Fatal(err)
+		}
+		if err := desk.Close(ctx, other, s.ID, announcement.AsAllClear, "over"); !errors.Is(err, web.ErrForbidden) {
+			t.Errorf("somebody else, when they are in the group no more: %v", err)
+		}
+		if err := desk.Close(ctx, ours, s.ID, announcement.AsAllClear, "over"); err != nil {
+			t.Errorf("its author: %v", err)
 		}
 	})
 }
