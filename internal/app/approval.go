@@ -62,26 +62,32 @@ func (d *desk) needsApproval(a *announcement.Announcement, r *directory.Resoluti
 	default:
 		return "", nil
 	}
-	return why, d.approvers(by)
+	return why, d.approvers(by, &r.Roster)
+}
+
+// others are the accounts, but one of them, that have a right over all of these people.
+func (d *desk) others(right web.Right, but announcement.Actor, to *announcement.Roster) (out []account) {
+	for id, c := range d.accounts.all.walk() {
+		if c.ID = id; c.canEnter() && c.May(right) && c.actor() != but && d.boards(c.Grant).seesAll(to) {
+			out = append(out, c)
+		}
+	}
+	return out
 }
 
 // approvers names who else than the author may approve.
-func (d *desk) approvers(author announcement.Actor) (names []string) {
-	for id, c := range d.accounts.all.walk() {
-		c.ID = id
-		if c.canEnter() && c.May(web.Approve) && c.actor() != author {
-			names = append(names, c.Name)
-		}
+func (d *desk) approvers(author announcement.Actor, to *announcement.Roster) (names []string) {
+	for _, c := range d.others(web.Approve, author, to) {
+		names = append(names, c.Name)
 	}
 	slices.Sort(names)
 	return names
 }
 
-// phonesOf are the people whose accounts have a right, but one of them: those who have
-// said which phone is theirs.
-func (d *desk) phonesOf(right web.Right, but announcement.Actor) (out []announcement.PersonID) {
-	for id, c := range d.accounts.all.walk() {
-		if c.ID = id; c.Number == "" || !c.canEnter() || !c.May(right) || c.actor() == but {
+// phonesOf are the people behind accounts: those who have said which phone is theirs.
+func (d *desk) phonesOf(accounts []account) (out []announcement.PersonID) {
+	for _, c := range accounts {
+		if c.Number == "" {
 			continue
 		}
 		if who, ok := d.directory.ByNumber(c.Number); ok && who.Active {
@@ -97,7 +103,12 @@ func (d *desk) phonesOf(right web.Right, but announcement.Actor) (out []announce
 // page, and is called by its author.
 func (d *desk) askApprovers(ctx context.Context, id announcement.ID, by announcement.Actor) {
 	ctx = context.WithoutCancel(ctx)
-	for _, person := range d.phonesOf(web.Approve, by) {
+	waits, _, _ := d.countdowns.get(id)
+	_, to, err := d.completeConfirmed(waits.Draft, d.now())
+	if err != nil {
+		return // nobody is left to whom it could go, and whoever looks sees it
+	}
+	for _, person := range d.phonesOf(d.others(web.Approve, by, &to.Roster)) {
 		who, _ := d.directory.Person(person)
 		text := d.catalogue.AnswerBack("approval", who.Language, map[string]string{"org": d.config.OrgName, "name": d.actorName(by), "link": d.config.PublicURL + "/alerts/" + string(id)})
 		push := announcement.Message{Announcement: id, Kind: announcement.SayUpdate, Language: who.Language, Title: d.config.OrgName, Body: strings.TrimPrefix(text, d.config.OrgName+": "),
@@ -118,6 +129,26 @@ func (d *desk) awaiting(id announcement.ID) (prepared, error) {
 		return p, web.ErrClosed // it was withdrawn, edited, rejected, or waited for too long
 	}
 	return p, nil
+}
+
+// decidesOn is awaiting for somebody who may approve or reject it: one who may see
+// everybody whom it concerns.
+func (d *desk) decidesOn(p web.Principal, id announcement.ID) (prepared, error) {
+	if !p.May(web.Approve) {
+		return prepared{}, web.ErrForbidden
+	}
+	waits, err := d.awaiting(id)
+	if err != nil {
+		return waits, err
+	}
+	b := d.boardsOf(p)
+	if !b.reads(waits.By, waits.Draft.Audience) {
+		return waits, web.ErrNotFound
+	}
+	if _, to, err := d.completeConfirmed(waits.Draft, d.now()); err == nil && !b.seesAll(&to.Roster) {
+		return waits, web.ErrForbidden
+	}
+	return waits, nil
 }
 
 // printOf names what would go out of an announcement that waits: its very words in
@@ -158,10 +189,7 @@ func (d *desk) author(p prepared) (web.Grant, error) {
 // Approve lets an announcement go out as whoever approves has seen it, after the
 // countdown. It is idempotent: an approval that came before stands.
 func (d *desk) Approve(ctx context.Context, p web.Principal, id announcement.ID, seen string) error {
-	if !p.May(web.Approve) {
-		return web.ErrForbidden
-	}
-	waits, err := d.awaiting(id)
+	waits, err := d.decidesOn(p, id)
 	if err != nil {
 		return err
 	}
@@ -251,10 +279,7 @@ func (d *desk) stillApproved(ctx context.Context, id announcement.ID, p prepared
 
 // Reject gives an announcement back to its author, as a draft.
 func (d *desk) Reject(ctx context.Context, p web.Principal, id announcement.ID, reason string) error {
-	if !p.May(web.Approve) {
-		return web.ErrForbidden
-	}
-	waits, err := d.awaiting(id)
+	waits, err := d.decidesOn(p, id)
 	if err != nil {
 		return err
 	}

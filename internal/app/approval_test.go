@@ -194,7 +194,7 @@ func TestWhatCannotGoOutIsGivenBack(t *testing.T) {
 		if c, _ := desk.Countdown(ctx, wide); c.Status != announcement.StatusDraft || !strings.Contains(c.Reason, "outside of whom you may alarm") {
 			t.Errorf("its author may alarm others only now: got %s, %q", c.Status, c.Reason)
 		}
-		if s, err := desk.SavedDraft(ctx, string(wide)); err != nil || s.Draft.Text["en"].Title != "Flood at gate 2" {
+		if s, err := desk.whole().SavedDraft(ctx, string(wide)); err != nil || s.Draft.Text["en"].Title != "Flood at gate 2" {
 			t.Errorf("what was written: %+v, %v", s, err)
 		}
 		o.ExpectNothingSent(wide)
@@ -332,7 +332,7 @@ func TestRejectedGoesBackToItsAuthor(t *testing.T) {
 		if err := desk.Approve(ctx, o.dewi, id, o.seen(id)); !errors.Is(err, web.ErrClosed) {
 			t.Errorf("approved after it was rejected: %v", err)
 		}
-		if s, err := desk.SavedDraft(ctx, string(id)); err != nil || s.Draft.Text["en"].Title != "Flood at gate 2" {
+		if s, err := desk.whole().SavedDraft(ctx, string(id)); err != nil || s.Draft.Text["en"].Title != "Flood at gate 2" {
 			t.Errorf("the draft: %+v, %v", s, err)
 		}
 		o.ExpectNothingSent(id)

@@ -109,7 +109,7 @@ func (b boards) List(ctx context.Context) ([]web.Summary, error) {
 	var out []web.Summary
 	for _, id := range b.tracker.IDs() {
 		v, ok := b.tracker.View(id)
-		if !ok || !b.concerned(v) {
+		if !ok || !b.concerned(v.Roster) {
 			continue
 		}
 		s, err := b.summary(ctx, v, 0)

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"kentongan/internal/announcement"
@@ -15,11 +16,18 @@ import (
 type boards struct {
 	*desk
 	grant  web.Grant
+	reader announcement.Actor                       // who wrote something reads it
 	within func(announcement.PersonID, string) bool // by person and site; nil: everybody
 }
 
 // Boards is what a principal may see.
-func (d *desk) Boards(p web.Principal) web.Boards { return d.boards(p.Grant) }
+func (d *desk) Boards(p web.Principal) web.Boards { return d.boardsOf(p) }
+
+func (d *desk) boardsOf(p web.Principal) boards {
+	b := d.boards(p.Grant)
+	b.reader = p.Actor
+	return b
+}
 
 func (d *desk) boards(g web.Grant) boards {
 	return boards{desk: d, grant: g, within: d.within(g.Sees)}
@@ -67,22 +75,29 @@ func (b boards) seesPerson(p announcement.PersonID) bool {
 // view returns an announcement that concerns somebody whom the principal may see.
 func (b boards) view(ctx context.Context, id announcement.ID) (tracker.View, error) {
 	v, err := b.desk.view(ctx, id)
-	if err == nil && !b.concerned(v) {
+	if err == nil && !b.concerned(v.Roster) {
 		err = web.ErrNotFound
 	}
 	return v, err
 }
 
-func (b boards) concerned(v tracker.View) bool {
-	if b.within == nil {
+func (b boards) concerned(r *announcement.Roster) bool {
+	return b.within == nil || slices.ContainsFunc(r.Recipients, b.sees)
+}
+
+// reads reports whether what somebody wrote, and nobody was sent yet, is for the
+// principal: it concerns somebody whom they may see, or they wrote it.
+func (b boards) reads(by announcement.Actor, to announcement.Audience) bool {
+	if b.within == nil || by == b.reader {
 		return true
 	}
-	for _, r := range v.Roster.Recipients {
-		if b.sees(r) {
-			return true
-		}
-	}
-	return false
+	r, err := b.directory.Remaining(to)
+	return err == nil && b.concerned(&r.Roster)
+}
+
+// seesAll reports whether an announcement concerns nobody whom the principal may not see.
+func (b boards) seesAll(r *announcement.Roster) bool {
+	return b.within == nil || !slices.ContainsFunc(r.Recipients, func(one announcement.Recipient) bool { return !b.sees(one) })
 }
 
 // standing is where an announcement stands, of those whom the principal may see.

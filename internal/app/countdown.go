@@ -253,7 +253,7 @@ func (d *desk) Countdown(_ context.Context, id announcement.ID) (web.Countdown, 
 		if approved {
 			c.ApprovedBy = d.actorName(a.By)
 		} else {
-			c.Status, c.Approvers = announcement.StatusAwaiting, d.approvers(p.By)
+			c.Status = announcement.StatusAwaiting
 			c.Print, _ = d.printOf(p) // what cannot be completed cannot be approved either
 			if d.now().Sub(p.At) >= awaitsFor {
 				c.Status, c.CancelledAt, c.Lapsed = announcement.StatusDraft, p.At.Add(awaitsFor), true
@@ -261,8 +261,12 @@ func (d *desk) Countdown(_ context.Context, id announcement.ID) (web.Countdown, 
 		}
 	}
 	c.Left = max(0, c.Due.Sub(d.now()))
-	if a, _, err := d.completeConfirmed(p.Draft, d.now()); err == nil {
+	a, to, err := d.completeConfirmed(p.Draft, d.now())
+	if err == nil {
 		c.Severity, c.Text = a.Severity, a.Text
+	}
+	if c.Status == announcement.StatusAwaiting && err == nil {
+		c.Approvers = d.approvers(p.By, &to.Roster)
 	}
 	if err := d.countdowns.fault(id); err != nil {
 		c.Fault = asFieldErrors(err, "announcement")[0].Why
@@ -277,8 +281,23 @@ func (d *desk) Countdown(_ context.Context, id announcement.ID) (web.Countdown, 
 	return c, nil
 }
 
-// Cancel takes an announcement back before anybody was called. ErrClosed says
-// that it is too late: it has gone out and must be corrected.
+// Countdowns lists those of them that the principal may read.
+func (b boards) Countdowns(ctx context.Context) []web.Countdown {
+	return slices.DeleteFunc(b.desk.Countdowns(ctx), func(c web.Countdown) bool { return !b.reads(c.Author, c.Draft.Audience) })
+}
+
+// Countdown returns one that the principal may read.
+func (b boards) Countdown(ctx context.Context, id announcement.ID) (web.Countdown, error) {
+	c, err := b.desk.Countdown(ctx, id)
+	if err == nil && !b.reads(c.Author, c.Draft.Audience) {
+		return web.Countdown{}, web.ErrNotFound
+	}
+	return c, err
+}
+
+// Cancel takes an announcement back before anybody was called: its author may, and
+// whoever might have sent it. ErrClosed says that it is too late: it has gone out and
+// must be corrected.
 func (d *desk) Cancel(ctx context.Context, p web.Principal, id announcement.ID) error {
 	if !p.May(web.Announce) {
 		return web.ErrForbidden
@@ -286,6 +305,15 @@ func (d *desk) Cancel(ctx context.Context, p web.Principal, id announcement.ID) 
 	confirmed, _, known := d.countdowns.get(id)
 	if !known {
 		return web.ErrNotFound
+	}
+	if p.Actor != confirmed.By {
+		a, to, err := d.completeConfirmed(confirmed.Draft, d.now())
+		switch {
+		case !d.boardsOf(p).reads(confirmed.By, confirmed.Draft.Audience):
+			return web.ErrNotFound
+		case err == nil && d.allowed(p.Grant, a, to.Roster) != nil:
+			return web.ErrForbidden
+		}
 	}
 	return d.takeBack(ctx, id, confirmed, ending{By: p.Actor, At: d.now().UTC()})
 }

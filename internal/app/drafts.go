@@ -38,17 +38,23 @@ func (d *desk) SaveDraft(ctx context.Context, p web.Principal, s web.SavedDraft)
 	if !p.May(web.Announce) {
 		return web.ErrForbidden
 	}
-	if _, known := d.drafts.get(s.ID); !known && len(d.drafts.walk()) >= maxDrafts {
+	old, known := d.drafts.get(s.ID)
+	switch {
+	case known && !d.boardsOf(p).reads(old.By, old.Draft.Audience):
+		return web.ErrNotFound
+	case !known && len(d.drafts.walk()) >= maxDrafts:
 		return announcement.FieldErrors{{Field: "draft", Why: "There are too many drafts. Delete some on the first page."}}
 	}
 	return d.drafts.put(ctx, s.ID, laidAside{Draft: s.Draft, Step: s.Step, By: p.Actor, At: d.now().UTC()})
 }
 
 // Drafts lists what was laid aside, newest first.
-func (d *desk) Drafts(context.Context) []web.SavedDraft {
+func (b boards) Drafts(context.Context) []web.SavedDraft {
 	out := []web.SavedDraft{}
-	for id, one := range d.drafts.walk() {
-		out = append(out, d.savedDraft(id, one))
+	for id, one := range b.drafts.walk() {
+		if b.reads(one.By, one.Draft.Audience) {
+			out = append(out, b.savedDraft(id, one))
+		}
 	}
 	slices.SortFunc(out, func(a, b web.SavedDraft) int {
 		if !a.At.Equal(b.At) {
@@ -64,12 +70,12 @@ func (d *desk) savedDraft(id string, one laidAside) web.SavedDraft {
 }
 
 // SavedDraft returns one.
-func (d *desk) SavedDraft(_ context.Context, id string) (web.SavedDraft, error) {
-	one, ok := d.drafts.get(id)
-	if !ok {
+func (b boards) SavedDraft(_ context.Context, id string) (web.SavedDraft, error) {
+	one, ok := b.drafts.get(id)
+	if !ok || !b.reads(one.By, one.Draft.Audience) {
 		return web.SavedDraft{}, web.ErrNotFound
 	}
-	return d.savedDraft(id, one), nil
+	return b.savedDraft(id, one), nil
 }
 
 // DeleteDraft erases one. Deleting what is gone is no error: it was pressed twice.
@@ -77,8 +83,12 @@ func (d *desk) DeleteDraft(ctx context.Context, p web.Principal, id string) erro
 	if !p.May(web.Announce) {
 		return web.ErrForbidden
 	}
-	if _, ok := d.drafts.get(id); !ok {
+	one, ok := d.drafts.get(id)
+	switch {
+	case !ok:
 		return nil
+	case !d.boardsOf(p).reads(one.By, one.Draft.Audience):
+		return web.ErrNotFound
 	}
 	return d.drafts.drop(ctx, id)
 }

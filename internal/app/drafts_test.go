@@ -30,7 +30,7 @@ func TestDraftsAreKept(t *testing.T) {
 		if kept, ok := other.get("one"); !ok || kept.Step != "who" || kept.Draft.Text[announcement.English].Title != "Gas in hall 3" {
 			t.Errorf("another node knows %+v", kept)
 		}
-		got := desk.Drafts(ctx)
+		got := desk.whole().Drafts(ctx)
 		if len(got) != 1 || got[0].By != "HR console" || got[0].At.IsZero() {
 			t.Errorf("got %+v, want who saved it and when", got)
 		}
@@ -47,7 +47,7 @@ func TestDraftsAreKept(t *testing.T) {
 		if len(desk.tracker.IDs()) != 0 {
 			t.Error("what was cancelled went out")
 		}
-		kept, err := desk.SavedDraft(ctx, string(id))
+		kept, err := desk.whole().SavedDraft(ctx, string(id))
 		if err != nil || kept.Draft.Text[announcement.English].Title != "Gas in hall 3" {
 			t.Errorf("cancelled: got %+v, %v, want the draft", kept, err)
 		}

@@ -154,8 +154,10 @@ func (h *House) furnish(ctx context.Context, secret *keys, store tracker.Store, 
 		},
 		Above:   h.directory.Above,
 		StandIn: h.directory.StandIn,
-		Senders: func(by announcement.Actor) []announcement.PersonID { return h.desk.phonesOf(web.Announce, by) },
-		Zone:    func(p announcement.PersonID) string { return cmp.Or(h.directory.Zone(p), h.config.Zone) },
+		Senders: func(by announcement.Actor) []announcement.PersonID {
+			return h.desk.phonesOf(h.desk.others(web.Announce, by, &announcement.Roster{}))
+		},
+		Zone: func(p announcement.PersonID) string { return cmp.Or(h.directory.Zone(p), h.config.Zone) },
 	})
 	h.directory.Watch(func(p announcement.PersonID) {
 		h.tracker.Changed(p)

@@ -97,7 +97,7 @@ func (b boards) Past(ctx context.Context, f web.PastFilter) (web.PastPage, error
 	}
 	for _, id := range b.tracker.IDs() {
 		v, ok := b.tracker.View(id)
-		if !ok || !chosen(v, f) || !b.concerned(v) {
+		if !ok || !chosen(v, f) || !b.concerned(v.Roster) {
 			continue
 		}
 		if page.Total >= f.Offset && len(page.Summaries) < limit {

@@ -45,6 +45,17 @@ func TestWhoSeesOneSiteSeesNobodyElse(t *testing.T) {
 		h.Phone("zulfikar").Reply("1") // which one is asked: it waits in the inbox or is filed, with the name
 		here := web.Scope{Sites: []string{"harbour"}}
 		rina := h.as("rina", web.Grant{Roles: []web.Role{web.Sender, web.Auditor, web.Operator}, Alarms: here, Sees: here})
+		// What waits for a second person there, and what somebody began, is theirs alone too.
+		h.house.config.ApprovalOver = 1
+		h.as("dewi", web.As(web.Approver))
+		desk, ctx := h.house.desk, h.t.Context()
+		waits, err := desk.Prepare(ctx, hr, h.draft("Zulaikha smells gas", to("zulboss", "zulfikar"), severe, steps(2*time.Hour)), "form")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := desk.SaveDraft(ctx, hr, web.SavedDraft{ID: "d1", Draft: h.draft("Zulboss is away", to("zulboss"))}); err != nil {
+			t.Fatal(err)
+		}
 		foreign := regexp.MustCompile(`(?i)zul(boss|fikar|aikha)|Kendal\b.*zul|8120000000[456]`)
 		blanks := func(path, id string) string {
 			return strings.NewReplacer("{$}", "", "{id}", id, "{n}", "0", "{number}", "zulfikar", "{part}", "list", "{file}", "people.csv", "{act}", "role").Replace(path)
@@ -54,7 +65,7 @@ func TestWhoSeesOneSiteSeesNobodyElse(t *testing.T) {
 			if strings.HasSuffix(path, "/events") { // does not end; it shows what /now shows
 				continue
 			}
-			for _, id := range []announcement.ID{theirs, both, ours} {
+			for _, id := range []announcement.ID{theirs, both, ours, waits, "d1"} {
 				before := h.facts(theirs)
 				w := rina.ask(method, blanks(path, string(id)), "application/x-www-form-urlencoded",
 					"a=1&how=saw&reason=because&k=k1&keep=1&id="+string(id)+"&q=zul&number=zulfikar&text.en.title=x")
@@ -62,7 +73,7 @@ func TestWhoSeesOneSiteSeesNobodyElse(t *testing.T) {
 				if found := foreign.FindString(strings.ReplaceAll(w.Body.String(), "/person/zulfikar", "")); found != "" && !strings.Contains(path, "/setup/duty") && method == http.MethodGet {
 					t.Errorf("%s %s shows %q", method, blanks(path, string(id)), found)
 				}
-				if id == theirs && strings.Contains(path, "/alerts/{id}") && w.Code < 400 {
+				if (id == theirs || id == waits) && strings.Contains(path, "/alerts/{id}") && w.Code < 400 {
 					t.Errorf("%s of another site answers %d", route, w.Code)
 				}
 				if w.Code >= 500 {
@@ -72,6 +83,9 @@ func TestWhoSeesOneSiteSeesNobodyElse(t *testing.T) {
 					t.Errorf("%s changed an alert of another site", route)
 				}
 			}
+		}
+		if c, err := desk.Countdown(ctx, waits); err != nil || c.Status != announcement.StatusAwaiting || len(desk.whole().Drafts(ctx)) != 1 {
+			t.Errorf("what waits for another site is %s now, %v, and the drafts are %d", c.Status, err, len(desk.whole().Drafts(ctx)))
 		}
 		// What is theirs is whole.
 		board := rina.get("/alerts/" + string(ours))
@@ -95,6 +109,45 @@ func TestWhoSeesOneSiteSeesNobodyElse(t *testing.T) {
 		if err := h.house.desk.Close(t.Context(), who, both, announcement.AsAllClear, "over"); err == nil {
 			t.Error("they closed an alert that concerns others too")
 		}
+	})
+}
+
+// TestWhoSeesOneSiteDecidesAboutItAlone: whoever approves looks at everybody whom an alert
+// concerns, and nobody cancels what they could not have sent.
+func TestWhoSeesOneSiteDecidesAboutItAlone(t *testing.T) {
+	twoPeople(t, func(o office) {
+		desk, ctx := o.house.desk, o.t.Context()
+		o.employ("zul site:Kendal")
+		here := web.Scope{Sites: []string{"Harbour"}}
+		local := web.Principal{Actor: "account:local", Grant: web.Grant{Roles: []web.Role{web.Sender, web.Approver}, Alarms: here, Sees: here}}
+		o.as("local", local.Grant)
+		ours, both := o.Write("k"), o.Write("k2", to("siti", "agus", "zul"))
+		if c, _ := desk.Countdown(ctx, ours); strings.Join(c.Approvers, " ") != "andi dewi local" {
+			t.Errorf("theirs may be approved by %q", c.Approvers)
+		}
+		if c, _ := desk.Countdown(ctx, both); strings.Join(c.Approvers, " ") != "andi dewi" {
+			t.Errorf("that of two sites may be approved by %q", c.Approvers)
+		}
+		if list := desk.Boards(local).Countdowns(ctx); len(list) != 2 {
+			t.Errorf("they see %d alerts that wait, want both", len(list))
+		}
+		if err := desk.Approve(ctx, local, both, o.seen(both)); !errors.Is(err, web.ErrForbidden) {
+			t.Errorf("approving that of two sites: %v", err)
+		}
+		if err := desk.Reject(ctx, local, both, "no"); !errors.Is(err, web.ErrForbidden) {
+			t.Errorf("rejecting it: %v", err)
+		}
+		if err := desk.Cancel(ctx, local, both); !errors.Is(err, web.ErrForbidden) {
+			t.Errorf("cancelling it: %v", err)
+		}
+		if err := desk.Cancel(ctx, o.rina, both); err != nil {
+			t.Errorf("its author cancels it: %v", err)
+		}
+		if err := desk.Approve(ctx, local, ours, o.seen(ours)); err != nil {
+			t.Errorf("approving their own: %v", err)
+		}
+		o.After(time.Minute)
+		o.ExpectOpen(ours)
 	})
 }
 

@@ -76,7 +76,7 @@ func (s *Server) decided(w http.ResponseWriter, r *http.Request, step string, er
 	id := announcement.ID(r.PathValue("id"))
 	switch errs := faults(err); {
 	case errs != nil:
-		c, cerr := s.Desk.Countdown(r.Context(), id)
+		c, cerr := s.boards(r.Context()).Countdown(r.Context(), id)
 		if cerr == nil && c.Status == announcement.StatusAwaiting {
 			s.showAwaiting(w, r, c, errs)
 			return

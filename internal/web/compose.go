@@ -249,7 +249,7 @@ func (s *Server) saveDraft(w http.ResponseWriter, r *http.Request, c composing, 
 // resume goes on with a draft where it was left. The form is as new as the draft:
 // opened twice and sent twice, it is one alert.
 func (s *Server) resume(w http.ResponseWriter, r *http.Request, id string) {
-	saved, err := s.Desk.SavedDraft(r.Context(), id)
+	saved, err := s.boards(r.Context()).SavedDraft(r.Context(), id)
 	if err != nil {
 		s.fail(w, r, "resume draft", err)
 		return

@@ -110,7 +110,7 @@ func (p page) Band(m announcement.Mode, sev announcement.Severity) string { retu
 // to send an alert must never find an error instead.
 func (s *Server) home(w http.ResponseWriter, r *http.Request) {
 	v := s.now(r)
-	v.Ready, v.Drafts, v.Templates = s.Desk.Readiness(r.Context()), s.Desk.Drafts(r.Context()), s.Desk.Templates()
+	v.Ready, v.Drafts, v.Templates = s.Desk.Readiness(r.Context()), s.boards(r.Context()).Drafts(r.Context()), s.Desk.Templates()
 	s.show(w, r, http.StatusOK, "home", "home", v)
 }
 
@@ -123,7 +123,7 @@ func (s *Server) homeNow(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) now(r *http.Request) homeView {
-	v := homeView{page: s.page(r, "Alerts"), waiting: waiting{s.boards(r.Context()).Inbox(r.Context())}, Coming: s.Desk.Countdowns(r.Context())}
+	v := homeView{page: s.page(r, "Alerts"), waiting: waiting{s.boards(r.Context()).Inbox(r.Context())}, Coming: s.boards(r.Context()).Countdowns(r.Context())}
 	list, err := s.boards(r.Context()).List(r.Context())
 	if err != nil {
 		s.Log.Error("alerts not listed", "step", "home", "reason", err)

@@ -34,7 +34,7 @@ func (v countdownView) Milliseconds() int64 { return v.Left.Milliseconds() }
 // there, and what became of it when it was cancelled.
 func (s *Server) counting(board http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		c, err := s.Desk.Countdown(r.Context(), announcement.ID(r.PathValue("id")))
+		c, err := s.boards(r.Context()).Countdown(r.Context(), announcement.ID(r.PathValue("id")))
 		if err != nil { // it was not sent from the console, or long ago
 			board(w, r)
 			return

@@ -488,6 +488,12 @@ type Boards interface {
 	// Past lists announcements, newest first.
 	Past(ctx context.Context, f PastFilter) (PastPage, error)
 
+	// Of what nobody was sent yet, they read what concerns them and what they wrote.
+	Countdown(ctx context.Context, id announcement.ID) (Countdown, error)
+	Countdowns(ctx context.Context) []Countdown // those that still run, the next first
+	Drafts(ctx context.Context) []SavedDraft    // newest first
+	SavedDraft(ctx context.Context, id string) (SavedDraft, error)
+
 	// Inbox lists the texts that belong to no announcement and wait for a person:
 	// calls for help first.
 	Inbox(ctx context.Context) []Text
@@ -510,8 +516,6 @@ type Desk interface {
 	// Prepare accepts an announcement that goes out after the countdown, by itself,
 	// unless it is cancelled before. It is idempotent by key.
 	Prepare(ctx context.Context, p Principal, d Draft, key string) (announcement.ID, error)
-	Countdown(ctx context.Context, id announcement.ID) (Countdown, error)
-	Countdowns(ctx context.Context) []Countdown // those that still run, the next first
 	// Approve lets an announcement that waits go out as it was seen (Countdown.Print):
 	// ErrForbidden to its author, FieldErrors when words or people are others now, ErrClosed when it was
 	// taken back, edited or rejected. Approving again is done already.
@@ -527,8 +531,6 @@ type Desk interface {
 	Cancel(ctx context.Context, p Principal, id announcement.ID) error
 	// SaveDraft lays a draft aside for later; saving it again under its id changes it.
 	SaveDraft(ctx context.Context, p Principal, s SavedDraft) error
-	Drafts(ctx context.Context) []SavedDraft // newest first
-	SavedDraft(ctx context.Context, id string) (SavedDraft, error)
 	DeleteDraft(ctx context.Context, p Principal, id string) error
 	// Boards is what a principal may see.
 	Boards(p Principal) Boards
