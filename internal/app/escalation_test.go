@@ -17,6 +17,26 @@ import (
 // are the duty list.
 const crew = "chief, dewi, budi manager:chief, siti manager:budi, agus manager:budi"
 
+// Whoever of KENTONGAN_DUTY has left keeps neither the service from starting nor the
+// others from being on duty.
+func TestDutyPersonWhoLeftStopsNoStart(t *testing.T) {
+	rehearse(t, "chief, siti manager:chief, agus manager:chief", func(h *rehearsal) {
+		start := func(duty string) error { h.house.config.Duty = duty; return h.house.openPeople(h.t.Context()) }
+		h.Leaves("siti")
+		for _, duty := range []string{"siti,agus", "siti"} { // of whom nobody is left, the list of before counts
+			if err := start(duty); err != nil {
+				t.Errorf("%s: %v", duty, err)
+			}
+			if got := h.house.directory.DutyNumbers(); len(got) != 1 || got[0] != "agus" {
+				t.Errorf("%s: on duty are %v, want agus", duty, got)
+			}
+		}
+		if err := start("agus,nobody"); err == nil {
+			t.Error("a number that nobody ever had was taken")
+		}
+	})
+}
+
 func TestHelpGoesToManagerAndDutyAtOnce(t *testing.T) {
 	rehearse(t, crew, func(h *rehearsal) {
 		fire := h.Announce("Fire in hall 3", to("siti", "agus"))

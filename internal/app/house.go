@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -299,10 +300,21 @@ func (h *House) openPeople(ctx context.Context) error {
 	if h.directory.HasSample() && h.config.SMSProvider == "twilio" {
 		return errors.New("KENTONGAN_SMS_PROVIDER=twilio: this data folder holds sample people, whose numbers may belong to real ones; use an empty KENTONGAN_DATA")
 	}
-	if h.config.Duty != "" {
-		if err := h.directory.SetDuty(ctx, strings.Split(h.config.Duty, ",")); err != nil {
-			return fmt.Errorf("KENTONGAN_DUTY: %w", err)
-		}
+	if h.config.Duty == "" {
+		return nil
+	}
+	// Whoever has left must not keep the service from starting; a number that nobody
+	// ever had is a mistake to be told of now.
+	numbers := strings.Split(h.config.Duty, ",")
+	here := slices.DeleteFunc(slices.Clone(numbers), func(n string) bool { who, known := h.directory.ByNumber(n); return known && !who.Active })
+	if gone := len(numbers) - len(here); gone > 0 {
+		h.log.Warn("KENTONGAN_DUTY names people who have left; the others are on duty", "step", "start", "count", gone)
+	}
+	if len(here) == 0 {
+		return nil // whoever was on the list before, or is without a manager, is called
+	}
+	if err := h.directory.SetDuty(ctx, here); err != nil {
+		return fmt.Errorf("KENTONGAN_DUTY: %w", err)
 	}
 	return nil
 }

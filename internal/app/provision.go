@@ -239,7 +239,7 @@ func (p *people) groupDocument(g directory.Group) scim.Document {
 	}
 	members := make([]any, 0, len(g.People))
 	for _, id := range g.People {
-		if who, ok := p.directory.Person(id); ok {
+		if who, ok := p.directory.Account(id); ok { // whoever the provider deleted is nobody to it
 			members = append(members, map[string]any{"value": string(id), "$ref": p.scimAddress(scim.User, string(id)), "display": who.Name})
 		}
 	}

@@ -366,7 +366,7 @@ func TestSCIMDeactivate(t *testing.T) {
 // Groups of a provider can be called by their name.
 func TestSCIMGroupMembership(t *testing.T) {
 	t.Parallel()
-	rehearse(t, "siti manager:budi push, budi, agus manager:budi", func(h *rehearsal) {
+	rehearse(t, "siti manager:budi push, budi, agus manager:budi, tono manager:budi", func(h *rehearsal) {
 		p := h.provider()
 		id := func(number string) string {
 			who, _ := h.house.directory.ByNumber(number)
@@ -393,6 +393,11 @@ func TestSCIMGroupMembership(t *testing.T) {
 				t.Errorf("%s: got %v, want %v", filter, got, want)
 			}
 		}
+		// Whoever was deleted is a member no more, and keeps nobody else from being one.
+		p.does(204, "PATCH", path, patch(`{"op":"add","path":"members","value":[{"value":"`+id("tono")+`"}]}`))
+		p.does(204, "DELETE", "Users/"+id("tono"), "")
+		p.does(204, "PATCH", path, patch(`{"op":"add","path":"members","value":[{"value":"`+id("budi")+`"}]}`))
+		p.does(204, "PATCH", path, patch(`{"op":"remove","path":"members[value eq \"`+id("budi")+`\"]"}`))
 		p.refused(409, "uniqueness", "displayName", "POST", "Groups", group("FIRE wardens", ""))
 		p.refused(400, "invalidValue", "members", "PATCH", path, patch(`{"op":"add","path":"members","value":[{"value":"p9"}]}`))
 		p.refused(400, "invalidValue", "displayName", "POST", "Groups", group(`A\u202Eb`, ""))

@@ -292,6 +292,22 @@ func TestDuty(t *testing.T) {
 	want(one, seven)
 }
 
+// Whoever is given another employee number stays on duty.
+func TestDutyFollowsANewNumber(t *testing.T) {
+	t.Parallel()
+	d := imported(t, company)
+	if err := d.SetDuty(t.Context(), []string{"1", "2"}); err != nil {
+		t.Fatal(err)
+	}
+	who, _ := d.Account(id(t, d, "2"))
+	if _, err := d.Provision(t.Context(), who.ID, Wanted{Values: map[string]string{"employee_id": "A-2", "display_name": who.Name}}, who.Version, false); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := d.Duty(), []announcement.PersonID{id(t, d, "1"), who.ID}; !slices.Equal(got, want) {
+		t.Errorf("duty = %v, want %v", got, want)
+	}
+}
+
 func BenchmarkResolve20000(b *testing.B) {
 	d := open(b, newMemory())
 	for i := range 20_000 {

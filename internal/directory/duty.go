@@ -57,15 +57,21 @@ func (d *Directory) SetDuty(ctx context.Context, numbers []string) error {
 	if len(bad) > 0 {
 		return bad
 	}
-	value, err := json.Marshal(next)
-	if err != nil {
-		return fmt.Errorf("encode duty list: %w", err)
+	return d.putSetting(ctx, dutyKey, next)
+}
+
+// renumberDuty keeps somebody on the duty list whose number becomes another. d.writing
+// is held.
+func (d *Directory) renumberDuty(ctx context.Context, from, to string) error {
+	d.mu.RLock()
+	next := setting{Numbers: slices.Clone(d.duty.Numbers), Version: d.duty.Version + 1}
+	d.mu.RUnlock()
+	i := slices.IndexFunc(next.Numbers, func(n string) bool { return fold(n) == fold(from) })
+	if i < 0 {
+		return nil
 	}
-	if err := d.store.Put(ctx, dutyKey, value); err != nil {
-		return fmt.Errorf("store duty list: %w", err)
-	}
-	d.apply(dutyKey, value)
-	return nil
+	next.Numbers[i] = to
+	return d.putSetting(ctx, dutyKey, next)
 }
 
 // Duty returns the people called when a reporting line ends: the list that was

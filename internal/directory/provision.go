@@ -235,6 +235,9 @@ func (d *Directory) Provision(ctx context.Context, id announcement.PersonID, w W
 	now.Version++
 	changes := []record{now}
 	if renumbered {
+		if err := d.renumberDuty(ctx, old.Number, number); err != nil {
+			return "", err
+		}
 		changes = append(changes, d.led(old.Number, number, now.ID)...)
 	}
 	return now.ID, d.storePeople(ctx, changes)
