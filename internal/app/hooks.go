@@ -349,8 +349,13 @@ func (d *desk) sayChanged(ctx context.Context, v tracker.View, seat tracker.Seat
 	if answer == "" {
 		return "", nil
 	}
-	return answer, d.write(ctx, announcement.Fact{Announcement: v.Announcement.ID, Kind: announcement.KindOpened, At: d.now().UTC(),
-		Actor: announcement.ByPerson(seat.Person), Opened: &announcement.Opened{Number: seat.Number}})
+	return answer, d.write(ctx, openedBy(seat, d.now()))
+}
+
+// openedBy says that a person has before them what counts now.
+func openedBy(s tracker.Seat, at time.Time) announcement.Fact {
+	return announcement.Fact{Announcement: s.ID, Kind: announcement.KindOpened, At: at.UTC(), Actor: announcement.ByPerson(s.Person),
+		Opened: &announcement.Opened{Number: s.Number}}
 }
 
 // changedKey names the text that says what changed and asks again.
@@ -409,18 +414,30 @@ func answerKey(answer announcement.Answer, reply sms.Reply, late bool, v *tracke
 // raises help even when no announcement is open.
 func (d *desk) hearOther(ctx context.Context, people []listener, seats []tracker.Seat, reply sms.Reply, in sms.Inbound, ref, ask string, say sayer) (string, error) {
 	var newest *tracker.View
+	var seat tracker.Seat // of the last of them, in the newest
+	stale := false        // what they have seen there is an earlier version
 	for _, l := range people {
-		if open := l.open(); len(open) > 0 {
-			if v, ok := d.tracker.View(open[0].ID); ok {
-				newest = &v
-			}
-			if reply.Class == sms.ClassSeen || ask == "which_one" {
-				f := announcement.Fact{Announcement: open[0].ID, Kind: announcement.KindOpened, At: d.now().UTC(),
-					Actor: announcement.ByPerson(l.person.ID), Opened: &announcement.Opened{Number: open[0].Number}}
-				if err := d.write(ctx, f); err != nil {
-					return "", err
-				}
-			}
+		open := l.open()
+		if len(open) == 0 {
+			continue
+		}
+		v, ok := d.tracker.View(open[0].ID)
+		if !ok {
+			continue
+		}
+		newest, seat = &v, tracker.Seat{Place: open[0], Person: l.person.ID}
+		if reply.Class != sms.ClassSeen && ask != "which_one" {
+			continue
+		}
+		details, err := d.tracker.Details(ctx, seat.ID, []int{seat.Number})
+		if err != nil {
+			return "", fmt.Errorf("%w: %w", web.ErrNotYet, err)
+		}
+		if stale = d.versionHeard(v, details[0]) < v.Version; stale {
+			continue // they have opened what no longer counts
+		}
+		if err := d.write(ctx, openedBy(seat, d.now())); err != nil {
+			return "", err
 		}
 	}
 	if reply.Class == sms.ClassHelp { // they are asked nothing now, or this was no answer to it
@@ -439,6 +456,8 @@ func (d *desk) hearOther(ctx context.Context, people []listener, seats []tracker
 		return say("no_open", nil, nil), nil
 	case reply.Class == sms.ClassFreeText:
 		return say("free_text", newest, nil), nil
+	case reply.Class == sms.ClassSeen && stale:
+		return d.sayChanged(ctx, *newest, seat, people[0].person.Language, say)
 	case reply.Class == sms.ClassSeen || reply.Class == sms.ClassUnclear:
 		if newest.Version > 1 { // what they have read may be the text before
 			return say(changedKey(newest), newest, changedFields(newest, people[0].person.Language)), nil

@@ -150,6 +150,31 @@ func TestAnswersToTheOldTextAreNoneToTheNew(t *testing.T) {
 	})
 }
 
+// A text that is no answer does not show that somebody has the new text before them:
+// neither "seen", nor a digit about which they are asked.
+func TestWhatIsNoAnswerIsNoSignOfTheNewText(t *testing.T) {
+	rehearse(t, "chief, siti manager:chief, agus manager:chief", func(h *rehearsal) {
+		h.Announce("Storm", to("agus"), steps(24*time.Hour))
+		fire := h.Announce("Fire in hall 3", to("siti", "agus"), steps(24*time.Hour))
+		for _, title := range []string{"Storm", "Fire in hall 3"} {
+			h.Phone("agus").ExpectSMS(title)
+		}
+		h.Phone("siti").ExpectSMS("Fire in hall 3")
+		h.Revise(fire, another("Leave by the west gate.", "Use the west gate."), 2)
+		h.Phone("siti").ExpectSMS("ANSWER AGAIN")
+		h.Phone("agus").ExpectSMS("ANSWER AGAIN")
+		h.Phone("agus").Reply("1")
+		h.Phone("agus").ExpectSMS("B Fire in hall 3")
+		h.Phone("agus").Reply("1B") // still of the text that they had read
+		if r := h.recipient(fire, "agus"); r.State == announcement.Confirmed {
+			t.Errorf("agus is %s, want him asked on", r.State)
+		}
+		h.Phone("siti").Reply("STOP")
+		h.Phone("siti").Reply("ok")
+		h.ExpectState(fire, "siti", announcement.NoAnswer) // nothing was said to her, so she has not read it
+	})
+}
+
 func TestTypoCallsNobody(t *testing.T) {
 	rehearse(t, crew, func(h *rehearsal) {
 		fire := h.Announce("Fire in hall 3", to("siti", "agus"), steps(24*time.Hour, step(10*time.Minute, announcement.CallRecipient)))
