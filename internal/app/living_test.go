@@ -147,6 +147,23 @@ func TestWhoJoinsIsCalledAndCounted(t *testing.T) {
 	})
 }
 
+// Whoever is below a manager who moves comes along, though nothing changed about them.
+func TestWhoIsBelowAManagerWhoMovedJoins(t *testing.T) {
+	t.Parallel()
+	rehearse(t, "chief, budi, siti manager:budi, agus manager:siti", func(h *rehearsal) {
+		id := h.Announce("Fire", func(d *web.Draft) { d.Audience = announcement.Audience{Under: []string{"chief"}} }, steps(time.Hour))
+		if c := h.summary(id).Counts; c.Recipients != 1 {
+			t.Fatalf("%d are asked, want chief alone", c.Recipients)
+		}
+		h.staff[1].manager = "chief"
+		h.importStaff(func(employee) bool { return true })
+		h.After(3 * time.Second)
+		for _, name := range []string{"budi", "siti", "agus"} {
+			h.Phone(name).ExpectSMS("Fire")
+		}
+	})
+}
+
 // names are those on a manager's page.
 func (p teamPage) names() string {
 	p.t.Helper()

@@ -73,15 +73,10 @@ type resolver struct {
 
 func (r *resolver) resolve(at string, a announcement.Audience, except bool) (announcement.Audience, map[announcement.PersonID]bool) {
 	out := announcement.Audience{All: a.All}
-	chosen := map[announcement.PersonID]bool{}
 	sites, departments := map[string]bool{}, map[string]bool{}
 	out.Sites = r.places(at+".sites", a.Sites, r.sites, "no active person has this site", sites)
 	out.Departments = r.places(at+".departments", a.Departments, r.departments, "no active person has this department", departments)
-	for _, p := range r.active {
-		if a.All || sites[fold(p.Site)] || departments[fold(p.Department)] {
-			chosen[p.ID] = true
-		}
-	}
+	chosen := r.at(a.All, sites, departments)
 	for i, name := range a.Groups {
 		field := fmt.Sprintf("%s.groups[%d]", at, i)
 		g, known := r.group(name)
@@ -124,6 +119,21 @@ func (r *resolver) resolve(at string, a announcement.Audience, except bool) (ann
 		}
 	}
 	return out, chosen
+}
+
+// at returns the active people of these sites and departments, whose names are folded,
+// or all of them.
+func (r *resolver) at(all bool, sites, departments map[string]bool) map[announcement.PersonID]bool {
+	chosen := map[announcement.PersonID]bool{}
+	if !all && len(sites)+len(departments) == 0 {
+		return chosen
+	}
+	for _, p := range r.active {
+		if all || sites[fold(p.Site)] || departments[fold(p.Department)] {
+			chosen[p.ID] = true
+		}
+	}
+	return chosen
 }
 
 // places notes the folded names in want and returns them as they are commonly spelt.

@@ -173,7 +173,12 @@ func (d *Directory) apply(key string, value []byte) {
 	}
 	switch {
 	case strings.HasPrefix(key, personKey):
-		err = d.applyPerson(announcement.PersonID(key[len(personKey):]), value)
+		id := announcement.PersonID(key[len(personKey):])
+		was := d.people[id]
+		err = d.applyPerson(id, value)
+		if d.onAudience != nil && d.movesOthers(was, d.people[id]) {
+			defer d.onAudience()
+		}
 	case strings.HasPrefix(key, contactKey):
 		err = d.applyContact(announcement.PersonID(key[len(contactKey):]), value)
 	case key == dutyKey:
@@ -191,6 +196,12 @@ func (d *Directory) apply(key string, value []byte) {
 		// Keys are opaque ids; the value may hold a name and is not logged.
 		d.Log.Error("a stored value cannot be read and is passed over", "step", key)
 	}
+}
+
+// movesOthers reports whether the people below somebody are led by others now, though
+// nothing changed about themselves. It needs d.mu.
+func (d *Directory) movesOthers(was, is record) bool {
+	return (was.Manager != is.Manager || was.Number != is.Number) && len(d.reports[fold(is.Number)]) > 0
 }
 
 func (d *Directory) applyPerson(id announcement.PersonID, value []byte) error {

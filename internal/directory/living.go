@@ -9,7 +9,8 @@ import (
 )
 
 // Watch has people told of changes, from now on: person of everybody about whom
-// something changed but how they are reached, audience when a group or a site did.
+// something changed but how they are reached, audience when a group or a site did, or
+// who leads somebody with people below.
 // They are called on whichever node this is, wherever the change was made, and must
 // not ask the directory.
 func (d *Directory) Watch(person func(announcement.PersonID), audience func()) {
@@ -39,15 +40,7 @@ func (d *Directory) Joining(a announcement.Audience, known func(announcement.Per
 
 // chosen is resolve for an audience as the ledger keeps it: with ids.
 func (r *resolver) chosen(a announcement.Audience) map[announcement.PersonID]bool {
-	chosen := map[announcement.PersonID]bool{}
-	in := func(names []string, name string) bool {
-		return name != "" && slices.ContainsFunc(names, func(n string) bool { return fold(n) == fold(name) })
-	}
-	for _, p := range r.active {
-		if a.All || in(a.Sites, p.Site) || in(a.Departments, p.Department) {
-			chosen[p.ID] = true
-		}
-	}
+	chosen := r.at(a.All, folded(a.Sites), folded(a.Departments))
 	for _, id := range a.Groups {
 		if g, known := r.d.groups[id]; known {
 			for p := range r.members(g) {
@@ -71,6 +64,16 @@ func (r *resolver) chosen(a announcement.Audience) map[announcement.PersonID]boo
 		}
 	}
 	return chosen
+}
+
+func folded(names []string) map[string]bool {
+	set := make(map[string]bool, len(names))
+	for _, n := range names {
+		if key := fold(n); key != "" {
+			set[key] = true
+		}
+	}
+	return set
 }
 
 // Above returns who leads somebody, the nearest first: active people only.
