@@ -48,6 +48,19 @@ func (d *desk) resolve(ctx context.Context, token string) (tracker.View, int, er
 	return v, p.number, nil
 }
 
+// resolveAt is resolve for whoever has a version of the text before them: another node
+// may have shown it before this one has heard of it.
+func (d *desk) resolveAt(ctx context.Context, token string, version int) (tracker.View, int, error) {
+	v, n, err := d.resolve(ctx, token)
+	if err != nil || version <= v.Version {
+		return v, n, err
+	}
+	if err := d.tracker.CatchUp(ctx); err != nil {
+		return v, n, fmt.Errorf("%w: %w", web.ErrNotYet, err)
+	}
+	return d.resolve(ctx, token)
+}
+
 // behind reports whether a link may be unknown only because this node does not
 // yet reflect the ledger: whoever calls for help in the seconds after a restart
 // must be told to press again, not that their link has expired.
@@ -125,7 +138,11 @@ func (d *desk) answerPage(ctx context.Context, v tracker.View, n int) (web.Answe
 
 // Answer records an acknowledgment. nil means that it is on disk.
 func (d *desk) Answer(ctx context.Context, token string, press web.Press) (web.AnswerPage, error) {
-	v, n, err := d.resolve(ctx, token)
+	known := press.Version
+	if press.Answer == announcement.NeedHelp {
+		known = 0 // it counts whatever it is an answer to, and waits for nothing
+	}
+	v, n, err := d.resolveAt(ctx, token, known)
 	if err != nil {
 		return web.AnswerPage{}, err
 	}
@@ -215,7 +232,7 @@ func (d *desk) Seen(ctx context.Context, token string, c announcement.Channel, v
 	if done, err := d.shownTry(ctx, token); done {
 		return err
 	}
-	v, n, err := d.resolve(ctx, token)
+	v, n, err := d.resolveAt(ctx, token, version)
 	if err != nil {
 		return err
 	}

@@ -150,6 +150,25 @@ func TestAnswersToTheOldTextAreNoneToTheNew(t *testing.T) {
 	})
 }
 
+// A page of the new text may come from another node, before this one has heard of it.
+func TestAnswerToAVersionThatAnotherNodeShowed(t *testing.T) {
+	rehearse(t, "chief, siti manager:chief", func(h *rehearsal) {
+		fire := h.Announce("Fire in hall 3", to("chief", "siti"), steps(24*time.Hour))
+		siti := h.house.links.answerToken(fire, h.recipient(fire, "siti").Index)
+		told := another("Leave by the west gate.", "Use the west gate.")
+		_, err := h.house.ledger.Once(h.t.Context(), "revision-1", announcement.Fact{Announcement: fire, Kind: announcement.KindRevised, At: time.Now(), Actor: hr.Actor,
+			Revised: &announcement.Revised{Version: 2, Material: true, Text: told.Text, Changed: told.Changed}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.house.desk.Answer(h.t.Context(), siti, web.Press{Answer: announcement.Safe, Ref: "at once", Version: 2}); err != nil {
+			t.Fatal(err)
+		}
+		h.settle()
+		h.ExpectState(fire, "siti", announcement.Confirmed)
+	})
+}
+
 // A text that is no answer does not show that somebody has the new text before them:
 // neither "seen", nor a digit about which they are asked.
 func TestWhatIsNoAnswerIsNoSignOfTheNewText(t *testing.T) {
