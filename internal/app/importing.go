@@ -238,14 +238,22 @@ func (p *people) apply(ctx context.Context, by announcement.Actor, id string, ch
 	if err != nil {
 		return "", err
 	}
-	o.Leaving = directory.AnyNumber
-	if _, err := p.Imported(ctx, id); err != nil { // else it was allowed before it was cut off
-		if o.Leaving = 0; dry.Confirm || choice.Whole && dry.Missing > 0 {
+	switch _, err := p.Imported(ctx, id); {
+	case err != nil:
+		if dry.Confirm || choice.Whole && dry.Missing > 0 {
 			o.Leaving = choice.Typed
 		}
 		if err := allowed(p.checked(up, dry), choice); err != nil {
 			return "", err
 		}
+		up.Confirmed = &choice
+		if err := p.uploads.put(ctx, id, up); err != nil {
+			return "", err
+		}
+	case up.Confirmed == nil || up.Confirmed.Whole != choice.Whole || up.Confirmed.SkipFaulty != choice.SkipFaulty:
+		return "", web.ErrConflict // it was cut off, and this is not what was confirmed
+	default:
+		o.Leaving = directory.AnyNumber // fewer are left than were typed: the others have gone already
 	}
 	o.DryRun, o.Progress = false, func(percent int) { progress(50 + percent/2) }
 	o.Undo, o.UndoID = string(by), id
@@ -295,7 +303,8 @@ func (p *people) Imported(ctx context.Context, done string) (web.Imported, error
 }
 
 // Undo brings back what was before an import. People whom it added and who were
-// called since stay known, inactive: the story of what happened names them.
+// called since, for themselves or about others, stay known, inactive: the story of what
+// happened names them.
 func (p *people) Undo(ctx context.Context, who web.Principal, done string) error {
 	if !who.May(web.Keep) {
 		return web.ErrForbidden
@@ -305,6 +314,17 @@ func (p *people) Undo(ctx context.Context, who web.Principal, done string) error
 		if v, ok := p.desk.tracker.View(id); ok && v.Roster != nil {
 			for _, r := range v.Roster.Recipients {
 				called[r.Person] = true
+			}
+			for _, l := range v.Roster.Lines {
+				called[l.Person] = true
+			}
+			for _, duty := range v.Roster.Duty {
+				called[duty] = true
+			}
+			for _, round := range v.Rounds {
+				for _, c := range round.To {
+					called[c.Person] = true
+				}
 			}
 		}
 	}
@@ -334,11 +354,14 @@ func (p *people) People(_ context.Context, who web.Principal, f web.PeopleFilter
 	if next := f.Offset + len(list); next < total && len(list) > 0 {
 		page.Next = &next
 	}
-	for t, n := range p.directory.Count() {
+	for t, n := range p.directory.Count(p.only(who.Grant)) {
 		page.Troubles[string(t)] = n
 	}
+	within := p.desk.within(who.Sees)
 	for _, s := range p.directory.Places() {
-		page.Sites = append(page.Sites, s.Name)
+		if within == nil || within("", s.Name) {
+			page.Sites = append(page.Sites, s.Name)
+		}
 	}
 	return page, nil
 }

@@ -2,12 +2,14 @@ package app
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"html"
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -204,6 +206,73 @@ func TestCheck48PeopleWhoAreNotInTheFileStay(t *testing.T) {
 }
 
 // HR mends one person, groups people, and the group can be called by its name.
+// An import that was cut off goes on as it was confirmed, and lets nobody leave whom
+// another choice would.
+func TestImportThatWasCutOffGoesOnAsItWasConfirmed(t *testing.T) {
+	t.Parallel()
+	rehearse(t, "siti, budi, agus", func(h *rehearsal) {
+		ctx, staff := h.t.Context(), h.people()
+		c := h.clerk()
+		file := []byte("nip;nama;hp\nsiti;Siti;081234567890\nbaru;Baru;081234567891\n")
+		at := c.upload("two.csv", file)
+		c.goes(at+"/columns", "c0=employee_id&c1=display_name&c2=mobile_phone")
+		h.settle()
+		id := path.Base(at)
+		begun := func() {
+			if _, err := h.house.directory.Import(ctx, bytes.NewReader(file), directory.ImportOptions{Undo: "console", UndoID: id}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		begun() // by a version that did not keep what was confirmed
+		keeper := web.Principal{Actor: announcement.ByConsole, Grant: web.As(web.Administrator, web.Sender)}
+		for _, choice := range []web.ImportChoice{{Whole: true, Typed: -1}, {}} {
+			if _, err := staff.Apply(ctx, keeper, id, choice); !errors.Is(err, web.ErrConflict) {
+				t.Errorf("%+v, which nobody confirmed: %v", choice, err)
+			}
+		}
+		up, err := staff.uploads.kept(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		up.Confirmed = &web.ImportChoice{Typed: -1}
+		if err := staff.uploads.put(ctx, id, up); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := staff.Apply(ctx, keeper, id, web.ImportChoice{Whole: true, Typed: -1}); !errors.Is(err, web.ErrConflict) {
+			t.Errorf("the whole list, when only changes were confirmed: %v", err)
+		}
+		if done, err := staff.Apply(ctx, keeper, id, web.ImportChoice{}); err != nil || done != id {
+			t.Errorf("what was confirmed goes on as %q, %v", done, err)
+		}
+		if n := len(h.house.directory.Everybody()); n != 4 {
+			t.Errorf("%d people work here, want 4", n)
+		}
+	})
+}
+
+// Undoing an import erases nobody who was called: not whoever leads those who were asked.
+func TestUndoKeepsManagersWhoWereCalled(t *testing.T) {
+	t.Parallel()
+	rehearse(t, "siti, agus", func(h *rehearsal) {
+		report, err := h.house.directory.Import(h.t.Context(), strings.NewReader("nip;nama;hp;atasan\nboss;Boss;081234567890;\nnew;New;081234567891;\nsiti;siti;081200000001;boss\n"),
+			directory.ImportOptions{Undo: "console"})
+		if err != nil || report.Undo == "" {
+			t.Fatal(report, err)
+		}
+		h.Announce("Fire", to("siti"))
+		keeper := web.Principal{Actor: announcement.ByConsole, Grant: web.As(web.Administrator, web.Sender)}
+		if err := h.house.directory.SetDuty(h.t.Context(), []string{"agus"}); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.people().Undo(h.t.Context(), keeper, report.Undo); err != nil {
+			t.Fatal(err)
+		}
+		if boss, known := h.house.directory.ByNumber("boss"); !known || boss.Active {
+			t.Errorf("whoever led siti then: known %t, active %t", known, boss.Active)
+		}
+	})
+}
+
 func TestPeopleSitesAndGroups(t *testing.T) {
 	t.Parallel()
 	rehearse(t, "siti manager:budi, budi push, agus", func(h *rehearsal) {

@@ -94,6 +94,15 @@ func TestWhoSeesOneSiteSeesNobodyElse(t *testing.T) {
 				t.Errorf("their own board lacks %s", name)
 			}
 		}
+		zul, _ := h.house.directory.ByNumber("zulfikar")
+		if err := h.house.directory.StopSMS(ctx, zul.ID, true); err != nil {
+			t.Fatal(err)
+		}
+		all, err := h.people().People(ctx, web.Principal{Grant: web.As(web.Sender)}, web.PeopleFilter{Limit: 10})
+		part, err2 := h.people().People(ctx, web.Principal{Grant: web.Grant{Roles: []web.Role{web.Sender}, Sees: here}}, web.PeopleFilter{Limit: 10})
+		if err != nil || err2 != nil || len(all.Sites) != 2 || strings.Join(part.Sites, " ") != "Harbour" || part.Troubles["sms_stopped"] != 0 || all.Troubles["sms_stopped"] != 1 {
+			t.Errorf("of the people they see the sites %v and the figures %v, of %v", part.Sites, part.Troubles, all.Troubles)
+		}
 		if n := rina.summary(t, both); n != 1 {
 			t.Errorf("of an alert to both sites they count %d, want 1", n)
 		}

@@ -17,7 +17,7 @@ import (
 func (p *people) Report(ctx context.Context) (web.ReadyReport, error) {
 	d := p.desk
 	r := web.ReadyReport{Readiness: d.Readiness(ctx), Troubles: map[string]int{}, Since: map[string]int{}}
-	for t, n := range p.directory.Count() {
+	for t, n := range p.directory.Count(nil) {
 		r.Troubles[string(t)] = n
 	}
 	if resolved, err := p.directory.Resolve(announcement.Audience{All: true}); err == nil {
@@ -110,7 +110,7 @@ func (p *people) Tasks(ctx context.Context) ([]web.Task, error) {
 			met++
 		}
 	}
-	leaderless := p.directory.Count()[directory.NoManager]
+	leaderless := p.directory.Count(nil)[directory.NoManager]
 	led := slices.ContainsFunc(p.directory.Everybody(), func(p directory.Person) bool { return p.Manager != "" })
 	t := d.trials.get()
 	// What is not set up is not asked for: a company may have no SMS on purpose.

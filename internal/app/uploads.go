@@ -32,6 +32,8 @@ type upload struct {
 	Done     string    `json:"done,omitempty"`     // the import that was made of it
 	Headings []string  `json:"headings,omitempty"` // of the file
 	Rows     int       `json:"rows,omitempty"`
+
+	Confirmed *web.ImportChoice `json:"confirmed,omitempty"` // of the import that began
 }
 
 // large reports whether a file takes longer than a page may.

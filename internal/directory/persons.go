@@ -115,13 +115,17 @@ func (d *Directory) Listing(number string) (Listing, bool) {
 	return d.listing(r, d.leads()), true
 }
 
-// Count says how many active people have each trouble.
-func (d *Directory) Count() map[Trouble]int {
+// Count says how many active people have each trouble, of those whom only returns true
+// for; nil: of everybody.
+func (d *Directory) Count(only func(Person) bool) map[Trouble]int {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	leads := d.leads()
 	out := map[Trouble]int{}
 	for _, r := range d.people {
+		if only != nil && !only(r.Person) {
+			continue
+		}
 		for _, t := range d.troubles(r, leads) {
 			out[t]++
 		}
