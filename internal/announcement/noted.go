@@ -29,13 +29,6 @@ type About struct {
 	Refused      bool     `json:"refused,omitempty"` // it was asked for, and nothing came of it
 }
 
-// Same reports whether two acts were done to the same.
-func (a About) Same(b About) bool {
-	x, y := a, b
-	x.Asked, y.Asked = nil, nil
-	return x.key() == y.key() && slices.Equal(a.Asked, b.Asked)
-}
-
 func (a About) key() [4]string {
 	return [4]string{string(a.Person), string(a.Announcement), a.Account, a.Object}
 }

@@ -170,39 +170,14 @@ func RefuseUnknown() error {
 		case !strings.HasPrefix(strings.ToUpper(name), "KENTONGAN_"), slices.Contains(known, name), orchestrated.MatchString(name):
 		case name == "KENTONGAN_PORT" && strings.HasPrefix(value, "tcp://"): // Kubernetes again
 		default:
-			bad = append(bad, fmt.Errorf("%s: means nothing here; did you mean %s?", name, nearest(strings.ToUpper(name), known)))
+			near, _ := announcement.Nearest(strings.ToUpper(name), known)
+			bad = append(bad, fmt.Errorf("%s: means nothing here; did you mean %s?", name, near))
 		}
 	}
 	if len(bad) > 0 {
 		return bad
 	}
 	return nil
-}
-
-// nearest returns the one of known that takes the fewest changed letters to write.
-func nearest(name string, known []string) string {
-	return slices.MinFunc(known, func(a, b string) int { return cmp.Compare(distance(name, a), distance(name, b)) })
-}
-
-// distance is Levenshtein's: letters put in, left out or exchanged.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			exchanged := diagonal
-			if a[i] != b[j] {
-				exchanged++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(exchanged, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // ConfigError lists everything an operator has to mend before anything starts.

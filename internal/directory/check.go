@@ -254,33 +254,11 @@ func (c *check) site(e *entry) {
 
 // nearest returns the site that is a few letters away, or nothing.
 func nearest(name string, sites map[string]string) string {
-	best, least := "", max(2, len([]rune(name))/4)+1
-	for _, key := range slices.Sorted(maps.Keys(sites)) {
-		if d := distance([]rune(fold(name)), []rune(key)); d < least {
-			best, least = sites[key], d
-		}
+	near, changes := announcement.Nearest(fold(name), slices.Sorted(maps.Keys(sites)))
+	if changes > max(2, len([]rune(name))/4) {
+		return ""
 	}
-	return best
-}
-
-// distance is how many letters must be put in, left out or changed.
-func distance(a, b []rune) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range a {
-		corner := row[0]
-		row[0] = i + 1
-		for j := range b {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			corner, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, corner+cost)
-		}
-	}
-	return row[len(b)]
+	return sites[near]
 }
 
 // place reads country, time zone and language.
