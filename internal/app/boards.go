@@ -37,7 +37,7 @@ func (d *desk) boards(g web.Grant) boards {
 func (d *desk) whole() boards { return d.boards(web.As(web.Sender)) }
 
 // within returns who is in a scope, nil for everybody. A site is the one that
-// somebody had when the announcement was sent.
+// somebody had when the announcement was sent, by whatever name it went then.
 func (d *desk) within(s web.Scope) func(announcement.PersonID, string) bool {
 	if s.IsZero() {
 		return nil
@@ -48,8 +48,9 @@ func (d *desk) within(s web.Scope) func(announcement.PersonID, string) bool {
 			members[p.ID] = true
 		}
 	}
+	sites := d.directory.SiteNames(s.Sites)
 	return func(p announcement.PersonID, site string) bool {
-		for _, one := range s.Sites {
+		for _, one := range sites {
 			if strings.EqualFold(one, site) {
 				return true
 			}

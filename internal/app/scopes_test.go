@@ -178,6 +178,20 @@ func TestWhoAlarmsOneSiteCallsNobodyElse(t *testing.T) {
 		if err := desk.MarkAt(ctx, here, storm, web.Mark{Index: zul, Answer: announcement.Safe, How: announcement.SawThem}); !errors.Is(err, web.ErrForbidden) {
 			t.Errorf("vouching for another site's: %v", err)
 		}
+		// Their site is theirs by another name too, in what is open and in what is new.
+		harbour, err := h.house.directory.SaveSite(ctx, directory.Site{Name: "Harbour"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.house.directory.SaveSite(ctx, directory.Site{ID: harbour, Name: "Pelabuhan"}); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := desk.Announce(ctx, here, h.draft("Flood", to("siti"), asDrill, steps(2*time.Hour)), ""); err != nil {
+			t.Errorf("alarming their own after it was renamed: %v", err)
+		}
+		if err := desk.MarkAt(ctx, here, storm, web.Mark{Index: siti, Answer: announcement.Safe, How: announcement.SawThem}); err != nil {
+			t.Errorf("acting on what was open: %v", err)
+		}
 
 		wardens, err := h.house.directory.SaveGroup(ctx, directory.Group{Name: "Wardens"}, []string{"siti", "agus"})
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"slices"
 
 	"kentongan/internal/announcement"
 )
@@ -74,7 +75,8 @@ type resolver struct {
 func (r *resolver) resolve(at string, a announcement.Audience, except bool) (announcement.Audience, map[announcement.PersonID]bool) {
 	out := announcement.Audience{All: a.All}
 	sites, departments := map[string]bool{}, map[string]bool{}
-	out.Sites = r.places(at+".sites", a.Sites, r.sites, "no active person has this site", sites)
+	out.Sites = r.places(at+".sites", r.renamed(a.Sites), r.sites, "no active person has this site", sites)
+	maps.Copy(sites, folded(r.d.siteNames(a.Sites)))
 	out.Departments = r.places(at+".departments", a.Departments, r.departments, "no active person has this department", departments)
 	chosen := r.at(a.All, sites, departments)
 	for i, name := range a.Groups {
@@ -134,6 +136,20 @@ func (r *resolver) at(all bool, sites, departments map[string]bool) map[announce
 		}
 	}
 	return chosen
+}
+
+// renamed returns names of sites as they are called now.
+func (r *resolver) renamed(names []string) []string {
+	out := slices.Clone(names)
+	for i, name := range names {
+		if _, now := r.sites.show(name); now {
+			continue
+		}
+		if s, was := r.d.formerly(name); was {
+			out[i] = s.Name
+		}
+	}
+	return out
 }
 
 // places notes the folded names in want and returns them as they are commonly spelt.

@@ -40,7 +40,7 @@ func (d *Directory) Joining(a announcement.Audience, known func(announcement.Per
 
 // chosen is resolve for an audience as the ledger keeps it: with ids.
 func (r *resolver) chosen(a announcement.Audience) map[announcement.PersonID]bool {
-	chosen := r.at(a.All, folded(a.Sites), folded(a.Departments))
+	chosen := r.at(a.All, folded(r.d.siteNames(a.Sites)), folded(a.Departments))
 	for _, id := range a.Groups {
 		if g, known := r.d.groups[id]; known {
 			for p := range r.members(g) {

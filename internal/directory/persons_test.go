@@ -231,6 +231,45 @@ func TestSites(t *testing.T) {
 	}
 }
 
+// Whoever renames a site strands nobody: groups by a rule, open audiences and drafts that
+// name it mean it still. A name that another site takes is that one's.
+func TestRenamedSiteIsStillMeant(t *testing.T) {
+	t.Parallel()
+	d := imported(t, "nip,nama,hp,lokasi\n1,Sri,,Cikande\n2,Siti,,Bandung\n")
+	site, err := d.SaveSite(t.Context(), Site{Name: "Cikande"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wardens, err := d.SaveGroup(t.Context(), Group{Name: "Wardens", Rule: &Rule{Sites: []string{"cikande"}}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.SaveSite(t.Context(), Site{ID: site, Name: "Pabrik Cikande"}); err != nil {
+		t.Fatal(err)
+	}
+	if m := d.Members(wardens); len(m) != 1 || m[0].Number != "1" {
+		t.Errorf("in the group are %d people now", len(m))
+	}
+	old := announcement.Audience{Sites: []string{"Cikande"}}
+	nobody := func(announcement.PersonID) bool { return false }
+	if j := d.Joining(old, nobody); len(j) != 1 {
+		t.Errorf("an open audience finds %d people, want Sri", len(j))
+	}
+	if r := resolve(t, d, old); len(r.Roster.Recipients) != 1 || r.Audience.Sites[0] != "Pabrik Cikande" {
+		t.Errorf("a draft goes to %v", r.Audience.Sites)
+	}
+	if names := d.SiteNames([]string{"Pabrik Cikande"}); !slices.Contains(names, "Cikande") {
+		t.Errorf("it is called %v", names)
+	}
+	if _, err := d.SaveSite(t.Context(), Site{Name: "Cikande"}); err != nil {
+		t.Fatal(err)
+	}
+	mustImport(t, d, "nip,nama,hp,lokasi\n3,Joko,,Cikande\n")
+	if r := resolve(t, d, old); len(r.Roster.Recipients) != 1 || numbersOf(d, r.Roster)[0] != "3" {
+		t.Errorf("the name of another site now finds %v", numbersOf(d, r.Roster))
+	}
+}
+
 func TestGroups(t *testing.T) {
 	t.Parallel()
 	d := imported(t, "nip,nama,hp,lokasi,bagian,shift,atasan\n1,Sri,,Cikande,Gudang,A,\n2,Siti,,Cikande,Gudang,B,1\n3,Joko,,Bandung,Gudang,A,2\n4,Dewi,,Cikande,Kantor,A,\n")

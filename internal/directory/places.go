@@ -30,6 +30,7 @@ type Site struct {
 	Assembly  []string `json:"assembly,omitempty"`  // assembly points, the usual one first
 	Zone      string   `json:"zone,omitempty"`      // IANA; empty: that of the company
 	Emergency string   `json:"emergency,omitempty"` // number to dial when life is in danger
+	Former    []string `json:"former,omitempty"`    // what it was called before
 	Version   int64    `json:"version"`             // see Directory.apply
 
 	People int  `json:"-"` // active people
@@ -127,8 +128,54 @@ func (d *Directory) knownSites() map[string]string {
 	return known
 }
 
+// SiteNames returns names of sites with everything else that these sites are or were
+// called: who is chosen by the name of a site is still chosen when it is renamed. A name
+// that another site has now is that one's alone.
+func (d *Directory) SiteNames(names []string) []string {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.siteNames(names)
+}
+
+// siteNames needs d.mu.
+func (d *Directory) siteNames(names []string) []string {
+	var out []string
+	for _, name := range names {
+		out = append(out, name)
+		s, known := d.place(name)
+		if !known {
+			s, known = d.formerly(name)
+		}
+		if !known {
+			continue
+		}
+		for _, other := range append(slices.Clone(s.Former), s.Name) {
+			if now, taken := d.place(other); !taken || now.ID == s.ID {
+				out = append(out, other)
+			}
+		}
+	}
+	return out
+}
+
+// formerly needs d.mu. It returns the site that was called this.
+func (d *Directory) formerly(name string) (Site, bool) {
+	found, ok := Site{}, false
+	for _, s := range d.sites {
+		if spelt(s.Former, name) && (!ok || s.ID < found.ID) {
+			found, ok = s, true
+		}
+	}
+	return found, ok
+}
+
+// spelt reports whether a name is among these, in any case of letters.
+func spelt(names []string, name string) bool {
+	return slices.ContainsFunc(names, func(n string) bool { return fold(n) == fold(name) })
+}
+
 // SaveSite stores a site; an empty ID makes a new one. The people of a site that
-// gets another name go with it.
+// gets another name, and the rules of groups that ask for it, go with it.
 func (d *Directory) SaveSite(ctx context.Context, s Site) (string, error) {
 	d.writing.Lock()
 	defer d.writing.Unlock()
@@ -164,7 +211,10 @@ func (d *Directory) SaveSite(ctx context.Context, s Site) (string, error) {
 	case s.ID == "":
 		s.ID = string(announcement.NewID())
 	}
-	s.Version = old.Version + 1
+	s.Former, s.Version = old.Former, old.Version+1
+	if known && fold(old.Name) != fold(s.Name) {
+		s.Former = slices.DeleteFunc(append(slices.Clone(old.Former), old.Name), func(n string) bool { return fold(n) == fold(s.Name) })
+	}
 	if err := d.putSetting(ctx, siteKey+s.ID, s); err != nil {
 		return "", err
 	}
@@ -184,8 +234,30 @@ func (d *Directory) moveSite(ctx context.Context, from, to string) error {
 			moved = append(moved, r)
 		}
 	}
+	var ruled []Group
+	for _, g := range d.groups {
+		if g.Rule != nil && spelt(g.Rule.Sites, from) {
+			ruled = append(ruled, g)
+		}
+	}
 	d.mu.RUnlock()
-	return d.storePeople(ctx, moved)
+	if err := d.storePeople(ctx, moved); err != nil {
+		return err
+	}
+	for _, g := range ruled {
+		old, rule := g, *g.Rule
+		rule.Sites = slices.Clone(rule.Sites)
+		for i, site := range rule.Sites {
+			if fold(site) == fold(from) {
+				rule.Sites[i] = to
+			}
+		}
+		g.Rule = &rule
+		if err := d.putGroup(ctx, g, old); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // DeleteSite forgets what was set up about a site. Its people keep its name.
