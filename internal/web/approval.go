@@ -48,6 +48,7 @@ func (v countdownView) MayApprove() bool { return v.Approves() && v.reader != v.
 // showAwaiting shows it with what is wrong with the form.
 func (s *Server) showAwaiting(w http.ResponseWriter, r *http.Request, c Countdown, errs announcement.FieldErrors) {
 	who := principalOf(r.Context())
+	refused := errs != nil
 	p, err := s.Desk.Awaited(r.Context(), c.ID)
 	if bad := faults(err); bad != nil { // it cannot go out as it is, and can still be rejected or cancelled
 		p.Announcement.Severity, p.Announcement.Text, p.Approvers, errs = c.Severity, c.Text, c.Approvers, append(errs, bad...)
@@ -65,7 +66,7 @@ func (s *Server) showAwaiting(w http.ResponseWriter, r *http.Request, c Countdow
 	}
 	v.Title = v.T("Waiting for a second person") + " - " + v.Subject()
 	status := http.StatusOK
-	if v.Errors = errs; errs != nil {
+	if v.Errors = errs; refused {
 		status, v.Title = http.StatusUnprocessableEntity, v.T("Error:")+" "+v.Title
 	}
 	s.show(w, r, status, "new", "awaiting", v)
