@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -120,10 +121,38 @@ func (a *access) CreateToken(ctx context.Context, p web.Principal, name string, 
 	t := token{ID: string(announcement.NewID()), Name: name, Role: role, Calm: calm}
 	bearer := "kt_" + t.ID + "_" + string(announcement.NewID())[1:] + string(announcement.NewID())[1:]
 	t.Hash = hashToken(bearer)
-	if err := a.tokens.create(ctx, t.ID, t); err != nil {
+	err := a.audit.doing(ctx, p.Actor, announcement.TokenCreated, announcement.About{Object: t.ID, By: "api"}, func() error {
+		return a.tokens.create(ctx, t.ID, t)
+	})
+	if err != nil {
 		return "", err
 	}
 	return bearer, nil
+}
+
+// Tokens lists the tokens by name.
+func (a *access) Tokens(_ context.Context, p web.Principal) ([]web.Token, error) {
+	if !p.May(web.Administer) {
+		return nil, web.ErrForbidden
+	}
+	out := []web.Token{}
+	for _, t := range a.tokens.walk() {
+		out = append(out, web.Token{ID: t.ID, Name: t.Name, Role: t.Role, Calm: t.Calm})
+	}
+	slices.SortFunc(out, func(a, b web.Token) int { return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.ID, b.ID)) })
+	return out, nil
+}
+
+// EndToken takes a token away: whoever holds it is out with the next request, and the
+// streams that it opened end.
+func (a *access) EndToken(ctx context.Context, p web.Principal, id string) error {
+	if !p.May(web.Administer) {
+		return web.ErrForbidden
+	}
+	if _, ok := a.tokens.get(id); !ok {
+		return web.ErrNotFound
+	}
+	return a.tokens.drop(ctx, id)
 }
 
 // OpenConsole reports whether the console needs no sign-in.

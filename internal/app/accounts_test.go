@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -443,3 +444,43 @@ func TestEndedSessionDoesNotComeBack(t *testing.T) {
 }
 
 func onlyOK(_ announcement.Actor, ok bool) bool { return ok }
+
+// TestAnAPITokenIsEndedAtOnce: whoever holds one that was ended is out with the next
+// request, and the trail has its making and its end by the same id.
+func TestAnAPITokenIsEndedAtOnce(t *testing.T) {
+	rehearse(t, "chief, siti manager:chief", func(h *rehearsal) {
+		wall := *h.api
+		var made struct{ Token string }
+		if err := h.api.JSON(h.t.Context(), http.MethodPost, "/api/v1/tokens", map[string]any{"name": "wall screen", "role": "viewer"}, &made); err != nil {
+			t.Fatal(err)
+		}
+		wall.Token = made.Token
+		var list struct{ Tokens []web.Token }
+		if err := h.api.JSON(h.t.Context(), http.MethodGet, "/api/v1/tokens", nil, &list); err != nil || len(list.Tokens) != 1 || list.Tokens[0].Name != "wall screen" {
+			t.Fatalf("the tokens are %+v, %v", list.Tokens, err)
+		}
+		look := func() error { return wall.JSON(h.t.Context(), http.MethodGet, "/api/v1/announcements", nil, nil) }
+		if err := look(); err != nil {
+			t.Fatal(err)
+		}
+		id := list.Tokens[0].ID
+		if err := h.api.JSON(h.t.Context(), http.MethodDelete, "/api/v1/tokens/"+id, nil, nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := look(); err == nil || !strings.Contains(err.Error(), "not known") {
+			t.Errorf("the holder of a token that was ended: %v", err)
+		}
+		if err := h.api.JSON(h.t.Context(), http.MethodDelete, "/api/v1/tokens/"+id, nil, nil); err == nil {
+			t.Error("a token was ended twice")
+		}
+		var noted []announcement.Act
+		for _, f := range trail(h.t, h.house.ledger) {
+			if about := f.Noted.About; about.Object == id && !about.Refused {
+				noted = append(noted, f.Noted.Act)
+			}
+		}
+		if want := []announcement.Act{announcement.TokenCreated, announcement.TokenEnded, announcement.TokenEnded}; !slices.Equal(noted, want) {
+			t.Errorf("noted %v, want %v", noted, want)
+		}
+	})
+}

@@ -34,7 +34,12 @@ type Access interface {
 	Principal(ctx context.Context, actor announcement.Actor) (Principal, error)
 	// Holders names the people who have one of the rights, at most five.
 	Holders(ctx context.Context, rights ...Right) []string
+	// CreateToken makes a token, Tokens lists those that there are, by name, and EndToken
+	// ends one at once, on every node (ErrNotFound). All are for administrators, and the
+	// first is noted here: its id is not known before.
 	CreateToken(ctx context.Context, p Principal, name string, role Role, calm bool) (bearer string, err error)
+	Tokens(ctx context.Context, p Principal) ([]Token, error)
+	EndToken(ctx context.Context, p Principal, id string) error
 	// OpenConsole reports whether the console needs no sign-in (the sandbox).
 	OpenConsole() bool
 
@@ -50,6 +55,14 @@ type Access interface {
 	EndSession(ctx context.Context, p Principal, secret, id string) error
 
 	Accounts
+}
+
+// Token is what may be told of a bearer token.
+type Token struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	Role Role   `json:"role"`
+	Calm bool   `json:"notices_only,omitempty"`
 }
 
 // Session is a browser that has signed in.

@@ -87,6 +87,16 @@ type tokenReply struct {
 	}
 }
 
+type tokensReply struct {
+	Body struct {
+		Tokens []Token `json:"tokens"`
+	}
+}
+
+type endTokenRequest struct {
+	ID string `path:"id" maxLength:"64" doc:"Of the token: what stands between its two underscores"`
+}
+
 type enrolRequest struct {
 	Number string `path:"number" maxLength:"64" doc:"Employee number"`
 }
@@ -156,9 +166,11 @@ func (s *Server) routeAPI() {
 	huma.Register(api, op("POST", "/announcements/{id}/remind", "remind", "Call everybody again who has not answered", byToken(Announce).notesNothing(isAFact)), s.apiRemind)
 	huma.Register(api, op("POST", "/announcements/{id}/revise", "revise", "Change the text: a new version that asks everybody again, or a typo mended", byToken(Announce).notesNothing(isAFact)), s.apiRevise)
 	huma.Register(api, op("GET", "/reports/quiet-hours", "broken-quiet-hours", "Who broke quiet hours, by month", byToken(See).notesNothing(showsCounts)), s.apiQuiet)
-	tokens := op("POST", "/tokens", "create-token", "Create an API token", byToken(Administer).notes(announcement.TokenCreated))
+	tokens := op("POST", "/tokens", "create-token", "Create an API token", byToken(Administer).notesNothing(inTheDesk))
 	tokens.DefaultStatus = http.StatusCreated
 	huma.Register(api, tokens, s.apiToken)
+	huma.Register(api, op("GET", "/tokens", "list-tokens", "The API tokens, without what is secret of them", byToken(Administer).notesNothing(showsStaff)), s.apiTokens)
+	huma.Register(api, op("DELETE", "/tokens/{id}", "end-token", "End an API token, at once", byToken(Administer).notes(announcement.TokenEnded)), s.apiEndToken)
 	if s.Backup != nil {
 		huma.Register(api, op("POST", "/ledger:backup", "backup-ledger", "The ledger and the sealed vault, for a backup (application/x-tar)", byToken(Operate).notes(announcement.BackupMade)), s.apiBackup)
 	}
@@ -373,6 +385,23 @@ func (s *Server) apiToken(ctx context.Context, in *tokenRequest) (*tokenReply, e
 	out := new(tokenReply)
 	out.Body.Token = bearer
 	return out, nil
+}
+
+func (s *Server) apiTokens(ctx context.Context, _ *struct{}) (*tokensReply, error) {
+	list, err := s.Access.Tokens(ctx, principalOf(ctx))
+	if err != nil {
+		return nil, s.problem("tokens", err)
+	}
+	out := new(tokensReply)
+	out.Body.Tokens = list
+	return out, nil
+}
+
+func (s *Server) apiEndToken(ctx context.Context, in *endTokenRequest) (*struct{}, error) {
+	if err := s.Access.EndToken(ctx, principalOf(ctx), in.ID); err != nil {
+		return nil, s.problem("end token", err)
+	}
+	return nil, nil // 204: there is nothing to say
 }
 
 // apiBackup streams. What was cut off has no end that a tar needs, so that half a

@@ -496,6 +496,16 @@ func (h *house) Authenticate(_ context.Context, bearer string) (Principal, error
 func (h *house) CreateToken(context.Context, Principal, string, Role, bool) (string, error) {
 	return "secret", nil
 }
+func (h *house) Tokens(context.Context, Principal) ([]Token, error) {
+	return []Token{{ID: "t1", Name: "payroll", Role: Viewer}}, nil
+}
+func (h *house) EndToken(_ context.Context, _ Principal, id string) error {
+	if id != "t1" {
+		return ErrNotFound
+	}
+	h.changed++
+	return nil
+}
 func (h *house) OpenConsole() bool { return h.open }
 func (h *house) Live() bool        { return true }
 func (h *house) Ready(context.Context) []Check {
