@@ -16,11 +16,11 @@ import (
 const rowsPerPage = 50
 
 func (s *Server) routeBoard() {
-	s.on("GET /alerts/{id}", to(See).notesNothing(showsCounts), s.counting(s.board))
+	s.on("GET /alerts/{id}", to(See).notes(announcement.RecipientsViewed), s.counting(s.board))
 	s.on("GET /alerts/{id}/events", to(See).notesNothing(partOfPage), s.streamBoard)
 	s.on("GET /alerts/{id}/now", to(See).notesNothing(partOfPage), s.pulseNow)
-	s.on("GET /alerts/{id}/part/{part}", to(See).notesNothing(partOfPage), s.boardPart)
-	s.on("GET /alerts/{id}/teams", to(See).notesNothing(showsCounts), s.boardTeams)
+	s.on("GET /alerts/{id}/part/{part}", to(See).notes(announcement.RecipientsViewed), s.boardPart)
+	s.on("GET /alerts/{id}/teams", to(See).notes(announcement.RecipientsViewed), s.boardTeams)
 	s.on("GET /alerts/{id}/sites", to(See).notesNothing(showsCounts), s.boardSites)
 	s.on("GET /alerts/{id}/timeline", to(See).notes(announcement.RecipientsViewed), s.boardTimeline)
 	s.on("GET /alerts/{id}/people", to(See).notes(announcement.RecipientsViewed), s.boardPeople)
@@ -310,7 +310,8 @@ func (s *Server) showRecipient(w http.ResponseWriter, r *http.Request, status in
 		return
 	}
 	v.Title = v.Person.Name.Name + " - " + v.Heading()
-	if v.Errors = errs; len(errs) > 0 {
+	if v.Errors = errs; len(errs) > 0 { // the page comes in answer to a form, whose route notes no look
+		s.Trail.Saw(r.Context(), principalOf(r.Context()).Actor, announcement.PersonViewed, Noted{About: announcement.About{Announcement: v.ID, By: "console"}, Recipient: n})
 		v.Title = v.T("Error:") + " " + v.Title
 	}
 	s.show(w, r, status, "board", "person", v)

@@ -116,6 +116,13 @@ func (s *Server) dataPage(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) showData(w http.ResponseWriter, r *http.Request, errs announcement.FieldErrors) {
+	if len(errs) > 0 { // the page comes in answer to a form, whose route notes something else
+		on := Noted{About: announcement.About{By: "console"}, Number: r.PathValue("number"), Recipient: -1}
+		if err := s.Trail.Note(r.Context(), principalOf(r.Context()).Actor, announcement.PeopleExported, on); err != nil {
+			s.fail(w, r, "note an act", err)
+			return
+		}
+	}
 	d, err := s.Privacy.DataOf(r.Context(), principalOf(r.Context()), r.PathValue("number"))
 	if err != nil {
 		s.fail(w, r, "data", err)
