@@ -35,7 +35,7 @@ const boardBeat = "event: beat\ndata: 1\n\n"
 // streamBoard sends pulses.
 func (s *Server) streamBoard(w http.ResponseWriter, r *http.Request) {
 	id, after, rows := announcement.ID(r.PathValue("id")), afterOf(r), rowsOf(r)
-	s.stream(w, r, s.Desk.Changes(r.Context(), id), boardBeat, func(ctx context.Context) (event, error) {
+	s.consoleStream(w, r, id, boardBeat, func(ctx context.Context) (event, error) {
 		p, err := s.boards(ctx).Pulse(ctx, id, after, rows)
 		if err != nil {
 			return event{}, err

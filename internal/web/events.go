@@ -86,22 +86,24 @@ type progress struct {
 // streamProgress sends where an announcement stands as it changes. A reader that
 // comes back is sent the present, not the history: only that matters.
 func (s *Server) streamProgress(w http.ResponseWriter, r *http.Request, id announcement.ID) {
-	s.streamSummary(w, r, id, "progress", func(sum Summary) any {
-		return progress{ID: sum.ID, Status: sum.Status, ClosedAs: sum.ClosedAs, Mode: sum.Mode, AsOf: sum.AsOf, Rebuilding: sum.Rebuilding, Counts: sum.Counts}
-	})
-}
-
-func (s *Server) streamSummary(w http.ResponseWriter, r *http.Request, id announcement.ID, name string, data func(Summary) any) {
-	by := principalOf(r.Context()).Actor
-	s.stream(w, r, s.Desk.Changes(r.Context(), id), quietBeat, func(ctx context.Context) (event, error) {
-		if err := s.stillIn(ctx, r, by); err != nil {
-			return event{}, err
-		}
+	s.consoleStream(w, r, id, quietBeat, func(ctx context.Context) (event, error) {
 		sum, err := s.boards(ctx).Glance(ctx, id)
 		if err != nil {
 			return event{}, err
 		}
-		return event{Name: name, ID: strconv.FormatUint(sum.AsOf, 10), Data: data(sum)}, nil
+		return event{Name: "progress", ID: strconv.FormatUint(sum.AsOf, 10), Data: progress{ID: sum.ID, Status: sum.Status, ClosedAs: sum.ClosedAs, Mode: sum.Mode, AsOf: sum.AsOf, Rebuilding: sum.Rebuilding, Counts: sum.Counts}}, nil
+	})
+}
+
+// consoleStream is stream about an announcement, for whoever came in by a session or a
+// token, as long as they are let in.
+func (s *Server) consoleStream(w http.ResponseWriter, r *http.Request, id announcement.ID, beating string, now func(context.Context) (event, error)) {
+	by := principalOf(r.Context()).Actor
+	s.stream(w, r, s.Desk.Changes(r.Context(), id), beating, func(ctx context.Context) (event, error) {
+		if err := s.stillIn(ctx, r, by); err != nil {
+			return event{}, err
+		}
+		return now(ctx)
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -71,8 +72,18 @@ func TestOneLinkHoldsFewStreams(t *testing.T) {
 	}
 }
 
-// revoking is an Access whose tokens are taken away once they are in.
-type revoking struct{ *house }
+// revoking is an Access that takes tokens and sessions away once they are in.
+type revoking struct {
+	*house
+	visits *atomic.Int32
+}
+
+func (r revoking) Visitor(ctx context.Context, secret string) (Principal, error) {
+	if r.visits.Add(1) > 1 {
+		return Principal{}, ErrForbidden
+	}
+	return r.house.Visitor(ctx, secret)
+}
 
 func (r revoking) Authenticate(ctx context.Context, bearer string) (Principal, error) {
 	p, err := r.house.Authenticate(ctx, bearer)
@@ -80,16 +91,23 @@ func (r revoking) Authenticate(ctx context.Context, bearer string) (Principal, e
 	return p, err
 }
 
-func TestStreamEndsWithItsToken(t *testing.T) {
+// TestStreamEndsWithWhatOpenedIt: a token or a session that was taken away is told
+// nothing more, neither by the API nor by a board.
+func TestStreamEndsWithWhatOpenedIt(t *testing.T) {
 	t.Parallel()
-	h := newHouse()
-	close(h.changes) // else a stream that goes on would wait
-	srv, err := New(Options{Desk: h, Phone: h, People: h, Hooks: h, Access: revoking{h}, Health: h, Trail: &trail{}, PublicURL: "http://siaga.example", Secret: []byte(strings.Repeat("k", 32))})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := call(t, srv.Handler(), "GET", "/api/v1/announcements/a1/events", "", "Authorization", "Bearer v")
-	if strings.Contains(w.Body.String(), "event:") {
-		t.Errorf("got %q, want nothing for a token that was taken away", w.Body)
+	for path, by := range map[string][2]string{
+		"/api/v1/announcements/a1/events": {"Authorization", "Bearer v"},
+		"/alerts/a1/events":               {"Cookie", "session=token:viewer"},
+	} {
+		h := newHouse()
+		close(h.changes) // else a stream that goes on would wait
+		srv, err := New(Options{Desk: h, Phone: h, People: h, Hooks: h, Access: revoking{h, new(atomic.Int32)}, Privacy: h, Health: h, Trail: &trail{}, PublicURL: "http://siaga.example", Secret: []byte(strings.Repeat("k", 32))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := call(t, srv.Handler(), "GET", path, "", by[0], by[1])
+		if w.Code != http.StatusOK || strings.Contains(w.Body.String(), "event:") {
+			t.Errorf("%s: got %d %q, want nothing for who was shut out", path, w.Code, w.Body)
+		}
 	}
 }

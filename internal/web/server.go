@@ -76,7 +76,7 @@ type Server struct {
 // New prepares the pages. It fails on a template that does not parse, a missing
 // interface or a short secret, so that a faulty build never starts.
 func New(o Options) (*Server, error) {
-	if o.Desk == nil || o.Phone == nil || o.People == nil || o.Hooks == nil || o.Access == nil || o.Health == nil || o.Trail == nil {
+	if o.Desk == nil || o.Phone == nil || o.People == nil || o.Hooks == nil || o.Access == nil || o.Privacy == nil || o.Health == nil || o.Trail == nil {
 		return nil, errors.New("create web server: an interface is missing")
 	}
 	if len(o.Secret) < 32 {
