@@ -185,8 +185,19 @@ func TestAuditTrail(t *testing.T) {
 		if _, err := d.Read(ctx, web.TrailFilter{Before: "7;drop", Limit: 1}); err == nil {
 			t.Error("a wrong cursor is taken")
 		}
-		if seen, err := d.whoLooked(ctx, siti.ID, 7); err != nil || len(seen) != 7 || seen[0].At.Before(seen[6].At) {
-			t.Errorf("who looked at Siti: %d, %v", len(seen), err)
+		// Siti reads the same of herself: not what came to nothing, nor her own phone.
+		of := announcement.About{Person: siti.ID}
+		before, err := h.house.keeper.looks(ctx, siti.ID)
+		if err != nil || len(before) != 30 || before[0].At.Before(before[29].At) {
+			t.Errorf("who looked at Siti: %d, %v", len(before), err)
+		}
+		if err := d.doing(ctx, "account:aa", announcement.Erased, of, func() error { return web.ErrConflict }); !errors.Is(err, web.ErrConflict) {
+			t.Fatal(err)
+		}
+		d.saw(announcement.ByPerson(siti.ID), announcement.PersonViewed, of)
+		d.drain()
+		if after, err := h.house.keeper.looks(ctx, siti.ID); err != nil || len(after) != 30 {
+			t.Errorf("what came to nothing is told as done: %+v, %v", after[0], err)
 		}
 
 		// The state of the chain is that of the last check.

@@ -196,20 +196,39 @@ const (
 )
 
 // looks are what the audit trail says that others looked at, took out or changed of
-// a person, the newest first. Their own phone is nobody else.
+// a person, the newest first: from their own subject of the ledger, so that nothing
+// else is read. Their own phone is nobody else. An act that came to nothing stands there
+// twice, as it was asked for and as refused, and is told not at all.
 func (k *keeper) looks(ctx context.Context, p announcement.PersonID) ([]web.Look, error) {
+	type asked struct {
+		by  announcement.Actor
+		act announcement.Act
+	}
 	var out []web.Look
-	err := k.ledger.Read(ctx, announcement.House, func(r ledger.Record) error {
-		for _, f := range r.Facts {
-			if f.Noted != nil && f.Noted.About.Person == p && !f.Noted.About.Refused && f.Actor != announcement.ByPerson(p) && k.now().Sub(f.At) < looksBack {
-				out = append(out, web.Look{At: f.At, By: k.actorName(f.Actor), What: string(f.Noted.Act)})
+	refused := map[asked]int{}
+	err := k.ledger.Noted(ctx, p, 0, func(r ledger.Record) bool {
+		for _, f := range slices.Backward(r.Facts) {
+			if k.now().Sub(f.At) >= looksBack || len(out) == mostShown {
+				return false
+			}
+			if f.Noted == nil || f.Actor == announcement.ByPerson(p) {
+				continue
+			}
+			switch a := (asked{f.Actor, f.Noted.Act}); {
+			case f.Noted.About.Refused && !a.act.Looks():
+				refused[a]++
+			case f.Noted.About.Refused:
+			case refused[a] > 0:
+				refused[a]--
+			default:
+				out = append(out, web.Look{At: f.At, By: k.actorName(f.Actor), What: string(a.act)})
 			}
 		}
-		return nil
+		return true
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%w: read who looked: %w", web.ErrNotYet, err)
 	}
 	slices.SortStableFunc(out, func(a, b web.Look) int { return b.At.Compare(a.At) })
-	return out[:min(len(out), mostShown)], nil
+	return out, nil
 }

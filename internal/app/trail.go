@@ -177,31 +177,6 @@ func (d *desk) Actors(context.Context) (out []web.Name) {
 	return out
 }
 
-// Looked is one time that somebody looked at, took out or changed a person's data.
-type Looked struct {
-	At    time.Time
-	Actor announcement.Actor
-	Act   announcement.Act
-	By    string // the way
-}
-
-// whoLooked returns who had to do with one person's data, newest first, at most so
-// many: from the person's own subject of the ledger, so that nothing else is read.
-func (d *desk) whoLooked(ctx context.Context, person announcement.PersonID, most int) (out []Looked, err error) {
-	err = d.ledger.Noted(ctx, person, 0, func(r ledger.Record) bool {
-		for _, n := range slices.Backward(r.Facts) {
-			if n.Noted != nil && !n.Noted.About.Refused && len(out) < most {
-				out = append(out, Looked{n.At, n.Actor, n.Noted.Act, n.Noted.About.By})
-			}
-		}
-		return len(out) < most
-	})
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", web.ErrNotYet, err)
-	}
-	return out, nil
-}
-
 // checkedKey is where the vault keeps how the last check of the ledger went, for every node.
 const checkedKey = "ledger.checked"
 

@@ -70,6 +70,11 @@ func TestEveryActHasWords(t *testing.T) {
 			t.Errorf("%s: %q", act, v.words.indonesian[words])
 		}
 	}
+	for act, words := range lookWords {
+		if v.words.indonesian[words] == "" {
+			t.Errorf("of one's own data, %s has no Indonesian", act)
+		}
+	}
 	for way, words := range wayWords {
 		if v.words.indonesian[words] == "" && words != "API" {
 			t.Errorf("%s has no Indonesian", way)

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"time"
@@ -50,15 +51,19 @@ func (v dataView) Said(a HeldAlert) string {
 }
 
 // Did is what somebody looked at, in words.
-func (v dataView) Did(l Look) string { return v.T(lookWords[l.What]) }
+func (v dataView) Did(l Look) string {
+	return v.T(cmp.Or(lookWords[l.What], actWords[announcement.Act(l.What)]))
+}
 
-// lookWords say what somebody looked at, for the person whom it was about.
+// lookWords say what somebody looked at or did, for the person whom it was about, where
+// the words of the trail would not do.
 var lookWords = map[string]string{
 	string(announcement.PersonViewed): "opened your page", string(announcement.NumberShown): "saw your number",
 	string(announcement.TextViewed): "read a text of yours", string(announcement.PhotoViewed): "saw a photo of yours",
 	string(announcement.PeopleExported): "took out your data", string(announcement.RecipientsViewed): "saw how you answered",
 	string(announcement.PersonChanged): "changed your entry", string(announcement.PersonInvited): "sent you a link to join",
-	string(announcement.NumberCleared): "said that your number is right",
+	string(announcement.NumberCleared): "said that your number is right", string(announcement.PhonesShutOut): "shut out your phones",
+	string(announcement.PeopleProvision): "changed your entry", string(announcement.Erased): "erased your data",
 }
 
 func (s *Server) dataView(r *http.Request, d PersonalData, mine bool) dataView {
