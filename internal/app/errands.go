@@ -46,8 +46,9 @@ type errand struct {
 	By      announcement.Actor `json:"by"`
 	At      time.Time          `json:"at"`
 	Order   json.RawMessage    `json:"order"`
-	Turn    int                `json:"turn,omitempty"` // how often it was begun
-	Beat    time.Time          `json:"beat,omitzero"`  // when whoever does it was heard of
+	Turn    int                `json:"turn,omitempty"`  // how often it was begun
+	Since   int                `json:"since,omitempty"` // the turn at which it was ordered, the last time
+	Beat    time.Time          `json:"beat,omitzero"`   // when whoever does it was heard of
 	Percent int                `json:"percent,omitempty"`
 	Ended   time.Time          `json:"ended,omitzero"`
 	Result  string             `json:"result,omitempty"`
@@ -140,6 +141,7 @@ func (e *errands) begin(ctx context.Context, id, kind string, by announcement.Ac
 	if known { // otherwise it would look older than the one before
 		one.Turn++
 	}
+	one.Since = one.Turn
 	if err := e.put(ctx, id, one); err != nil {
 		return err
 	}
@@ -216,14 +218,18 @@ func (e *errands) take(ctx context.Context, id string) {
 	if e.put(ctx, id, one) != nil {
 		return
 	}
-	done, err := e.watched(ctx, id, one)
+	tries := one.Turn - one.Since
+	done, err := one, errors.New("each node that began it ended before it was done")
+	if tries <= errandTurns {
+		done, err = e.watched(ctx, id, one)
+	}
 	var bad announcement.FieldErrors
 	switch {
 	case ctx.Err() != nil:
 		return // the house closes; another node begins it anew, or this one after its start
 	case errors.As(err, &bad):
 		done.Fault = bad[0].Why
-	case err != nil && one.Turn < errandTurns:
+	case err != nil && tries < errandTurns:
 		e.log.Warn("an errand has to be done again", "step", one.Kind, "reason", err)
 		return
 	case err != nil:
@@ -237,8 +243,9 @@ func (e *errands) take(ctx context.Context, id string) {
 }
 
 // watched does the work and says once a second how far it is. It stops when
-// another node, which took this one for dead, has begun it anew.
-func (e *errands) watched(ctx context.Context, id string, one errand) (errand, error) {
+// another node, which took this one for dead, has begun it anew. Work that panics has
+// failed, and takes nothing else with it.
+func (e *errands) watched(ctx context.Context, id string, one errand) (done errand, err error) {
 	do := e.work[one.Kind]
 	if do == nil {
 		return one, fmt.Errorf("nobody does %q", one.Kind) // a newer node will
@@ -248,6 +255,11 @@ func (e *errands) watched(ctx context.Context, id string, one errand) (errand, e
 	var saying sync.WaitGroup
 	defer saying.Wait()
 	defer stop()
+	defer func() {
+		if v := recover(); v != nil {
+			done, err = one, fmt.Errorf("panicked: %T", v)
+		}
+	}()
 	saying.Go(func() {
 		ticker := time.NewTicker(errandTick)
 		defer ticker.Stop()

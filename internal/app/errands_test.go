@@ -111,6 +111,64 @@ func TestErrandIsDoneByOneNode(t *testing.T) {
 	})
 }
 
+// An errand that panics is one that failed; one that takes its node down every time is
+// given up, and may be ordered again.
+func TestErrandThatPanicsEndsNoHouse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var tries, begun atomic.Int32
+		vault := ledger.NewMemoryVault()
+		e, stop := node(t, vault, func(context.Context, string, errand, func(int)) (errand, error) {
+			tries.Add(1)
+			panic("a fault of ours")
+		})
+		if err := e.begin(t.Context(), "e1", "test", "hr", 1); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Minute)
+		if got, _ := e.under("e1"); !got.Done || got.Fault == "" || tries.Load() != errandTurns {
+			t.Errorf("got %+v after %d tries", got, tries.Load())
+		}
+		stop()
+
+		for range errandTurns + 2 { // nodes that die of it
+			n, kill := node(t, vault, func(ctx context.Context, _ string, e errand, _ func(int)) (errand, error) {
+				begun.Add(1)
+				<-ctx.Done()
+				return e, ctx.Err()
+			})
+			if begun.Load() == 0 {
+				if err := n.begin(t.Context(), "e1", "test", "hr", 1); err != nil {
+					t.Fatal(err)
+				}
+			}
+			time.Sleep(errandSilent + 5*time.Second)
+			kill()
+			e = n
+		}
+		if got, _ := e.under("e1"); !got.Done || got.Fault == "" || begun.Load() != errandTurns {
+			t.Errorf("got %+v after %d nodes had begun it", got, begun.Load())
+		}
+	})
+}
+
+// A check of a file that panics has failed, and the next who asks tries again.
+func TestCheckThatPanicsEndsNoHouse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		files, err := openUploads(t.Context(), ledger.NewMemoryVault(), time.Now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = files.check(t.Context(), "k", true, func(context.Context, func(int)) (directory.ImportReport, error) { panic("a fault of ours") })
+		if err == nil {
+			t.Error("a check that panicked found nothing to say")
+		}
+		again := func(context.Context, func(int)) (directory.ImportReport, error) { return directory.ImportReport{}, nil }
+		if _, err := files.check(t.Context(), "k", true, again); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // A fault of the person's is told at once; one of ours is tried again, then told.
 func TestErrandThatFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

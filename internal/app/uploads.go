@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -144,14 +145,19 @@ func (u *uploads) begin(key string, do func(context.Context, func(percent int)) 
 	c := &checked{done: make(chan struct{})}
 	u.checks[key] = c
 	go func() {
+		defer func() {
+			if v := recover(); v != nil {
+				c.err = fmt.Errorf("panicked: %T", v)
+			}
+			u.checking.Lock()
+			defer u.checking.Unlock()
+			c.at = u.now()
+			if c.err != nil && u.checks[key] == c { // the next who asks tries again
+				delete(u.checks, key)
+			}
+			close(c.done)
+		}()
 		c.report, c.err = do(u.life, func(p int) { c.percent.Store(int32(min(p, 99))) }) // #nosec G115 -- at most 99
-		u.checking.Lock()
-		defer u.checking.Unlock()
-		c.at = u.now()
-		if c.err != nil && u.checks[key] == c { // the next who asks tries again
-			delete(u.checks, key)
-		}
-		close(c.done)
 	}()
 	return c
 }
