@@ -75,8 +75,8 @@ func (k *keeper) putErasure(ctx context.Context, id announcement.PersonID, e era
 
 // mayErase says, as FieldErrors, why somebody cannot be erased now.
 func (k *keeper) mayErase(ctx context.Context, id announcement.PersonID) error {
-	if err := k.caughtUp(ctx); err != nil {
-		return err
+	if err := k.tracker.CatchUp(ctx); err != nil { // an alert that began elsewhere must be known
+		return fmt.Errorf("%w: %w", web.ErrNotYet, err)
 	}
 	if who, _ := k.directory.Person(id); who.Active {
 		return refuseErasure("This person works here and would get no alerts any more. Say first that they have left.")

@@ -224,7 +224,7 @@ func (h *House) furnish(ctx context.Context, secret *keys, store tracker.Store, 
 		return err
 	}
 	h.watch = &watch{ledger: h.ledger, tracker: h.tracker, queue: queue, heartbeat: c.HeartbeatURL, client: &http.Client{}, now: h.now, log: log}
-	h.keeper = &keeper{desk: h.desk, uploads: files, now: h.now}
+	h.keeper = &keeper{desk: h.desk, now: h.now}
 	staff := &people{directory: h.directory, links: h.links, sample: c.SMSProvider == "sandbox", desk: h.desk, uploads: files, errands: h.desk.errands, editions: words, access: guard}
 	h.server, err = web.New(web.Options{Desk: h.desk, Phone: h.desk, People: staff,
 		Hooks: countedHooks{h.desk, h.metrics}, Access: guard, Privacy: h.keeper, Health: health{h}, Trail: h.desk, Metrics: h.metrics.page(h, queue), PublicURL: c.PublicURL, Org: c.OrgName, Secret: secret.Cookie,
