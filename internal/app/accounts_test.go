@@ -445,6 +445,21 @@ func TestEndedSessionDoesNotComeBack(t *testing.T) {
 
 func onlyOK(_ announcement.Actor, ok bool) bool { return ok }
 
+// An administrator hands out and erases the data of everybody: one who may see some
+// people only is no such thing.
+func TestAnAdministratorSeesEverybody(t *testing.T) {
+	g := newGate(t, ledger.NewMemoryVault())
+	boss := web.Principal{Actor: announcement.ByConsole, Grant: web.As(web.Administrator)}
+	some := web.Grant{Roles: []web.Role{web.Administrator}, Sees: web.Scope{Sites: []string{"Harbour"}}}
+	if _, err := g.InviteAccount(t.Context(), boss, "Rina", "rina", some); !errors.As(err, new(announcement.FieldErrors)) {
+		t.Errorf("an administrator of one site: %v", err)
+	}
+	some.Roles = []web.Role{web.Auditor}
+	if _, err := g.InviteAccount(t.Context(), boss, "Rina", "rina", some); err != nil {
+		t.Errorf("an auditor of one site: %v", err)
+	}
+}
+
 // TestAnAPITokenIsEndedAtOnce: whoever holds one that was ended is out with the next
 // request, and the trail has its making and its end by the same id.
 func TestAnAPITokenIsEndedAtOnce(t *testing.T) {

@@ -485,12 +485,27 @@ func (b boards) Teams(ctx context.Context, id announcement.ID, f web.TeamFilter)
 	return out, len(all), nil
 }
 
-// TeamName returns who has an employee number, for the heading of a list.
-func (b boards) TeamName(_ context.Context, number string) (string, error) {
-	who, ok := b.directory.ByNumber(number)
-	if !ok {
-		return "", web.ErrNotFound
+// TeamName returns who has an employee number, for the heading of a list: they lead
+// somebody in the announcement whom the principal may see.
+func (b boards) TeamName(ctx context.Context, id announcement.ID, number string) (string, error) {
+	v, err := b.view(ctx, id)
+	if err != nil {
+		return "", err
 	}
+	team, err := b.teamBelow(v, number)
+	if err != nil {
+		return "", err
+	}
+	if b.within != nil {
+		standing, err := b.standing(ctx, v)
+		if err != nil {
+			return "", err
+		}
+		if standing.CountsOf(team).Recipients == 0 {
+			return "", web.ErrNotFound
+		}
+	}
+	who, _ := b.directory.ByNumber(number)
 	return who.Name, nil
 }
 

@@ -184,7 +184,7 @@ func (d *desk) AssignText(ctx context.Context, p web.Principal, id, number strin
 		return "", 0, err
 	}
 	who, ok := d.directory.ByNumber(strings.TrimSpace(number))
-	if !ok || !who.Active {
+	if !ok || !who.Active || !d.boards(p.Grant).seesPerson(who.ID) {
 		return "", 0, announcement.FieldErrors{{Field: "number", Value: cut(number, 40), Why: "nobody has this employee number"}}
 	}
 	if err := d.caughtUp(ctx); err != nil {
@@ -198,7 +198,7 @@ func (d *desk) AssignText(ctx context.Context, p web.Principal, id, number strin
 		if err := d.fileText(ctx, p.Actor, id, t, v, place.Number); err != nil {
 			return "", 0, err
 		}
-		if err := d.inbox.change(ctx, id, func(t *text) { t.Person, t.Handled, t.By = who.ID, true, string(p.Actor) }); err != nil {
+		if err := d.inbox.change(ctx, id, func(t *text) { t.Person, t.Handled, t.By, t.HandledAt = who.ID, true, string(p.Actor), d.now().UTC() }); err != nil {
 			return "", 0, err
 		}
 		return place.ID, place.Number, d.caughtUp(ctx)

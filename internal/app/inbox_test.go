@@ -133,6 +133,9 @@ func TestTextOfAStrangerIsAssigned(t *testing.T) {
 		if box := desk.whole().Inbox(h.t.Context()); len(box) != 0 {
 			t.Errorf("it still waits: %+v", box)
 		}
+		if filed, _ := desk.inbox.get(box[0].ID); filed.HandledAt.IsZero() {
+			t.Error("nobody knows when it was seen to")
+		}
 		if _, _, err := desk.AssignText(h.t.Context(), hr, box[0].ID, "agus"); !errors.Is(err, web.ErrNotFound) {
 			t.Errorf("assigned twice: %v", err)
 		}

@@ -221,6 +221,9 @@ func granted(g web.Grant) (bad announcement.FieldErrors) {
 	if len(g.Roles) == 0 {
 		bad = append(bad, &announcement.FieldError{Field: "role", Why: "choose at least one"})
 	}
+	if g.Has(web.Administrator) && !g.Sees.IsZero() {
+		bad = append(bad, &announcement.FieldError{Field: "role", Why: "an administrator keeps the data of everybody, so they cannot see some people only"})
+	}
 	for i, r := range g.Roles {
 		if !slices.Contains(web.Roles, r) || slices.Contains(g.Roles[:i], r) {
 			bad = append(bad, &announcement.FieldError{Field: "role", Value: string(r), Why: "must be " + roleList})

@@ -52,13 +52,17 @@ func (p *people) AllGroups(context.Context) []web.Group {
 }
 
 // Group returns a group and who is in it now.
-func (p *people) Group(_ context.Context, id string) (web.Group, []web.Name, error) {
+func (p *people) Group(_ context.Context, who web.Principal, id string) (web.Group, []web.Name, error) {
 	for _, g := range p.directory.Groups() {
 		if g.ID != id {
 			continue
 		}
 		var names []web.Name
+		reach := p.desk.boards(who.Grant)
 		for _, m := range p.directory.Members(id) {
+			if !reach.seesPerson(m.ID) {
+				continue
+			}
 			names = append(names, web.Name{Number: m.Number, Name: m.Name, Team: m.Department})
 		}
 		return group(g), names, nil

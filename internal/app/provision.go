@@ -414,10 +414,14 @@ func (p *people) RemoveResource(ctx context.Context, who web.Principal, kind sci
 }
 
 // HeldBack says whom the identity provider may not take out.
-func (p *people) HeldBack(context.Context) web.HeldBack {
+func (p *people) HeldBack(_ context.Context, by web.Principal) web.HeldBack {
 	since, who := p.directory.HeldBack()
 	out := web.HeldBack{Since: since}
+	reach := p.desk.boards(by.Grant)
 	for _, h := range who {
+		if !reach.seesPerson(h.ID) {
+			continue
+		}
 		out.People = append(out.People, web.Name{Number: h.Number, Name: h.Name, Team: h.Department})
 	}
 	return out

@@ -267,7 +267,7 @@ func (s *Server) boardPeople(w http.ResponseWriter, r *http.Request) {
 		err = v.list(s, r, max(0, offset))
 	}
 	if err == nil && v.Team != "" {
-		v.TeamName, err = s.boards(r.Context()).TeamName(r.Context(), v.Team)
+		v.TeamName, err = s.boards(r.Context()).TeamName(r.Context(), v.ID, v.Team)
 	}
 	if err != nil {
 		s.fail(w, r, "people of an alert", err)

@@ -472,8 +472,9 @@ type Boards interface {
 	// Teams returns part of the teams, calls for help and largest outstanding
 	// first, and how many there are.
 	Teams(ctx context.Context, id announcement.ID, f TeamFilter) ([]Team, int, error)
-	// TeamName returns who has an employee number, for the heading of a list.
-	TeamName(ctx context.Context, number string) (string, error)
+	// TeamName returns who has an employee number, for the heading of a list of those
+	// whom they lead in an announcement.
+	TeamName(ctx context.Context, id announcement.ID, number string) (string, error)
 	Sites(ctx context.Context, id announcement.ID) (map[string]announcement.Counts, error)
 	Timeline(ctx context.Context, id announcement.ID) ([]Entry, error) // all of it, oldest first, read from the ledger
 	// Story returns part of it, newest first, and reads no more than that.

@@ -180,7 +180,7 @@ type Places interface {
 	DeleteSite(ctx context.Context, p Principal, id string) error
 
 	AllGroups(ctx context.Context) []Group
-	Group(ctx context.Context, id string) (Group, []Name, error)
+	Group(ctx context.Context, p Principal, id string) (Group, []Name, error)
 	SaveGroup(ctx context.Context, p Principal, g Group) (id string, err error)
 	DeleteGroup(ctx context.Context, p Principal, id string) error
 	// GroupChoices are the values a rule can ask for.

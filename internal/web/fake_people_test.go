@@ -240,7 +240,7 @@ func (h *house) AllGroups(context.Context) []Group {
 	return []Group{{ID: "g1", Name: "Fire wardens", Numbers: []string{"2210", "2211"}, Count: 2}, {ID: "g2", Name: "Shift A Cikande", ByRule: true, Sites: []string{"Pabrik Cikande"}, Shifts: []string{"A"}, Numbers: []string{"2210"}, Count: 31}}
 }
 
-func (h *house) Group(_ context.Context, id string) (Group, []Name, error) {
+func (h *house) Group(_ context.Context, _ Principal, id string) (Group, []Name, error) {
 	for _, g := range h.AllGroups(context.Background()) {
 		if g.ID == id {
 			return g, []Name{{Number: "2210", Name: "Agus Wijaya", Team: "Gudang"}, {Number: "2211", Name: "Siti"}}, nil

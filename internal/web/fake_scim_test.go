@@ -54,7 +54,7 @@ func (h *house) RemoveResource(ctx context.Context, _ Principal, kind scim.Kind,
 	return err
 }
 
-func (h *house) HeldBack(context.Context) HeldBack {
+func (h *house) HeldBack(context.Context, Principal) HeldBack {
 	if !h.held {
 		return HeldBack{}
 	}

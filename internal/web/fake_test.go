@@ -308,7 +308,9 @@ func (h *house) Glance(ctx context.Context, id announcement.ID) (Summary, error)
 func (h *house) Teams(context.Context, announcement.ID, TeamFilter) ([]Team, int, error) {
 	return []Team{{Name: Name{Number: "1", Name: "Rina"}, Counts: announcement.Counts{Recipients: 5, NoAnswer: 2}}}, 1, nil
 }
-func (h *house) TeamName(context.Context, string) (string, error) { return "Rina", nil }
+func (h *house) TeamName(context.Context, announcement.ID, string) (string, error) {
+	return "Rina", nil
+}
 func (h *house) Story(ctx context.Context, id announcement.ID, f StoryFilter) (StoryPage, error) {
 	entries, err := h.Timeline(ctx, id)
 	return StoryPage{Total: len(entries), Entries: entries}, err

@@ -318,7 +318,7 @@ func (c *company) Teams(_ context.Context, _ announcement.ID, f TeamFilter) ([]T
 	}
 	return c.teams[from:to], len(c.teams), c.deskErr
 }
-func (c *company) TeamName(_ context.Context, number string) (string, error) {
+func (c *company) TeamName(_ context.Context, _ announcement.ID, number string) (string, error) {
 	for _, t := range c.teams {
 		if t.Number == number {
 			return t.Name.Name, nil

@@ -50,7 +50,7 @@ func (s *Server) peoplePage(w http.ResponseWriter, r *http.Request) {
 	v := peopleView{page: s.page(r, "People"), Filter: PeopleFilter{Search: strings.TrimSpace(q.Get("q")), Site: q.Get("site"), Trouble: q.Get("only"), Limit: peopleShown}}
 	v.Filter.Offset, _ = strconv.Atoi(q.Get("offset"))
 	v.Filter.Offset = max(v.Filter.Offset, 0)
-	v.Held = s.People.HeldBack(r.Context())
+	v.Held = s.People.HeldBack(r.Context(), principalOf(r.Context()))
 	var err error
 	if v.PeoplePage, err = s.People.People(r.Context(), principalOf(r.Context()), v.Filter); err != nil {
 		s.fail(w, r, "people", err)

@@ -105,7 +105,7 @@ func (s *Server) groupsPage(w http.ResponseWriter, r *http.Request) {
 func (s *Server) groupPage(w http.ResponseWriter, r *http.Request) {
 	v := placesView{Choices: s.People.GroupChoices(r.Context()), Group: Group{ByRule: r.URL.Query().Get("by") == "rule"}}
 	if id := r.URL.Query().Get("id"); id != "" {
-		g, members, err := s.People.Group(r.Context(), id)
+		g, members, err := s.People.Group(r.Context(), principalOf(r.Context()), id)
 		if err != nil {
 			s.fail(w, r, "group", err)
 			return

@@ -27,8 +27,8 @@ type Provisioning interface {
 	RemoveResource(ctx context.Context, p Principal, kind scim.Kind, id string, current func(version string) bool) error
 
 	// HeldBack says whether the provider takes out so many people that nobody may
-	// leave by its word until a person allows it.
-	HeldBack(ctx context.Context) HeldBack
+	// leave by its word until a person allows it. It names those whom p may see.
+	HeldBack(ctx context.Context, p Principal) HeldBack
 	// LetLeave allows it for an hour.
 	LetLeave(ctx context.Context, p Principal) error
 }
