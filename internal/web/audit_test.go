@@ -236,6 +236,30 @@ func TestAFormThatIsRefusedShowsSomebodyToo(t *testing.T) {
 	}
 }
 
+// TestTheTrailsFileSaysWhereItEnds: nobody takes the newest part of a long trail for all
+// of it.
+func TestTheTrailsFileSaysWhereItEnds(t *testing.T) {
+	long := &trail{entries: make([]TrailEntry, 500), next: "812.0"}
+	s := serverOf(t, newHouse())
+	s.Trail = long
+	get := func() string {
+		t.Helper()
+		w := call(t, s.Handler(), http.MethodGet, "/audit/audit.csv?act=erased", "", "Cookie", "session=token:auditor")
+		if w.Code != http.StatusOK {
+			t.Fatalf("got %d", w.Code)
+		}
+		return w.Body.String()
+	}
+	next := "http://siaga.example/audit/audit.csv?act=erased&before=812.0"
+	if file := get(); !strings.Contains(file, next) || strings.Count(file, "\n") < trailInFile {
+		t.Errorf("a file of %d lines does not say where to go on", strings.Count(file, "\n"))
+	}
+	long.next = ""
+	if strings.Contains(get(), "audit.csv") {
+		t.Error("a whole file says that it is not")
+	}
+}
+
 // noteworthy fills the trail: every kind of entry once, with long names and none.
 func noteworthy(_ testing.TB, c *company) {
 	c.checked = Checked{At: noon, Records: 184_211, Whole: noon.AddDate(0, -2, 0)}

@@ -77,7 +77,7 @@ func (s *Server) routeTrail() {
 
 const (
 	trailPerPage = 50
-	trailInFile  = 50_000 // rows; whoever needs more takes it day by day
+	trailInFile  = 50_000 // rows; the last says where the next file begins
 )
 
 type trailView struct {
@@ -222,6 +222,7 @@ func (s *Server) trailRows(ctx context.Context, v trailView, f TrailFilter) iter
 				return
 			}
 		}
+		yield([]string{"", "", v.T("This file ends here. What is older is in the next one:"), strings.TrimSuffix(s.PublicURL, "/") + v.Link(v.Path, f.Before), "", "", "", "", ""}, nil)
 	}
 }
 
