@@ -78,7 +78,6 @@ const (
 
 	TemplateChanged   Act = "template_changed"
 	TemplatePublished Act = "template_published"
-	PolicyChanged     Act = "policy_changed"
 	WentLive          Act = "went_live"
 	ChannelTried      Act = "channel_tried"
 	Approved          Act = "approved"
@@ -114,7 +113,7 @@ var Acts = []Act{
 	SignedIn, SignInRefused, SignedOut, SessionEnded,
 	AccountInvited, AccountChanged, AccountEnded, RoleChanged, PasswordSet, PasskeyAdded, PasskeyDropped, TokenCreated, TokenEnded,
 	PersonChanged, PeopleLeft, NumberCleared, PersonInvited, PhonesShutOut, PeopleImported, ImportUndone, PeopleProvision, SiteChanged, GroupChanged, DutyChanged,
-	TemplateChanged, TemplatePublished, PolicyChanged, WentLive, ChannelTried, Approved, Rejected, SentAlone, TextHandled, LedgerVerified,
+	TemplateChanged, TemplatePublished, WentLive, ChannelTried, Approved, Rejected, SentAlone, TextHandled, LedgerVerified,
 	Erased, RetentionChanged, BackupMade, BackupRestored,
 	PeopleExported, ReportExported, FaultsExported, AuditExported, EvidenceExported,
 	PeopleListed, PersonViewed, NumberShown, RecipientsViewed, TeamViewed, TextViewed, PhotoViewed, ReportViewed, AuditViewed,

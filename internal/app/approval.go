@@ -243,7 +243,8 @@ func (d *desk) letGo(ctx context.Context, by announcement.Actor, id announcement
 	}
 	err = d.vault.Create(ctx, approvalKey+string(id), value)
 	switch {
-	case errors.Is(err, ledger.ErrAlready):
+	case errors.Is(err, ledger.ErrAlready): // somebody else was faster, and theirs counts
+		d.saw(by, act, announcement.About{Announcement: id, Refused: true})
 		return nil
 	case err != nil:
 		return fmt.Errorf("%w: %w", web.ErrNotYet, err)

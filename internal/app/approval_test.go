@@ -279,6 +279,19 @@ func TestTwoApproveAtOnceAndItGoesOutOnce(t *testing.T) {
 		for _, name := range []string{"chief", "siti", "agus"} {
 			o.Phone(name).ExpectSMS("Flood at gate 2")
 		}
+		o.house.audit.drain()
+		counted := 0
+		for _, f := range trail(o.t, o.house.ledger) {
+			if about := f.Noted.About; f.Noted.Act == announcement.Approved {
+				counted++
+				if about.Refused {
+					counted -= 2
+				}
+			}
+		}
+		if counted != 1 {
+			t.Errorf("the trail counts %d approvals, want one", counted)
+		}
 		// Replayed, when it is long out.
 		if err := o.house.desk.Approve(o.t.Context(), o.andi, id, seen); !errors.Is(err, web.ErrClosed) {
 			t.Errorf("a replay after it went out: got %v, want that it is decided", err)

@@ -29,6 +29,7 @@ const (
 type sweep struct {
 	At      time.Time      `json:"at"`
 	Ended   time.Time      `json:"ended,omitzero"`
+	Days    [3]int         `json:"days,omitzero"`     // for which words, strangers' texts and leavers were kept
 	Erased  map[string]int `json:"erased,omitempty"`  // by kind
 	Unnamed int            `json:"unnamed,omitempty"` // values of kinds that no table names: a fault of ours
 	Fault   bool           `json:"fault,omitempty"`   // something could not be erased and is tried again the next day
@@ -67,7 +68,7 @@ func (k *keeper) calm() bool {
 func (k *keeper) sweepDay(ctx context.Context) error {
 	now := k.now().UTC()
 	key := sweepKey + now.Format("20060102")
-	s := sweep{At: now}
+	s := sweep{At: now, Days: [3]int{k.config.RetainWords, k.config.RetainStrangers, k.config.RetainLeft}}
 	value, err := json.Marshal(s)
 	if err != nil {
 		return fmt.Errorf("encode sweep: %w", err)
@@ -88,6 +89,9 @@ func (k *keeper) sweepDay(ctx context.Context) error {
 	case err != nil:
 		return err
 	}
+	if err := k.noteDays(ctx, s); err != nil {
+		return err
+	}
 	failed := k.sweep(ctx, &s)
 	s.Ended, s.Fault = k.now().UTC(), failed != nil
 	if value, err = json.Marshal(s); err != nil {
@@ -95,6 +99,26 @@ func (k *keeper) sweepDay(ctx context.Context) error {
 	}
 	return errors.Join(failed, k.vault.Put(ctx, key, value))
 }
+
+// noteDays notes that data are kept longer or shorter than in the round before, before
+// anything goes by that.
+func (k *keeper) noteDays(ctx context.Context, today sweep) error {
+	var last sweep
+	err := k.vault.Walk(ctx, sweepKey, func(_ string, value []byte, _ time.Time) error {
+		var s sweep
+		if json.Unmarshal(value, &s) == nil && s.Days != [3]int{} && s.At.Before(today.At.Truncate(day)) && s.At.After(last.At) {
+			last = s
+		}
+		return nil
+	})
+	if err != nil || last.At.IsZero() || last.Days == today.Days {
+		return err
+	}
+	return k.note(ctx, byOperator, announcement.RetentionChanged, announcement.About{Object: fmt.Sprintf("%d-%d-%d", today.Days[0], today.Days[1], today.Days[2])})
+}
+
+// byOperator is whoever runs the server and chooses its settings.
+const byOperator announcement.Actor = "operator"
 
 // sweep erases what is due. What fails is passed over and said.
 func (k *keeper) sweep(ctx context.Context, s *sweep) error {

@@ -206,6 +206,29 @@ func TestOneRoundADay(t *testing.T) {
 	})
 }
 
+// Whoever runs the server decides how long data are kept: what they changed is in the
+// audit trail before anything goes by it, and once.
+func TestOtherDaysAreNotedBeforeTheyCount(t *testing.T) {
+	rehearse(t, crew, func(h *rehearsal) {
+		ctx, c := h.t.Context(), h.house.config
+		for i, words := range []int{90, 90, 30, 30} {
+			c.RetainWords, c.RetainStrangers, c.RetainLeft = words, 7, 730
+			if err := h.in(time.Duration(i+1) * day).sweepDay(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var noted []announcement.Fact
+		for _, f := range trail(h.t, h.house.ledger) {
+			if f.Noted.Act == announcement.RetentionChanged {
+				noted = append(noted, f)
+			}
+		}
+		if len(noted) != 1 || noted[0].Actor != byOperator || noted[0].Noted.About.Object != "30-7-730" {
+			t.Errorf("noted %+v", noted)
+		}
+	})
+}
+
 // Whoever left long ago is erased, and how they were reached goes much sooner.
 func TestLeaversAreErased(t *testing.T) {
 	rehearse(t, crew, func(h *rehearsal) {

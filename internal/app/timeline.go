@@ -284,6 +284,8 @@ func (d *desk) actorName(a announcement.Actor) string {
 		return "API token " + id
 	case "console":
 		return "HR console"
+	case "operator":
+		return "Whoever runs the server"
 	case "policy":
 		return "Escalation policy"
 	case "network":

@@ -69,7 +69,7 @@ const (
 const notingKey contextKey = principalKey + 1
 
 // noting is what will be noted of the request; a handler adds how many people it
-// showed, and to whom, where the path did not say.
+// showed, and to whom, where the path did not say, or that nothing came of it.
 func noting(ctx context.Context) *Noted {
 	if on, ok := ctx.Value(notingKey).(*Noted); ok {
 		return on
@@ -121,7 +121,7 @@ func (s *Server) noted(rl rule, next http.HandlerFunc) http.HandlerFunc {
 
 // afterwards notes a look that was let in, and an act of which nothing came.
 func (s *Server) afterwards(ctx context.Context, by announcement.Actor, act announcement.Act, on Noted, status int) {
-	on.Refused = status >= http.StatusBadRequest
+	on.Refused = on.Refused || status >= http.StatusBadRequest
 	if act.Looks() != on.Refused {
 		s.Trail.Saw(ctx, by, act, on)
 	}

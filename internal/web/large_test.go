@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"kentongan/internal/announcement"
 )
 
 // The file of a large report is ordered and fetched later, instead of made
@@ -16,6 +18,9 @@ func TestLargeReportIsOrdered(t *testing.T) {
 	c.sum.Counts.Recipients = largeReport + 1
 	if w := call(t, srv, "GET", "/alerts/a1/report/people.csv", ""); w.Code != http.StatusSeeOther || w.Header().Get("Location") != "/alerts/a1/report" {
 		t.Errorf("a large report: got %d %s", w.Code, w.Header())
+	}
+	if last := c.beside[len(c.beside)-1]; last.act != announcement.ReportExported || !last.on.Refused {
+		t.Errorf("a large report that went to nobody is noted as taken out: %+v", last)
 	}
 	if w := call(t, srv, "POST", "/alerts/a1/report/passwd", ""); w.Code != http.StatusNotFound || len(c.ordered) != 0 {
 		t.Errorf("no such file: got %d", w.Code)

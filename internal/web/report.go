@@ -262,6 +262,7 @@ const pdfPeople = 500
 func (s *Server) reportFile(w http.ResponseWriter, r *http.Request) {
 	v, err := s.reportView(r)
 	if err == nil && v.Large() && reportKinds[r.PathValue("file")].name != "" {
+		noting(r.Context()).Refused = true                                          // nothing is taken out here
 		http.Redirect(w, r, "/alerts/"+string(v.ID)+"/report", http.StatusSeeOther) // where it can be ordered
 		return
 	}
