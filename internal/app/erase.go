@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -42,24 +43,37 @@ func (k *keeper) Erase(ctx context.Context, p web.Principal, number, typed strin
 	if strings.TrimSpace(typed) != who.Number {
 		return refuseErasure("Type the employee number of this person exactly, so that nobody is erased by mistake.")
 	}
-	return k.erase(ctx, p.Actor, who.ID, true)
+	_, err := k.erase(ctx, p.Actor, []announcement.PersonID{who.ID}, true)
+	return err
 }
 
 func refuseErasure(why string) error {
 	return announcement.FieldErrors{{Field: "typed", Why: why}}
 }
 
-// erase is Erase without asking. rewrite takes it off the disk at once; without, the
-// caller does.
-func (k *keeper) erase(ctx context.Context, by announcement.Actor, id announcement.PersonID, rewrite bool) error {
-	if err := k.mayErase(ctx, id); err != nil {
-		return err
+// erase is Erase without asking, and says how many it erased: whoever can be is, and
+// the error is of the others. rewrite takes them off the disk at once; without, the caller does.
+func (k *keeper) erase(ctx context.Context, by announcement.Actor, ids []announcement.PersonID, rewrite bool) (int, error) {
+	why, err := k.mayErase(ctx, ids)
+	if err != nil {
+		return 0, err
 	}
-	e := erasure{By: by, At: k.now().UTC()}
-	if err := k.putErasure(ctx, id, e); err != nil {
-		return err
+	var errs []error
+	going := map[announcement.PersonID]erasure{}
+	for _, id := range ids {
+		e := erasure{By: by, At: k.now().UTC()}
+		err := why[id]
+		if err == nil {
+			err = k.putErasure(ctx, id, e)
+		}
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		going[id] = e
 	}
-	return k.finish(ctx, id, e, rewrite)
+	n, err := k.finish(ctx, going, rewrite)
+	return n, errors.Join(append(errs, err)...)
 }
 
 func (k *keeper) putErasure(ctx context.Context, id announcement.PersonID, e erasure) error {
@@ -73,61 +87,100 @@ func (k *keeper) putErasure(ctx context.Context, id announcement.PersonID, e era
 	return nil
 }
 
-// mayErase says, as FieldErrors, why somebody cannot be erased now.
-func (k *keeper) mayErase(ctx context.Context, id announcement.PersonID) error {
+// mayErase says, as FieldErrors, why some of these cannot be erased now.
+func (k *keeper) mayErase(ctx context.Context, ids []announcement.PersonID) (map[announcement.PersonID]error, error) {
 	if err := k.tracker.CatchUp(ctx); err != nil { // an alert that began elsewhere must be known
-		return fmt.Errorf("%w: %w", web.ErrNotYet, err)
+		return nil, fmt.Errorf("%w: %w", web.ErrNotYet, err)
 	}
-	if who, _ := k.directory.Person(id); who.Active {
-		return refuseErasure("This person works here and would get no alerts any more. Say first that they have left.")
+	why := map[announcement.PersonID]error{}
+	for _, id := range ids {
+		if who, _ := k.directory.Person(id); who.Active {
+			why[id] = refuseErasure("This person works here and would get no alerts any more. Say first that they have left.")
+			continue
+		}
+		asked, err := k.stillAsked(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if asked {
+			why[id] = refuseErasure("An open alert still asks for this person. End it first, or wait a minute until it no longer asks for who has left.")
+		}
 	}
+	needed, err := k.callsFor(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	going := k.errands.list(func(_ string, one errand) bool { return one.Ended.IsZero() })
+	for _, id := range ids {
+		switch {
+		case why[id] != nil:
+		case needed[id]:
+			why[id] = refuseErasure("A message that nobody has dealt with yet, or one in an open alert, names this person. See to it first.")
+		case len(going) > 0:
+			why[id] = refuseErasure("A large import or report is being made and may hold this person. Try again when it is done.")
+		}
+	}
+	return why, nil
+}
+
+// stillAsked reports whether an open alert asks for somebody.
+func (k *keeper) stillAsked(ctx context.Context, id announcement.PersonID) (bool, error) {
 	for _, place := range k.tracker.OpenFor(id) {
 		if !place.Open {
 			continue
 		}
 		standing, err := k.tracker.Standing(ctx, place.ID)
 		if err != nil {
-			return fmt.Errorf("%w: %w", web.ErrNotYet, err)
+			return false, fmt.Errorf("%w: %w", web.ErrNotYet, err)
 		}
 		if !standing.Excused(place.Number) {
-			return refuseErasure("An open alert still asks for this person. End it first, or wait a minute until it no longer asks for who has left.")
+			return true, nil
 		}
 	}
-	if err := k.callsFor(ctx, id); err != nil {
-		return err
-	}
-	if going := k.errands.list(func(_ string, one errand) bool { return one.Ended.IsZero() }); len(going) > 0 {
-		return refuseErasure("A large import or report is being made and may hold this person. Try again when it is done.")
-	}
-	return nil
+	return false, nil
 }
 
-// callsFor refuses while words that name somebody may be a call for help that is not
-// answered yet: those of an open alert, and texts that nobody has dealt with.
-func (k *keeper) callsFor(ctx context.Context, id announcement.PersonID) error {
-	who, ok := k.directory.Person(id)
-	if !ok {
-		return nil
-	}
-	names, needed := k.nameOf(who), false
+// callsFor returns who of these is named by words that may be a call for help which is
+// not answered yet: those of an open alert, and texts that nobody has dealt with.
+func (k *keeper) callsFor(ctx context.Context, ids []announcement.PersonID) (map[announcement.PersonID]bool, error) {
+	names := k.namesOf(ids)
+	needed := map[announcement.PersonID]bool{}
 	err := k.vault.Walk(ctx, "", func(key string, value []byte, _ time.Time) error {
 		switch kindOfKey(key) {
 		case "note":
 			v, known := k.tracker.View(announcement.ID(second(key)))
-			needed = needed || known && v.Status == announcement.StatusOpen && names(value)
+			if !known || v.Status != announcement.StatusOpen {
+				return nil
+			}
 		case "inbox":
 			var t text
-			needed = needed || json.Unmarshal(value, &t) == nil && !t.Handled && names([]byte(t.Body+"\n"+t.Where))
+			if json.Unmarshal(value, &t) != nil || t.Handled {
+				return nil
+			}
+			value = []byte(t.Body + "\n" + t.Where)
+		default:
+			return nil
+		}
+		for id, named := range names {
+			needed[id] = needed[id] || named(value)
 		}
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("%w: %w", web.ErrNotYet, err)
+		return nil, fmt.Errorf("%w: %w", web.ErrNotYet, err)
 	}
-	if needed {
-		return refuseErasure("A message that nobody has dealt with yet, or one in an open alert, names this person. See to it first.")
+	return needed, nil
+}
+
+// namesOf finds each of these whom the directory knows in the words of others.
+func (k *keeper) namesOf(ids []announcement.PersonID) map[announcement.PersonID]func([]byte) bool {
+	names := map[announcement.PersonID]func([]byte) bool{}
+	for _, id := range ids {
+		if who, ok := k.directory.Person(id); ok {
+			names[id] = k.nameOf(who)
+		}
 	}
-	return nil
+	return names
 }
 
 // finishErasures does what was cut off, unless the person works here again.
@@ -140,81 +193,116 @@ func (k *keeper) finishErasures(ctx context.Context) {
 		}
 		return nil
 	})
-	for id, e := range left {
-		err := k.mayErase(ctx, id)
+	for id := range left {
 		if who, _ := k.directory.Person(id); who.Active {
 			if err := k.vault.Delete(ctx, erasureKey+string(id)); err != nil && ctx.Err() == nil {
 				k.log.Error("the erasure of somebody who is back is not dropped yet; it is tried again", "step", "erase", "reason", err)
 			}
+			delete(left, id)
+		}
+	}
+	if len(left) == 0 {
+		return
+	}
+	why, err := k.mayErase(ctx, slices.Collect(maps.Keys(left)))
+	errs := []error{err}
+	if err == nil {
+		for id, no := range why {
+			errs = append(errs, no)
+			delete(left, id)
+		}
+		_, err = k.finish(ctx, left, true)
+		errs = append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil && ctx.Err() == nil {
+		k.log.Error("an erasure is not done yet; it is tried again", "step", "erase", "reason", err)
+	}
+}
+
+// finish erases people's traces first and who they are last: as long as that is
+// known, everything else can still be found. It says how many are done.
+func (k *keeper) finish(ctx context.Context, going map[announcement.PersonID]erasure, rewrite bool) (int, error) {
+	people := map[announcement.PersonID]directory.Person{}
+	for id := range going {
+		if who, ok := k.directory.Person(id); ok {
+			people[id] = who
+		}
+	}
+	if err := k.eraseWords(ctx, people); err != nil {
+		return 0, fmt.Errorf("%w: erase words: %w", web.ErrNotYet, err)
+	}
+	waits, err := k.eraseTraces(ctx, people)
+	if err != nil {
+		return 0, fmt.Errorf("%w: erase traces: %w", web.ErrNotYet, err)
+	}
+	var errs []error
+	for id := range going {
+		if waits[id] {
+			errs = append(errs, fmt.Errorf("%w: an announcement that names the person is about to go out", web.ErrNotYet))
+			delete(going, id)
 			continue
 		}
-		if err == nil {
-			err = k.finish(ctx, id, e, true)
-		}
-		if err != nil && ctx.Err() == nil {
-			k.log.Error("an erasure is not done yet; it is tried again", "step", "erase", "reason", err)
-		}
-	}
-}
-
-// finish erases a person's traces first and who they are last: as long as that is
-// known, everything else can still be found.
-func (k *keeper) finish(ctx context.Context, id announcement.PersonID, e erasure, rewrite bool) error {
-	if who, ok := k.directory.Person(id); ok {
-		if err := k.eraseWords(ctx, who); err != nil {
-			return fmt.Errorf("%w: erase words: %w", web.ErrNotYet, err)
-		}
-		if err := k.eraseTraces(ctx, who); err != nil {
-			return fmt.Errorf("%w: erase traces: %w", web.ErrNotYet, err)
+		if err := k.directory.Erase(ctx, id); err != nil {
+			if errors.Is(err, directory.ErrActive) {
+				err = refuseErasure("This person works here and would get no alerts any more. Say first that they have left.")
+			} else {
+				err = fmt.Errorf("%w: %w", web.ErrNotYet, err)
+			}
+			errs = append(errs, err)
+			delete(going, id)
 		}
 	}
-	if err := k.directory.Erase(ctx, id); err != nil {
-		if errors.Is(err, directory.ErrActive) {
-			return refuseErasure("This person works here and would get no alerts any more. Say first that they have left.")
-		}
-		return fmt.Errorf("%w: %w", web.ErrNotYet, err)
-	}
-	if rewrite {
+	if rewrite && len(going) > 0 {
 		if err := k.vault.Rewrite(ctx); err != nil {
-			return fmt.Errorf("%w: %w", web.ErrNotYet, err)
+			return 0, errors.Join(append(errs, fmt.Errorf("%w: %w", web.ErrNotYet, err))...)
 		}
 	}
-	e.Ended = k.now().UTC()
-	return k.putErasure(ctx, id, e)
+	n := 0
+	for id, e := range going {
+		e.Ended = k.now().UTC()
+		if err := k.putErasure(ctx, id, e); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		n++
+	}
+	return n, errors.Join(errs...)
 }
 
-// eraseWords erases what a person wrote in announcements, and what others wrote about
+// eraseWords erases what people wrote in announcements, and what others wrote about
 // them there. The facts that refer to it stay: who answered what is counted on.
-func (k *keeper) eraseWords(ctx context.Context, who directory.Person) error {
-	return k.notesOf(ctx, who.ID, func(id announcement.ID, ref string, _ announcement.Fact) error {
+func (k *keeper) eraseWords(ctx context.Context, people map[announcement.PersonID]directory.Person) error {
+	return k.notesOf(ctx, people, func(id announcement.ID, ref string) error {
 		return errors.Join(k.vault.Delete(ctx, noteKey(id, ref)), k.vault.Delete(ctx, placeKey(id, ref)))
 	})
 }
 
-// notesOf calls fn with each note by a person, or about them, in any announcement.
-func (k *keeper) notesOf(ctx context.Context, p announcement.PersonID, fn func(id announcement.ID, ref string, f announcement.Fact) error) error {
+// notesOf calls fn with each note by one of these people, or about them, in any
+// announcement. Each announcement that concerns one of them is read once.
+func (k *keeper) notesOf(ctx context.Context, people map[announcement.PersonID]directory.Person, fn func(id announcement.ID, ref string) error) error {
+	is := func(p announcement.PersonID) bool { _, ok := people[p]; return ok }
 	for _, id := range k.tracker.IDs() {
 		v, ok := k.tracker.View(id)
 		if !ok {
 			continue
 		}
-		own := -1
-		if n := slices.IndexFunc(v.Roster.Recipients, func(r announcement.Recipient) bool { return r.Person == p }); n >= 0 {
-			own = n
+		about := func(n int) bool {
+			return n >= 0 && n < len(v.Roster.Recipients) && is(v.Roster.Recipients[n].Person)
 		}
-		about := func(n int) bool { return own >= 0 && n == own }
-		concerned := own >= 0 || slices.Contains(v.Roster.Duty, p) || slices.ContainsFunc(v.Roster.Lines, func(l announcement.Line) bool { return l.Person == p })
+		concerned := slices.ContainsFunc(v.Roster.Recipients, func(r announcement.Recipient) bool { return is(r.Person) }) ||
+			slices.ContainsFunc(v.Roster.Duty, is) || slices.ContainsFunc(v.Roster.Lines, func(l announcement.Line) bool { return is(l.Person) })
 		if !concerned {
 			continue
 		}
 		err := k.ledger.Read(ctx, id, func(r ledger.Record) error {
 			for _, f := range r.Facts {
-				note, theirs := "", f.Actor == announcement.ByPerson(p)
+				person, byPerson := strings.CutPrefix(string(f.Actor), "person:")
+				note, theirs := "", byPerson && is(announcement.PersonID(person))
 				switch {
 				case f.Answered != nil:
 					note, theirs = f.Answered.Note, theirs || about(f.Answered.Number)
 				case f.Vouched != nil:
-					note, theirs = f.Vouched.Note, theirs || about(f.Vouched.Number) || f.Vouched.By == p
+					note, theirs = f.Vouched.Note, theirs || about(f.Vouched.Number) || is(f.Vouched.By)
 				case f.Heard != nil:
 					note, theirs = f.Heard.Note, theirs || about(f.Heard.Number)
 				case f.Excused != nil:
@@ -223,7 +311,7 @@ func (k *keeper) notesOf(ctx context.Context, p announcement.PersonID, fn func(i
 					note = f.Reason
 				}
 				if ref, ok := strings.CutPrefix(note, "note:"); ok && theirs {
-					if err := fn(id, ref, f); err != nil {
+					if err := fn(id, ref); err != nil {
 						return err
 					}
 				}
@@ -237,12 +325,25 @@ func (k *keeper) notesOf(ctx context.Context, p announcement.PersonID, fn func(i
 	return nil
 }
 
-// eraseTraces erases whatever else in the vault belongs to a person or names them:
-// their texts and photos, codes, drafts, and the files that hold many people.
-func (k *keeper) eraseTraces(ctx context.Context, who directory.Person) error {
-	names := k.nameOf(who)
+// eraseTraces erases whatever else in the vault belongs to these people or names them:
+// their texts and photos, codes, drafts, and the files that hold many people. Who is
+// named by what is about to go out has to wait.
+func (k *keeper) eraseTraces(ctx context.Context, people map[announcement.PersonID]directory.Person) (waits map[announcement.PersonID]bool, err error) {
+	if len(people) == 0 {
+		return nil, nil
+	}
+	names := k.namesOf(slices.Collect(maps.Keys(people)))
+	named := func(value []byte) (out []announcement.PersonID) {
+		for id, find := range names {
+			if find(value) {
+				out = append(out, id)
+			}
+		}
+		return out
+	}
+	waits = map[announcement.PersonID]bool{}
 	var gone []string
-	err := k.vault.Walk(ctx, "", func(key string, value []byte, _ time.Time) error {
+	err = k.vault.Walk(ctx, "", func(key string, value []byte, _ time.Time) error {
 		kind := kindOfKey(key)
 		h, _ := holdingOf(kind)
 		erase := false
@@ -250,21 +351,32 @@ func (k *keeper) eraseTraces(ctx context.Context, who directory.Person) error {
 		case "person", "contact", "erasure": // last
 		case "inbox":
 			var t text
-			erase = json.Unmarshal(value, &t) == nil && (t.Person == who.ID || k.onlyTheirs(who, t.From)) || names(value)
+			if json.Unmarshal(value, &t) == nil {
+				_, erase = people[t.Person]
+				for _, who := range people {
+					erase = erase || k.onlyTheirs(who, t.From)
+				}
+			}
+			erase = erase || len(named(value)) > 0
 			if erase {
 				gone = append(gone, photoKey+second(key))
 			}
 		case "note", "draft":
-			erase = names(value)
+			erase = len(named(value)) > 0
 		case "prepared": // its end is what keeps it from going out again, and is forgotten after it
+			in := named(value)
 			_, end, known := k.countdowns.get(announcement.ID(second(key)))
-			if erase = names(value); erase && (!known || end.At.IsZero()) {
-				return errors.New("an announcement that names the person is about to go out")
+			if erase = len(in) > 0; erase && (!known || end.At.IsZero()) {
+				erase = false
+				for _, id := range in {
+					waits[id] = true
+				}
 			}
 		case "upload", "uploadpart", "errandpart": // a file of many people, which can be made again
 			erase = true
 		default:
-			erase = h.Named && second(key) == string(who.ID)
+			_, theirs := people[announcement.PersonID(second(key))]
+			erase = h.Named && theirs
 		}
 		if erase {
 			gone = append(gone, key)
@@ -272,22 +384,22 @@ func (k *keeper) eraseTraces(ctx context.Context, who directory.Person) error {
 		return nil
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, id := range k.errands.list(func(_ string, one errand) bool { return !one.Ended.IsZero() }) {
 		if err := k.errands.drop(ctx, id); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	for _, key := range gone {
 		if err := k.vault.Delete(ctx, key); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	if k.trials.get().Person == who.ID {
-		return k.trials.change(ctx, func(t *tried) { t.Person = "" })
+	if _, theirs := people[k.trials.get().Person]; theirs {
+		return waits, k.trials.change(ctx, func(t *tried) { t.Person = "" })
 	}
-	return nil
+	return waits, nil
 }
 
 // onlyTheirs reports whether a number is this person's and nobody else's.

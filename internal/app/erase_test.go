@@ -139,7 +139,9 @@ func plantCanary(t *testing.T, h *House) announcement.ID {
 			"S1,Siti Aminah,+6281200000002,,Pabrik," + canary.number + ",true\n"
 	}
 	ratna := fmt.Sprintf("%s,%s,%s,%s,Pabrik,B1,%%t\n", canary.number, canary.name, canary.mobile, canary.email)
-	files, err := openUploads(ctx, h.vault, h.now)
+	life, end := context.WithCancel(ctx)
+	defer end()
+	files, err := openUploads(life, h.vault, h.now)
 	must("uploads", err)
 	staff := &people{directory: h.directory, links: h.links, desk: d, uploads: files, errands: d.errands}
 	for _, line := range []string{ratna, strings.Replace(ratna, "Pabrik", "Gudang", 1)} { // the second can be undone
@@ -377,7 +379,7 @@ func TestWhoLagsErasesNobody(t *testing.T) {
 			directory: d.directory, vault: d.vault, errands: d.errands, log: d.log, now: d.now}}
 		ctx, stop := context.WithTimeout(h.t.Context(), time.Minute)
 		defer stop()
-		if err := behind.mayErase(ctx, siti.ID); !errors.Is(err, web.ErrNotYet) {
+		if _, err := behind.mayErase(ctx, []announcement.PersonID{siti.ID}); !errors.Is(err, web.ErrNotYet) {
 			t.Errorf("got %v, want to come again", err)
 		}
 	})

@@ -23,6 +23,8 @@ const (
 	sweepKey   = "sweep."
 	sweepTick  = 5 * time.Minute
 	sweepAgain = time.Hour
+
+	eraseAtOnce = 200 // leavers: each lot reads the vault twice, however many they are
 )
 
 // sweep is one day's record: numbers only.
@@ -92,7 +94,14 @@ func (k *keeper) sweepDay(ctx context.Context) error {
 	if err := k.noteDays(ctx, s); err != nil {
 		return err
 	}
-	failed := k.sweep(ctx, &s)
+	failed := k.sweep(ctx, &s, func() error { // what takes hours is not begun again by another node
+		s.At = k.now().UTC()
+		value, err := json.Marshal(s)
+		if err != nil {
+			return fmt.Errorf("encode sweep: %w", err)
+		}
+		return k.vault.Put(ctx, key, value)
+	})
 	s.Ended, s.Fault = k.now().UTC(), failed != nil
 	if value, err = json.Marshal(s); err != nil {
 		return fmt.Errorf("encode sweep: %w", err)
@@ -104,9 +113,9 @@ func (k *keeper) sweepDay(ctx context.Context) error {
 // anything goes by that.
 func (k *keeper) noteDays(ctx context.Context, today sweep) error {
 	var last sweep
-	err := k.vault.Walk(ctx, sweepKey, func(_ string, value []byte, _ time.Time) error {
+	err := k.vault.Walk(ctx, sweepKey, func(key string, value []byte, _ time.Time) error {
 		var s sweep
-		if json.Unmarshal(value, &s) == nil && s.Days != [3]int{} && s.At.Before(today.At.Truncate(day)) && s.At.After(last.At) {
+		if json.Unmarshal(value, &s) == nil && s.Days != [3]int{} && key < sweepKey+today.At.Format("20060102") && s.At.After(last.At) {
 			last = s
 		}
 		return nil
@@ -120,8 +129,9 @@ func (k *keeper) noteDays(ctx context.Context, today sweep) error {
 // byOperator is whoever runs the server and chooses its settings.
 const byOperator announcement.Actor = "operator"
 
-// sweep erases what is due. What fails is passed over and said.
-func (k *keeper) sweep(ctx context.Context, s *sweep) error {
+// sweep erases what is due. What fails is passed over and said. beat says that it is
+// still at work.
+func (k *keeper) sweep(ctx context.Context, s *sweep, beat func() error) error {
 	s.Erased = map[string]int{}
 	var due []string
 	err := k.vault.Walk(ctx, "", func(key string, value []byte, put time.Time) error {
@@ -151,12 +161,12 @@ func (k *keeper) sweep(ctx context.Context, s *sweep) error {
 		}
 		errs = append(errs, err)
 	}
-	for _, p := range k.directory.Leavers(now.Add(-time.Duration(k.config.RetainLeft) * day)) {
-		err := k.erase(ctx, announcement.ByPolicy, p, false)
-		if err == nil {
-			s.Erased["person"]++
+	for some := range slices.Chunk(k.directory.Leavers(now.Add(-time.Duration(k.config.RetainLeft)*day)), eraseAtOnce) {
+		n, err := k.erase(ctx, announcement.ByPolicy, some, false)
+		if n > 0 {
+			s.Erased["person"] += n
 		}
-		errs = append(errs, err)
+		errs = append(errs, err, beat())
 	}
 	// Also what was only overwritten goes: a number that somebody no longer has.
 	return errors.Join(append(errs, k.vault.Rewrite(ctx))...)

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"go/ast"
@@ -15,6 +16,7 @@ import (
 
 	"kentongan/internal/announcement"
 	"kentongan/internal/channel/sms"
+	"kentongan/internal/ledger"
 	"kentongan/internal/web"
 	"kentongan/templates"
 )
@@ -225,6 +227,43 @@ func TestOtherDaysAreNotedBeforeTheyCount(t *testing.T) {
 		}
 		if len(noted) != 1 || noted[0].Actor != byOperator || noted[0].Noted.About.Object != "30-7-730" {
 			t.Errorf("noted %+v", noted)
+		}
+	})
+}
+
+// counted counts how often the whole vault is read.
+type counted struct {
+	ledger.Vault
+	walks int
+}
+
+func (c *counted) Walk(ctx context.Context, prefix string, fn func(string, []byte, time.Time) error) error {
+	if prefix == "" {
+		c.walks++
+	}
+	return c.Vault.Walk(ctx, prefix, fn)
+}
+
+// Many who left are erased together: the vault is read once for what is due, once for who
+// is still called for, and once for their traces, however many they are.
+func TestLeaversAreErasedTogether(t *testing.T) {
+	rehearse(t, crew, func(h *rehearsal) {
+		vault := &counted{Vault: h.house.vault}
+		k := &keeper{desk: &desk{audit: h.house.audit, config: h.house.config, ledger: h.house.ledger, vault: vault, directory: h.house.directory, tracker: h.house.tracker,
+			countdowns: h.house.desk.countdowns, errands: h.house.desk.errands, trials: h.house.desk.trials, log: h.house.desk.log}}
+		k.now = func() time.Time { return time.Now().Add(732 * day) }
+		h.importStaff(func(e employee) bool { return e.name == "chief" || e.name == "dewi" })
+		h.house.config.RetainLeft = 730
+		if err := k.sweepDay(h.t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"siti", "agus", "budi"} {
+			if _, ok := h.house.directory.ByNumber(name); ok {
+				t.Errorf("%s is still there", name)
+			}
+		}
+		if vault.walks != 3 {
+			t.Errorf("the whole vault was read %d times, want 3", vault.walks)
 		}
 	})
 }
