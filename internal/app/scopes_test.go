@@ -103,10 +103,9 @@ func TestWhoSeesOneSiteSeesNobodyElse(t *testing.T) {
 				}
 			}
 		}
-<<<<<<< HEAD
 		if c, err := desk.Countdown(ctx, waits); err != nil || c.Status != announcement.StatusAwaiting || len(desk.whole().Drafts(ctx)) != 1 {
 			t.Errorf("what waits for another site is %s now, %v, and the drafts are %d", c.Status, err, len(desk.whole().Drafts(ctx)))
-=======
+		}
 		if group := rina.get("/groups/edit?id=" + tank); !strings.Contains(group, "siti") {
 			t.Error("a group hides who is theirs")
 		}
@@ -115,7 +114,6 @@ func TestWhoSeesOneSiteSeesNobodyElse(t *testing.T) {
 		}
 		if w := rina.ask(http.MethodGet, "/alerts/"+string(both)+"/people?team=zulboss", "", ""); w.Code != http.StatusNotFound {
 			t.Errorf("the team of somebody of another site answers %d", w.Code)
->>>>>>> 1f0c2a6 (Whoever sees some people only sees no others in groups, held back lists, teams and texts; the walk tries every part of a board)
 		}
 		// What is theirs is whole.
 		board := rina.get("/alerts/" + string(ours))
@@ -146,7 +144,6 @@ func TestWhoSeesOneSiteSeesNobodyElse(t *testing.T) {
 			t.Error("they alarmed another site at once")
 		}
 		// Nor do they say that a text is somebody's of another site.
-		desk := h.house.desk
 		siti, _ := desk.directory.ByNumber("siti")
 		if err := desk.inbox.create(h.t.Context(), "t1", text{At: time.Now(), From: siti.Mobile, Body: "who asks?"}); err != nil {
 			t.Fatal(err)

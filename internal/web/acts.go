@@ -1,13 +1,65 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"kentongan/internal/announcement"
 )
+
+// Acting is what is done about an announcement that is open.
+type Acting interface {
+	Close(ctx context.Context, p Principal, id announcement.ID, as announcement.ClosedAs, reason string) error
+	Remind(ctx context.Context, p Principal, id announcement.ID, reason string) (called int, err error)
+	// Act says what an act on an open announcement would do: SayReminder, SayDigest
+	// (escalate), SayAlert (resend), SayUpdate, SayCorrection or SayAllClear. words are those of an
+	// update.
+	Act(ctx context.Context, id announcement.ID, kind announcement.MessageKind, words map[announcement.Language]string) (Act, error)
+	// Escalate takes a step that calls managers or the duty list now, and returns how
+	// many of them are called: 0 when it was taken already. Step 0 is the next one;
+	// ErrConflict when none is left.
+	Escalate(ctx context.Context, p Principal, id announcement.ID, step int) (called int, err error)
+	// Resend sends the SMS again to those without an answer for whom it failed, through
+	// the second provider where there is one, and returns how many there are.
+	// ErrConflict within two minutes of the last time.
+	Resend(ctx context.Context, p Principal, id announcement.ID) (called int, err error)
+	// Update tells everybody who was called something new, in each language that
+	// words has; others read English, else Indonesian.
+	Update(ctx context.Context, p Principal, id announcement.ID, words map[announcement.Language]string) (called int, err error)
+	// Revise changes the text: a material change is a new version and asks everybody
+	// again, and any other calls nobody. It returns how many are told. ErrConflict:
+	// somebody else changed it first.
+	Revise(ctx context.Context, p Principal, id announcement.ID, r Revision) (told int, err error)
+	// AllClear tells everybody who was called that it is over. With keepAsking those
+	// who have not answered are still asked and escalated; else it closes.
+	AllClear(ctx context.Context, p Principal, id announcement.ID, keepAsking bool, reason string) error
+	MarkAt(ctx context.Context, p Principal, id announcement.ID, m Mark) error
+	// ClaimAt says that somebody handles a call for help or, with a resolution, that
+	// it is over. ErrConflict: somebody else was first.
+	ClaimAt(ctx context.Context, p Principal, id announcement.ID, index int, resolved announcement.Resolution) error
+	// RemindAt calls one silent person again: ErrConflict within 5 minutes of the last.
+	RemindAt(ctx context.Context, p Principal, id announcement.ID, index int) error
+}
+
+// Act is what an act would do, before it does.
+type Act struct {
+	People int    // who would be told
+	Step   int    // of an escalation: which one, so that a second press takes no other
+	Who    []Name // of an escalation: the managers, or the duty list; at most 200
+	Push   map[announcement.Language][2]string
+	SMS    map[announcement.Language]SMSPreview
+	Asleep int                                         // of a notice: those of them for whom it is night, who hear it in their morning
+	Text   map[announcement.Language]announcement.Text // of a revision: what it says now
+	Fields map[string]string                           // of a revision: what a template was filled with
+	Cost   string                                      // of the SMS; empty when no price is set
+	Second bool                                        // of a resend: through the second provider
+	Last   time.Time                                   // of a reminder or a resend: when the last one was too short ago,
+	Next   time.Time                                   // and when the next one may be; else zero
+}
 
 // act is something that HR does while an announcement is open. Each has a page
 // that says what would happen, and a form that does it.

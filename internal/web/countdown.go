@@ -1,12 +1,63 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"time"
 
 	"kentongan/internal/announcement"
 )
+
+// HoldingBack is an announcement between its sending and its going out: it waits for a
+// second person, or for its countdown to end.
+type HoldingBack interface {
+	// Prepare accepts an announcement that goes out after the countdown, by itself,
+	// unless it is cancelled before. It is idempotent by key.
+	Prepare(ctx context.Context, p Principal, d Draft, key string) (announcement.ID, error)
+	// Approve lets an announcement that waits go out as it was seen (Countdown.Print):
+	// ErrForbidden to its author, FieldErrors when words or people are others now, ErrClosed when it was
+	// taken back, edited or rejected. Approving again is done already.
+	Approve(ctx context.Context, p Principal, id announcement.ID, seen string) error
+	// Awaited is what would happen if an announcement that waits went out now.
+	Awaited(ctx context.Context, id announcement.ID) (Preview, error)
+	Reject(ctx context.Context, p Principal, id announcement.ID, reason string) error
+	// SendAlone is for its author, when nobody has approved it within ten minutes;
+	// ErrConflict before.
+	SendAlone(ctx context.Context, p Principal, id announcement.ID, reason string) error
+	// Cancel takes a prepared announcement back, which then is a draft of the same
+	// id; ErrClosed when it has gone out.
+	Cancel(ctx context.Context, p Principal, id announcement.ID) error
+}
+
+// Countdown is an announcement that was confirmed and goes out in a moment. Its
+// status is countdown, open (it has gone out, or does this instant) or draft (it
+// was cancelled, and nobody was called).
+type Countdown struct {
+	ID          announcement.ID
+	Status      announcement.Status
+	Draft       Draft
+	Severity    announcement.Severity
+	Text        map[announcement.Language]announcement.Text
+	People      int // as it was confirmed
+	By          string
+	Due         time.Time
+	Left        time.Duration
+	CancelledBy string
+	CancelledAt time.Time
+	Fault       string // why it could not go out yet; it is tried again
+
+	Author     announcement.Actor
+	Print      string    // names the words and the people of one that waits
+	Asked      time.Time // of one that a second person has to approve: since when it waits
+	Approvers  []string  // who may, while it waits
+	ApprovedBy string
+	Alone      bool      // the author sent it after nobody came
+	AloneAt    time.Time // from when on they may
+	Rejected   bool      // CancelledBy did, for Reason
+	Reason     string
+	Lapsed     bool // nobody came at all
+}
 
 func (s *Server) routeCountdown() {
 	s.on("POST /alerts/{id}/cancel", to(Announce).notesNothing(isAFact), s.cancelNow)

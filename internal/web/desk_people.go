@@ -2,10 +2,65 @@ package web
 
 import (
 	"context"
+	"io"
 	"time"
 
 	"kentongan/internal/announcement"
 )
+
+// ImportReport says what an import did, or would do.
+type ImportReport struct {
+	DryRun    bool       `json:"dry_run"`
+	Rows      int        `json:"rows"`
+	Added     int        `json:"added"`
+	Changed   int        `json:"changed"`
+	Unchanged int        `json:"unchanged"`
+	Leaving   int        `json:"leaving"`  // active people who become inactive by this file
+	Missing   int        `json:"missing"`  // known people who are not in this file; they are left alone
+	Confirm   bool       `json:"confirm"`  // so many leave that their number has to be said
+	Mended    int        `json:"mended"`   // numbers put into international form
+	Warnings  []RowError `json:"warnings"` // shared numbers, landlines, nobody to call
+	Errors    []RowError `json:"errors"`   // with any, nothing is imported
+}
+
+// RowError is a fault in one cell of an import.
+type RowError struct {
+	Row    int    `json:"row"`   // as a spreadsheet numbers it: the heading is row 1
+	Field  string `json:"field"` // column heading as in the file
+	Value  string `json:"value"`
+	Reason string `json:"reason"`
+}
+
+// Choice is a site or a department with its number of active people.
+type Choice struct {
+	Name   string
+	People int
+}
+
+// Readiness is how well the house could call everybody now.
+type Readiness struct {
+	People, TwoOrMore, One, None int
+	SMSProvider                  string
+	TwoWay                       bool
+	LastDrill                    *time.Time
+	Sample                       bool                            // the people are made up
+	Practice                     bool                            // the console sends only small drills yet
+	Failing                      map[announcement.Channel]string // channels whose provider does not take calls now, and why
+}
+
+// People is the directory as the API and the console see it.
+type People interface {
+	Importing
+	Staff
+	Places
+	Preparing
+	Editing
+	Provisioning
+	Import(ctx context.Context, p Principal, r io.Reader, dryRun bool, leaving int) (ImportReport, error)
+	// EnrolCode returns a personal enrolment code for a person by employee number,
+	// and until when it counts.
+	EnrolCode(ctx context.Context, number string) (code string, until time.Time, err error)
+}
 
 // Importing is the import of people in four steps. An upload is kept for an hour
 // under an id that cannot be guessed, so that any node can take the next step and

@@ -1,9 +1,23 @@
 package web
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 )
+
+// Check is one line of readiness.
+type Check struct {
+	Name string `json:"name"`
+	OK   bool   `json:"ok"`
+	Hint string `json:"hint,omitempty"` // what is missing and what to do
+}
+
+// Health answers the probes.
+type Health interface {
+	Live() bool
+	Ready(ctx context.Context) []Check
+}
 
 func (s *Server) routeHealth() {
 	s.on("GET /livez", toAnybody, func(w http.ResponseWriter, _ *http.Request) {

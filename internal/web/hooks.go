@@ -1,10 +1,27 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
 )
+
+// Hooks is where the SMS provider calls.
+type Hooks interface {
+	// Message handles an inbound SMS. It checks the signature over rawURL's
+	// configured form and body, and returns TwiML once everything is durable.
+	Message(ctx context.Context, r HookRequest) (twiml []byte, err error)
+	Status(ctx context.Context, r HookRequest) error
+}
+
+// HookRequest is a webhook as it came in.
+type HookRequest struct {
+	Path        string // path and raw query, as received
+	ContentType string
+	Signature   string
+	Body        []byte
+}
 
 func (s *Server) routeHooks() {
 	// Without this the catch-all page would answer, and nobody would see that a

@@ -4,9 +4,26 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"kentongan/internal/announcement"
 )
+
+// Text is an SMS that waits for a person.
+type Text struct {
+	ID    string
+	At    time.Time
+	From  string // E.164, or what the sender claims to be
+	Names []Name // whose number it is; empty for a stranger
+	Body  string
+	Help  bool // may be a call for help
+
+	Kind, Where string // of an emergency that was reported on a person's own page
+	Photo       bool   // comes with it
+
+	Assigned bool   // somebody in HR said whose it is
+	Mobile   string // the number on file of whom it was assigned to, where it is another
+}
 
 func (s *Server) routeInbox() {
 	s.on("GET /inbox", to(Call).notes(announcement.TextViewed), s.inboxPage)

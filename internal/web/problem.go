@@ -9,6 +9,18 @@ import (
 	"kentongan/internal/announcement"
 )
 
+// What people may be told went wrong. Anything else is an internal error: one
+// calm sentence and a reference for the log.
+var (
+	ErrNotFound  = errors.New("not found")                                    // also for tokens: tells nothing
+	ErrForbidden = errors.New("not allowed for this role")                    // 403
+	ErrClosed    = errors.New("the announcement is closed")                   // 409
+	ErrConflict  = errors.New("somebody else changed this first")             // 409
+	ErrReused    = errors.New("this Idempotency-Key was used for other text") // 422
+	ErrNotYet    = errors.New("not recorded yet")                             // 503, try again with the same id
+	ErrSignature = errors.New("signature does not match")                     // 403, nothing else is said
+)
+
 // statusOf says which HTTP status an error of the house has, and what a person
 // may be told. Anything unknown is 500 and is not explained.
 func statusOf(err error) (status int, detail string) {

@@ -11,6 +11,19 @@ import (
 	paper "kentongan/internal/report"
 )
 
+// QuietBudget is how often somebody has broken quiet hours this month, and how often
+// the company thinks that right; 0: it does not say.
+type QuietBudget struct{ Used, Allowed int }
+
+// BrokenQuiet is how one sender broke quiet hours in one month.
+type BrokenQuiet struct {
+	Month         string `json:"month"` // "2026-11"
+	By            string `json:"by"`
+	Announcements int    `json:"announcements"` // that called people in their quiet hours
+	People        int    `json:"people"`        // whom they woke, added up
+	Over          bool   `json:"over_budget"`
+}
+
 func (s *Server) routeQuiet() {
 	s.on("GET /history/quiet-hours", to(See).notesNothing(showsCounts), s.quietPage)
 	s.on("GET /history/quiet-hours.csv", to(See).notesNothing(showsCounts), s.quietFile)

@@ -9,6 +9,15 @@ import (
 	"kentongan/internal/announcement"
 )
 
+// Revision is another text of an open announcement. What was made from a template is
+// filled anew from Fields, or says Text.
+type Revision struct {
+	Text     map[announcement.Language]announcement.Text `json:"text,omitempty"`
+	Fields   map[string]string                           `json:"fields,omitempty"`
+	Material bool                                        `json:"material" doc:"A new version: everybody is asked again. Otherwise a typo is mended and nobody is called"`
+	Changed  map[announcement.Language]string            `json:"changed,omitempty" doc:"What changed, in at most 60 characters; needed with material"`
+}
+
 // revise shows how a changed text would reach people, or changes it. Whether they must
 // answer again is asked of the sender each time: no program can tell a typo from
 // another assembly point.

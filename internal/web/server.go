@@ -6,7 +6,7 @@
 // HTML first: every action is a form, and script only saves a reload. A GET
 // changes nothing, because link previews and virus scanners fetch every link.
 // The package decides nothing about announcements: it asks the interfaces in
-// desk.go, and tells people what came of it in their own language.
+// desk*.go, and tells people what came of it in their own language.
 package web
 
 import (

@@ -13,6 +13,19 @@ import (
 	paper "kentongan/internal/report"
 )
 
+// LedgerReport is what reading the whole ledger found.
+type LedgerReport struct {
+	Records       int      `json:"records"`
+	Facts         int      `json:"facts"`
+	Announcements int      `json:"announcements"`
+	Last          uint64   `json:"last"`        // position of the last record
+	Sealed        uint64   `json:"sealed"`      // position of the last record that a checkpoint covers
+	Checkpoints   int      `json:"checkpoints"` // in the ledger
+	Witnessed     int      `json:"witnessed"`   // of them, in the file outside of NATS too
+	Key           string   `json:"key"`         // short name of the key that signed the last one
+	Faults        []string `json:"faults"`      // positions and ids; empty when the ledger is whole
+}
+
 // TrailFilter says what of the audit trail is asked for; what is empty is not.
 type TrailFilter struct {
 	Who          announcement.Actor
