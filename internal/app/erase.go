@@ -155,7 +155,7 @@ func (k *keeper) callsFor(ctx context.Context, ids []announcement.PersonID) (map
 		case "inbox":
 			var t text
 			if json.Unmarshal(value, &t) != nil || t.Handled {
-				return nil
+				return nil //nolint:nilerr // what cannot be read names nobody
 			}
 			value = []byte(t.Body + "\n" + t.Where)
 		default:
