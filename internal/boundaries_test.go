@@ -34,6 +34,7 @@ var doors = map[string]string{
 	"filippo.io/age":                        "app",
 	"github.com/nats-io/nats-server":        "app",
 	"github.com/redis/go-redis":             "tracker app",
+	"github.com/sony/gobreaker":             "dispatch",
 	"github.com/nyaruka/phonenumbers":       "directory",
 	"github.com/chromedp/chromedp":          "app/apptest",
 	"github.com/xuri/excelize":              "directory report",

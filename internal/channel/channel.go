@@ -21,11 +21,23 @@ type Sender interface {
 	Send(ctx context.Context, sendID string, to announcement.ContactPoints, m announcement.Message) (Handed, error)
 }
 
+// Witness is a Sender whose every call goes to one provider, which remembers what it
+// took. When that provider is down the calls wait until it is back: whether it had
+// taken one can be asked, so that trying again for hours repeats no message.
+type Witness interface {
+	Sender
+	// Took reports whether the provider took this message for the person at since or
+	// later, and what Send would have returned then. It honours ctx and fails with
+	// *Error only.
+	Took(ctx context.Context, to announcement.ContactPoints, m announcement.Message, since time.Time) (h Handed, took bool, err error)
+}
+
 // Handed is what the provider said when it took the message.
 type Handed struct {
 	Rank    announcement.Rank // accepted
 	Points  int               // contact points that took it
 	Retired []string          // ids of contact points that are gone for good (404, 410): the caller retires them
+	SID     string            // what the provider calls the message; empty if it has no name
 }
 
 // Reason says why a call failed and so whether another try is useful. String

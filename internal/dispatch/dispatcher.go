@@ -51,6 +51,14 @@ type Options struct {
 	// OnSent hears of every call for metrics: how the provider took it, and the
 	// reason if it did not; rank is Queued when it is tried again. May be nil.
 	OnSent func(c announcement.Channel, rank announcement.Rank, reason string)
+
+	// OnTaken hears what the provider calls a message that it took, and to which call
+	// it belongs. May be nil.
+	OnTaken func(c announcement.Channel, sendID, sid string, second bool)
+
+	// OnAway hears when the provider of a channel goes down, and when it is back. It
+	// must not block, nor ask Away. May be nil.
+	OnAway func(c announcement.Channel, away bool)
 }
 
 // Dispatcher plans rounds into jobs and works on them.
@@ -60,6 +68,15 @@ type Dispatcher struct {
 	slots   map[announcement.Channel]*slots
 	tries   *tries
 	pauses  *pauses
+
+	// circuits are of the senders with one provider, the second SMS provider apart.
+	circuits map[provider]*circuit
+}
+
+// provider is who takes the calls of a channel.
+type provider struct {
+	channel announcement.Channel
+	second  bool
 }
 
 // New returns a dispatcher; Run starts it.
@@ -76,15 +93,28 @@ func New(o Options) *Dispatcher {
 	if o.OnSent == nil {
 		o.OnSent = func(announcement.Channel, announcement.Rank, string) {}
 	}
+	if o.OnTaken == nil {
+		o.OnTaken = func(announcement.Channel, string, string, bool) {}
+	}
+	if o.OnAway == nil {
+		o.OnAway = func(announcement.Channel, bool) {}
+	}
 	d := &Dispatcher{
-		Options: o,
-		senders: map[announcement.Channel]channel.Sender{},
-		slots:   map[announcement.Channel]*slots{},
-		tries:   newTries(),
-		pauses:  newPauses(),
+		Options:  o,
+		senders:  map[announcement.Channel]channel.Sender{},
+		slots:    map[announcement.Channel]*slots{},
+		tries:    newTries(),
+		pauses:   newPauses(),
+		circuits: map[provider]*circuit{},
 	}
 	for _, s := range o.Senders {
-		d.senders[s.Channel()] = s
+		c := s.Channel()
+		d.senders[c] = s
+		if _, ok := s.(channel.Witness); ok {
+			for _, second := range []bool{false, true} {
+				d.circuits[provider{c, second}] = newCircuit(o.Now, func(away bool) { d.turned(c, second, away) })
+			}
+		}
 	}
 	together := announcement.Channels
 	if o.PushInFlight > 0 {
@@ -96,6 +126,24 @@ func New(o Options) *Dispatcher {
 		d.slots[c] = shared
 	}
 	return d
+}
+
+// turned notes that a provider went down, or is back.
+func (d *Dispatcher) turned(c announcement.Channel, second, away bool) {
+	if away {
+		d.Log.Warn("the provider is down: calls wait, and none of them fails", "step", "circuit", "channel", c, "second", second)
+	} else {
+		d.Log.Info("the provider is back: what waited goes out, the oldest first", "step", "circuit", "channel", c, "second", second)
+	}
+	d.OnAway(c, away)
+}
+
+// Away reports whether calls of a channel wait for its provider on this node.
+func (d *Dispatcher) Away(c announcement.Channel) bool {
+	return slices.ContainsFunc([]bool{false, true}, func(second bool) bool {
+		k := d.circuits[provider{c, second}]
+		return k != nil && k.away()
+	})
 }
 
 // Run plans and works until ctx ends. Then it starts no more calls, writes down

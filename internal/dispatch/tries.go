@@ -40,6 +40,7 @@ type jobTries struct {
 type try struct {
 	count     int       // failed tries
 	doubts    int       // of these, without knowing whether the provider took it
+	doubted   time.Time // when the first of those began
 	notBefore time.Time // when to try next
 }
 
@@ -84,10 +85,18 @@ func (t *tries) forget(job string) {
 //
 // Only failures that may be the message's own fault are counted towards giving
 // up. A provider that is busy, or that an operator must set right, is asked
-// until the message expires.
-func (v try) after(now time.Time, failure *channel.Error) (next try, giveUp bool) {
+// until the message expires. So is one that can be asked what it took, whatever keeps
+// it from taking this: it is for its circuit to say that it is down.
+func (v try) after(now time.Time, failure *channel.Error, canAsk bool) (next try, giveUp bool) {
 	v.count++
 	wait := backoff(v.count)
+	if canAsk && outage(failure) {
+		if failure.Reason == channel.Ambiguous {
+			v.doubts++
+		}
+		v.notBefore = now.Add(wait)
+		return v, false
+	}
 	switch failure.Reason {
 	case channel.RateLimited:
 		v.count-- // the message was not looked at

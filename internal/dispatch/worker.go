@@ -31,9 +31,11 @@ const (
 // pass is one pass over the unsettled targets of a job.
 type pass struct {
 	*Dispatcher
-	job   Job
-	round announcement.Round
-	log   *slog.Logger
+	job     Job
+	round   announcement.Round
+	circuit *circuit // nil: the channel has none
+	place   *place
+	log     *slog.Logger
 
 	mu     sync.Mutex
 	again  bool          // some target is unsettled
@@ -63,8 +65,12 @@ func (d *Dispatcher) work(ctx context.Context, job Job, attempt int) Outcome {
 		return Outcome{Again: true, After: backoff(attempt)}
 	}
 
-	p := &pass{Dispatcher: d, job: job, round: r, log: log, counts: map[string]int{}}
+	p := &pass{Dispatcher: d, job: job, round: r, log: log, counts: map[string]int{},
+		circuit: d.circuits[provider{job.Channel, r.Decided.Second}], place: &place{lane: job.Lane, at: r.At, lo: job.Lo}}
 	p.run(ctx, settled)
+	if p.circuit != nil {
+		p.circuit.leave(p.place)
+	}
 	if p.again {
 		log.WarnContext(ctx, "job comes again", "step", "job", "reason", p.summary(), "after", p.after)
 		return Outcome{Again: true, After: p.after}
@@ -88,54 +94,108 @@ func (p *pass) run(ctx context.Context, settled []bool) {
 			p.leave(wait, "waiting")
 			continue
 		}
-		release, err := p.slots[p.job.Channel].acquire(ctx, p.job.Lane, p.job.Channel)
-		if err != nil {
-			p.leave(0, "stopping")
-			return
-		}
-		if wait := p.pauses.left(p.job.Channel, p.Now()); wait > 0 {
-			release()
-			p.leave(wait, "paused")
+		exit, ok := p.enter(ctx)
+		if !ok {
 			return
 		}
 		wg.Go(func() {
-			gone := p.call(ctx, n)
-			release() // not before: the receipt is durable, or nothing was sent
-			p.retire(ctx, n, gone)
+			for ok {
+				gone, err := p.call(ctx, n)
+				exit(err) // not before: the receipt is durable, or nothing was sent
+				p.retire(ctx, n, gone)
+				if !p.holds(ctx, n, err) {
+					return
+				}
+				exit, ok = p.enter(ctx) // waits here, and not at the end of the queue
+			}
 		})
 	}
 }
 
+// enter waits until a call may begin: the provider is there, and a slot is free. exit
+// must hear how it went. Where ok is false the rest of the job is left for another pass.
+func (p *pass) enter(ctx context.Context) (exit func(error), ok bool) {
+	done := func(error) {}
+	if p.circuit != nil {
+		var err error
+		if done, err = p.circuit.turn(ctx, p.place); err != nil {
+			p.leave(0, "stopping")
+			return nil, false
+		}
+	}
+	release, err := p.slots[p.job.Channel].acquire(ctx, p.job.Lane, p.job.Channel)
+	if err != nil {
+		done(errNotCalled)
+		p.leave(0, "stopping")
+		return nil, false
+	}
+	if wait := p.pauses.left(p.job.Channel, p.Now()); wait > 0 {
+		release()
+		done(errNotCalled)
+		p.leave(wait, "paused")
+		return nil, false
+	}
+	return func(err error) { release(); done(err) }, true
+}
+
+// holds reports whether a call that failed for the provider's sake is tried again in
+// this pass: it waits at the circuit, or until it has been tried so often that the
+// circuit would have opened. Else it is left for the next pass, so that no job is held
+// for the sake of one number.
+func (p *pass) holds(ctx context.Context, n int, err error) bool {
+	if p.circuit == nil || !outage(err) {
+		return false
+	}
+	next := p.tries.of(p.job.ID(), n)
+	wait := next.notBefore.Sub(p.Now())
+	switch {
+	case ctx.Err() != nil:
+	case p.circuit.away():
+		return true
+	case next.count < opensAfter:
+		pause(ctx, wait)
+		return true
+	}
+	p.leave(wait, string(channel.ReasonOf(err)))
+	return false
+}
+
 // call calls target n and writes down how the provider took it. It returns the
-// contact points found gone.
-func (p *pass) call(ctx context.Context, n int) (gone []string) {
+// contact points found gone, and how the call went for the circuit.
+func (p *pass) call(ctx context.Context, n int) (gone []string, went error) {
 	switch ok, why, err := p.Tracker.MayCall(ctx, p.round, n); {
 	case err != nil && ctx.Err() != nil:
 		p.leave(0, "stopping")
-		return nil
+		return nil, errNotCalled
 	case err != nil:
 		p.log.WarnContext(ctx, "cannot see whether to call", "step", "may_call", "reason", err.Error())
 		p.leave(backoff(1), "tracker")
-		return nil
+		return nil, errNotCalled
 	case !ok && why == announcement.NeverCalled && p.Now().Sub(p.round.At) < onTheirWay:
 		p.leave(max(time.Second, p.Now().Sub(p.round.At)), why)
-		return nil
+		return nil, errNotCalled
 	case !ok:
 		p.count(why)
-		return nil
+		return nil, errNotCalled
 	}
 	if wait := p.Tracker.Quiet(p.round, n); wait > 0 {
 		p.leave(wait, "quiet_hours")
-		return nil
+		return nil, errNotCalled
 	}
-	before := p.tries.of(p.job.ID(), n)
-	handed, err := p.send(ctx, n)
+	before, began := p.tries.of(p.job.ID(), n), p.Now()
+	handed, err := p.send(ctx, n, before)
 	if err == nil {
 		p.record(ctx, n, announcement.Called{Rank: announcement.Accepted, Points: handed.Points, Doubt: before.doubts > 0})
-		return handed.Retired
+		if handed.SID != "" {
+			p.OnTaken(p.job.Channel, SendID(p.job.Announcement, p.job.Round, n), handed.SID, p.round.Decided.Second)
+		}
+		return handed.Retired, nil
 	}
 	failure := asError(err)
-	next, giveUp := before.after(p.Now(), failure)
+	next, giveUp := before.after(p.Now(), failure, p.circuit != nil)
+	if next.doubts > 0 && next.doubted.IsZero() {
+		next.doubted = began
+	}
 	if failure.Reason == channel.RateLimited {
 		p.pauses.pause(p.job.Channel, next.notBefore)
 	}
@@ -147,17 +207,20 @@ func (p *pass) call(ctx context.Context, n int) (gone []string) {
 	}
 	if giveUp || errors.Is(err, errNoSender) {
 		p.record(ctx, n, announcement.Called{Rank: announcement.Failed, Failure: string(failure.Reason), Doubt: next.doubts > 0})
-		return failure.Retired
+		return failure.Retired, failure
 	}
 	p.tries.note(p.job.ID(), n, p.Now(), next)
 	p.OnSent(p.job.Channel, announcement.Queued, string(failure.Reason))
-	p.leave(next.notBefore.Sub(p.Now()), string(failure.Reason))
-	return failure.Retired
+	if p.circuit == nil || !outage(failure) { // else it may wait at the circuit
+		p.leave(next.notBefore.Sub(p.Now()), string(failure.Reason))
+	}
+	return failure.Retired, failure
 }
 
 // send hands the message for target n to the channel, unless it cannot be of
-// use. Once begun it is not cut off when ctx ends, within sendGrace.
-func (p *pass) send(ctx context.Context, n int) (channel.Handed, error) {
+// use, or the provider took it already. Once begun it is not cut off when ctx ends,
+// within sendGrace.
+func (p *pass) send(ctx context.Context, n int, before try) (channel.Handed, error) {
 	to, lang, ok := p.People.ContactPoints(p.round.Target(n))
 	if !ok {
 		return channel.Handed{}, &channel.Error{Reason: channel.NoContactPoint}
@@ -178,7 +241,21 @@ func (p *pass) send(ctx context.Context, n int) (channel.Handed, error) {
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
+	if witness, ok := sender.(channel.Witness); ok && before.doubts > 0 {
+		if handed, took, err := witness.Took(ctx, to, m, before.doubted); took || err != nil {
+			return handed, asked(err)
+		}
+	}
 	return sender.Send(ctx, SendID(p.job.Announcement, p.job.Round, n), to, m)
+}
+
+// asked is how a question failed: nothing was sent by it, so that nothing more is in
+// doubt than was.
+func asked(err error) error {
+	if channel.ReasonOf(err) != channel.Ambiguous {
+		return err
+	}
+	return &channel.Error{Reason: channel.Temporary, Err: err}
 }
 
 // errNoSender fails a call on a channel that this installation does not have.
