@@ -202,7 +202,7 @@ func (h *House) furnish(ctx context.Context, secret *keys, store tracker.Store, 
 		return err
 	}
 	for i, s := range senders {
-		s = timedSender{s, h.metrics}
+		s = h.metrics.timed(s)
 		senders[i] = s
 		h.desk.senders[s.Channel()] = s
 	}

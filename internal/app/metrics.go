@@ -117,6 +117,24 @@ type timedSender struct {
 	*metrics
 }
 
+// timed returns s, timed; what it can be asked it can be asked still.
+func (m *metrics) timed(s channel.Sender) channel.Sender {
+	if witness, ok := s.(channel.Witness); ok {
+		return struct {
+			timedSender
+			asked
+		}{timedSender{s, m}, asked{witness}}
+	}
+	return timedSender{s, m}
+}
+
+// asked is the half of a channel.Witness that a Sender has not.
+type asked struct{ witness channel.Witness }
+
+func (a asked) Took(ctx context.Context, to announcement.ContactPoints, message announcement.Message, since time.Time) (channel.Handed, bool, error) {
+	return a.witness.Took(ctx, to, message, since)
+}
+
 func (s timedSender) Send(ctx context.Context, sendID string, to announcement.ContactPoints, message announcement.Message) (channel.Handed, error) {
 	start := time.Now()
 	handed, err := s.Sender.Send(ctx, sendID, to, message)

@@ -7,21 +7,31 @@ import (
 
 	"kentongan/internal/announcement"
 	"kentongan/internal/channel"
+	"kentongan/internal/channel/sms"
 )
 
 // providersOfSMS sends through the first provider, and what a person sends again
 // through the second where there is one.
-type providersOfSMS struct{ first, second channel.Sender }
+type providersOfSMS struct{ first, second *sms.Twilio }
 
 // Channel returns announcement.SMS.
 func (p providersOfSMS) Channel() announcement.Channel { return announcement.SMS }
 
 // Send hands m to the provider that it asks for.
 func (p providersOfSMS) Send(ctx context.Context, sendID string, to announcement.ContactPoints, m announcement.Message) (channel.Handed, error) {
+	return p.of(m).Send(ctx, sendID, to, m)
+}
+
+// Took asks the provider that m asks for.
+func (p providersOfSMS) Took(ctx context.Context, to announcement.ContactPoints, m announcement.Message, since time.Time) (channel.Handed, bool, error) {
+	return p.of(m).Took(ctx, to, m, since)
+}
+
+func (p providersOfSMS) of(m announcement.Message) *sms.Twilio {
 	if m.Second && p.second != nil {
-		return p.second.Send(ctx, sendID, to, m)
+		return p.second
 	}
-	return p.first.Send(ctx, sendID, to, m)
+	return p.first
 }
 
 // providers remembers how the last calls of each channel went, so that HR sees

@@ -33,6 +33,9 @@ func (s *Sandbox) carry(m *smsRecord, b Behaviour, code int) func(context.Contex
 			}
 			s.mu.Lock()
 			m.Updated = s.o.Now().UTC()
+			if m.Sent.IsZero() {
+				m.Sent = m.Updated
+			}
 			if m.Status != last { // a later status is never taken back
 				m.Status = status
 			}
@@ -160,7 +163,7 @@ func (s *Sandbox) reply(ctx context.Context, ph *phone, text string) Given {
 		to = s.o.From
 	}
 	now := s.o.Now().UTC()
-	m := &smsRecord{SID: "SM" + newID(), From: from, To: to, Body: text, Direction: "inbound", Status: "received", Created: now, Updated: now}
+	m := &smsRecord{SID: "SM" + newID(), From: from, To: to, Body: text, Direction: "inbound", Status: "received", Created: now, Updated: now, Sent: now}
 	s.keepSMS(m)
 	f := url.Values{
 		"MessageSid": {m.SID}, "SmsSid": {m.SID}, "SmsMessageSid": {m.SID}, "SmsStatus": {"received"}, "AccountSid": {s.o.AccountSID},

@@ -20,6 +20,7 @@ type smsRecord struct {
 	Code                         int
 	Callback                     string
 	Created, Updated             time.Time
+	Sent                         time.Time // zero: it waits
 }
 
 var e164 = regexp.MustCompile(`^\+[1-9]\d{6,14}$`)
@@ -195,8 +196,8 @@ func (s *Sandbox) describe(m *smsRecord) map[string]any {
 		"error_code": nil, "error_message": nil, "price": nil, "price_unit": "USD", "messaging_service_sid": nil,
 		"uri": path + ".json", "subresource_uris": map[string]string{"media": path + "/Media.json"},
 	}
-	if m.Status != "queued" {
-		d["date_sent"] = m.Updated.Format(time.RFC1123Z)
+	if !m.Sent.IsZero() {
+		d["date_sent"] = m.Sent.Format(time.RFC1123Z)
 	}
 	if m.Service != "" {
 		d["messaging_service_sid"] = m.Service
@@ -206,6 +207,25 @@ func (s *Sandbox) describe(m *smsRecord) map[string]any {
 		d["error_message"] = "The carrier did not deliver the message"
 	}
 	return d
+}
+
+// isUp reports whether the provider is up; one that is down refuses every call.
+func (s *Sandbox) isUp(w http.ResponseWriter) bool {
+	s.mu.Lock()
+	b := s.behave
+	s.mu.Unlock()
+	if b.Channel == "push" || b.Share != 0 && b.Share != 1 {
+		return true
+	}
+	switch b.Fail {
+	case "500":
+		refuse(w, http.StatusInternalServerError, 20500)
+	case "401":
+		refuse(w, http.StatusUnauthorized, 20003)
+	default:
+		return true
+	}
+	return false
 }
 
 func (s *Sandbox) getSMS(w http.ResponseWriter, r *http.Request) {
@@ -226,9 +246,10 @@ func (s *Sandbox) getSMS(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, d)
 }
 
-// listSMS lists messages, newest first, filtered by To, From and DateSent>.
+// listSMS lists messages, newest first, filtered by To, From and DateSent>, by which
+// what waits to be sent is not found. A provider that is down answers no question either.
 func (s *Sandbox) listSMS(w http.ResponseWriter, r *http.Request) {
-	if !s.allowed(w, r) {
+	if !s.allowed(w, r) || !s.isUp(w) {
 		return
 	}
 	q := r.URL.Query()
@@ -255,7 +276,7 @@ func (s *Sandbox) listSMS(w http.ResponseWriter, r *http.Request) {
 		if from := q.Get("From"); from != "" && from != m.From {
 			continue
 		}
-		if m.Updated.Before(since) {
+		if !since.IsZero() && m.Sent.Before(since) {
 			continue
 		}
 		if skip > 0 {

@@ -18,9 +18,12 @@ import (
 	"github.com/twilio/twilio-go/client"
 )
 
-// maxAnswer bounds what is read of an answer, in bytes. A message resource
-// takes about one kilobyte.
-const maxAnswer = 64 << 10
+// maxAnswer and maxList bound what is read of an answer, in bytes. A message resource
+// takes about one kilobyte, and a list holds up to pageSize of them.
+const (
+	maxAnswer = 64 << 10
+	maxList   = 8 << 20
+)
 
 // call is a client.BaseClient for exactly one request: twilio-go gives its
 // calls no context, drops the headers of a refusal and leaves its body open, so
@@ -48,11 +51,14 @@ func (c *call) SendRequest(method, rawURL string, data url.Values, headers map[s
 	if err != nil {
 		return nil, fmt.Errorf("parse request address: %w", err)
 	}
-	address := c.sender.api.JoinPath(target.Path)
+	address, body, most := c.sender.api.JoinPath(target.Path), data.Encode(), int64(maxAnswer)
+	if method == http.MethodGet {
+		address.RawQuery, body, most = body, "", maxList
+	}
 	ctx := httptrace.WithClientTrace(c.ctx, &httptrace.ClientTrace{
 		WroteHeaders: func() { c.written.Store(true) },
 	})
-	req, err := http.NewRequestWithContext(ctx, method, address.String(), strings.NewReader(data.Encode()))
+	req, err := http.NewRequestWithContext(ctx, method, address.String(), strings.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("make request: %w", err)
 	}
@@ -68,7 +74,7 @@ func (c *call) SendRequest(method, rawURL string, data url.Values, headers map[s
 	if err != nil {
 		return nil, err
 	}
-	body, err := readAndClose(res.Body)
+	answer, err := readAndClose(res.Body, most)
 	if err != nil {
 		return nil, fmt.Errorf("read answer: %w", err)
 	}
@@ -76,17 +82,17 @@ func (c *call) SendRequest(method, rawURL string, data url.Values, headers map[s
 	c.retryAfter = retryAfter(res.Header)
 	if res.StatusCode < 200 || res.StatusCode > 299 {
 		refusal := &client.TwilioRestError{}
-		if json.Unmarshal(body, refusal) != nil {
+		if json.Unmarshal(answer, refusal) != nil {
 			return nil, errors.New("answer is not an error of the provider")
 		}
 		return nil, refusal
 	}
-	res.Body = io.NopCloser(bytes.NewReader(body))
+	res.Body = io.NopCloser(bytes.NewReader(answer))
 	return res, nil
 }
 
-func readAndClose(body io.ReadCloser) ([]byte, error) {
-	b, err := io.ReadAll(io.LimitReader(body, maxAnswer))
+func readAndClose(body io.ReadCloser, most int64) ([]byte, error) {
+	b, err := io.ReadAll(io.LimitReader(body, most))
 	if closing := body.Close(); err == nil {
 		err = closing
 	}

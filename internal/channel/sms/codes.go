@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
 
 	"kentongan/internal/announcement"
 	"kentongan/internal/channel"
@@ -64,6 +65,9 @@ type Inbound struct {
 	To     string
 	Body   string
 	OptOut string // STOP, START or HELP when Twilio took it as a keyword, else empty
+
+	// At is when it reached Twilio; zero: just now.
+	At time.Time
 }
 
 // ParseMessage reads Twilio's webhook for an inbound text.
@@ -91,6 +95,11 @@ func ParseStatus(form url.Values) (rank announcement.Rank, failure string, ok bo
 	if status == "" {
 		status = form.Get("SmsStatus")
 	}
+	code, _ := strconv.Atoi(form.Get("ErrorCode"))
+	return standing(status, code)
+}
+
+func standing(status string, code int) (rank announcement.Rank, failure string, ok bool) {
 	switch status {
 	case "accepted", "scheduled", "queued", "sending":
 		return announcement.Accepted, "", true
@@ -99,7 +108,6 @@ func ParseStatus(form url.Values) (rank announcement.Rank, failure string, ok bo
 	case "delivered", "read":
 		return announcement.Delivered, "", true
 	case "undelivered", "failed", "canceled":
-		code, _ := strconv.Atoi(form.Get("ErrorCode"))
 		reason, known := reasons[code]
 		if !known {
 			reason = channel.Rejected

@@ -13,7 +13,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/twilio/twilio-go/client"
@@ -50,7 +49,7 @@ const (
 )
 
 // Twilio sends texts through Twilio's REST API. There is no idempotency key:
-// a call whose outcome is unknown fails as Ambiguous, and the caller decides.
+// a call whose outcome is unknown fails as Ambiguous, and the caller asks by Took.
 type Twilio struct {
 	options Options
 	api     *url.URL
@@ -119,9 +118,9 @@ func (t *Twilio) Send(ctx context.Context, sendID string, to announcement.Contac
 	}
 	if err := t.limit.Wait(ctx); err != nil {
 		if ctx.Err() != nil {
-			err = ctx.Err()
+			return channel.Handed{}, channel.Fail(channel.Temporary, "", "wait for the sender's turn: %w", ctx.Err())
 		}
-		return channel.Handed{}, channel.Fail(channel.Temporary, "", "wait for the sender's turn: %w", err)
+		return channel.Handed{}, channel.Fail(channel.RateLimited, "", "wait for the sender's turn: %w", err) // says nothing about the provider
 	}
 	life := validity
 	if !m.Expires.IsZero() {
@@ -143,7 +142,7 @@ func (t *Twilio) Send(ctx context.Context, sendID string, to announcement.Contac
 	if resource.Sid == nil || *resource.Sid == "" {
 		return channel.Handed{}, channel.Fail(channel.Ambiguous, "", "the answer names no message")
 	}
-	return channel.Handed{Rank: announcement.Accepted, Points: 1}, nil
+	return channel.Handed{Rank: announcement.Accepted, Points: 1, SID: *resource.Sid}, nil
 }
 
 func (t *Twilio) params(sendID, mobile, text string, life time.Duration) *api.CreateMessageParams {
@@ -151,7 +150,7 @@ func (t *Twilio) params(sendID, mobile, text string, life time.Duration) *api.Cr
 	p.SetTo(mobile)
 	p.SetBody(text)
 	p.SetValidityPeriod(int(life / time.Second))
-	if strings.HasPrefix(t.options.From, "MG") && len(t.options.From) == 34 {
+	if t.service() {
 		p.SetMessagingServiceSid(t.options.From)
 	} else {
 		p.SetFrom(t.options.From)

@@ -328,8 +328,8 @@ func TestRateHoldsBackBeforeCalling(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	if _, err := s.Send(ctx, "y", testPerson(), testMessage()); channel.ReasonOf(err) != channel.Temporary || err == nil {
-		t.Errorf("got %v, want temporary", err)
+	if _, err := s.Send(ctx, "y", testPerson(), testMessage()); channel.ReasonOf(err) != channel.RateLimited || err == nil {
+		t.Errorf("got %v, want that it is our own rate", err)
 	}
 	if calls != 1 {
 		t.Errorf("got %d calls, want 1", calls)
@@ -388,7 +388,7 @@ func TestParseStatus(t *testing.T) {
 func TestParseMessage(t *testing.T) {
 	t.Parallel()
 	got := ParseMessage(url.Values{"MessageSid": {"SM1"}, "From": {testNumber}, "To": {"+1"}, "Body": {" 1 "}, "OptOutType": {"STOP"}})
-	if want := (Inbound{"SM1", testNumber, "+1", " 1 ", "STOP"}); got != want {
+	if want := (Inbound{SID: "SM1", From: testNumber, To: "+1", Body: " 1 ", OptOut: "STOP"}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	if got := ParseMessage(url.Values{"SmsSid": {"SM2"}}).SID; got != "SM2" {
