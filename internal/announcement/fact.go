@@ -345,6 +345,10 @@ type Decided struct {
 	Words map[Language]string `json:"words,omitempty"` // SayUpdate: what is new; SayRevised: what changed
 
 	Second bool `json:"second,omitempty"` // through the second SMS provider
+
+	// Waiting: OnlyFailed is also for those whose call waits, because the provider of
+	// the first round is down.
+	Waiting bool `json:"waiting,omitempty"`
 }
 
 // Mends reports whether calling somebody again can help whose call failed for this

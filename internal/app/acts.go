@@ -241,9 +241,11 @@ func (d *desk) Act(ctx context.Context, id announcement.ID, kind announcement.Me
 	return act, nil
 }
 
-// again is the round that sends the SMS again to those for whom it failed.
+// again is the round that sends the SMS again to those for whom it failed, or waits.
 func (d *desk) again() announcement.Decided {
-	return announcement.Decided{Message: announcement.SayAlert, Channels: []announcement.Channel{announcement.SMS}, Only: announcement.OnlyFailed, Second: d.config.secondSMS()}
+	second := d.config.secondSMS()
+	return announcement.Decided{Message: announcement.SayAlert, Channels: []announcement.Channel{announcement.SMS}, Only: announcement.OnlyFailed,
+		Second: second, Waiting: second && d.away(announcement.SMS)}
 }
 
 // sentAgain is when the SMS was last sent again to those for whom it had failed.

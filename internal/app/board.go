@@ -219,6 +219,16 @@ func (b boards) summary(ctx context.Context, v tracker.View, unreachable int) (w
 			Sent: n.Ranks[announcement.Sent], Delivered: n.Ranks[announcement.Delivered], Shown: n.Ranks[announcement.Shown],
 			Failed: n.Ranks[announcement.Failed], Failures: n.Failures}
 	}
+	if s.SMSAway = v.Status == announcement.StatusOpen && b.away(announcement.SMS); s.SMSAway {
+		waiting, err := b.tracker.Uncalled(ctx, a.ID, announcement.SMS, func(n int) bool {
+			r := v.Roster.Recipients[n]
+			return b.sees(r) && standing.State(n) == announcement.NoAnswer && !standing.Excused(n) && onlySMS(r, a.Channels)
+		})
+		if err != nil {
+			return web.Summary{}, fmt.Errorf("read who waits for SMS of %s: %w", a.ID, err)
+		}
+		s.SMSOnly = len(waiting)
+	}
 	for n := range standing.In(announcement.Unreachable, 0, len(v.Roster.Recipients)) {
 		if len(s.Unreachable) >= unreachable {
 			break
@@ -229,6 +239,13 @@ func (b boards) summary(ctx context.Context, v tracker.View, unreachable int) (w
 		s.Unreachable = append(s.Unreachable, name)
 	}
 	return s, nil
+}
+
+// onlySMS reports whether nothing but SMS calls a recipient. An open page is no call.
+func onlySMS(r announcement.Recipient, channels []announcement.Channel) bool {
+	return slices.Contains(r.Reach, announcement.SMS) && !slices.ContainsFunc(r.Reach, func(c announcement.Channel) bool {
+		return c != announcement.SMS && c != announcement.InApp && slices.Contains(channels, c)
+	})
 }
 
 // Recipients lists recipients in the order people need: help, no answer,

@@ -51,6 +51,8 @@ type desk struct {
 	noting     sync.Mutex // held while the date of a shown notification is kept
 	presses    presses
 	receipts   presses // what networks said a moment ago
+
+	away func(announcement.Channel) bool // whether calls wait for the provider of a channel
 }
 
 // topics of the hub: an announcement, and a person.

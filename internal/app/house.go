@@ -211,7 +211,9 @@ func (h *House) furnish(ctx context.Context, secret *keys, store tracker.Store, 
 		h.desk.providers.note(c, r, reason)
 	}
 	h.dispatcher = dispatch.New(dispatch.Options{Ledger: h.ledger, Queue: queue, Tracker: h.tracker, People: countedPeople{h.directory, h.metrics}, Composer: composer{h.desk},
-		Senders: senders, InFlight: c.InFlight, PushInFlight: c.PushInFlight, Now: h.now, Log: log, OnSent: sent})
+		Senders: senders, InFlight: c.InFlight, PushInFlight: c.PushInFlight, Now: h.now, Log: log, OnSent: sent,
+		OnAway: func(announcement.Channel, bool) { h.wakeBoards() }})
+	h.desk.away = h.dispatcher.Away
 	phones := ""
 	if c.Sandbox {
 		phones = "http://" + c.SandboxListen + "/phones"
@@ -374,6 +376,15 @@ func (h *House) wake(r ledger.Record) {
 					h.hub.Wake(topicOfPerson(p.Person))
 				}
 			}
+		}
+	}
+}
+
+// wakeBoards tells the boards of what is open that there is news which is in no record.
+func (h *House) wakeBoards() {
+	for _, id := range h.tracker.IDs() {
+		if v, ok := h.tracker.View(id); ok && v.Status == announcement.StatusOpen {
+			h.hub.Wake(topicOf(id))
 		}
 	}
 }

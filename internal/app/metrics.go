@@ -246,6 +246,7 @@ var (
 	descReady       = described("ready", "1 for every part of what an alarm needs that is there; the same as /readyz.", "check")
 	descStreams     = described("live_streams", "Open pages that wait for news.")
 	descRedisAway   = described("redis_away", "1 while Redis does not answer and this node keeps the working state itself.")
+	descAway        = described("provider_away", "1 while the provider of a channel takes nothing and this node keeps its calls until it is back.", "channel")
 	descPeople      = described("people", "Active people in the directory.")
 	descAudit       = described("audit_waiting", "Looks at people's data that are not in the ledger yet.")
 	descSeals       = described("ledger_seal_faults", "What is no longer as it was sealed in the ledger; each is in the log, and in `kentongan ledger verify`.")
@@ -273,7 +274,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (s *state) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descBuild, descReady, descStreams, descRedisAway, descPeople, descAudit, descSeals, descOpen, descRecipients, descOutstanding, descNeedHelp, descOverdue, descWatch, descUnheard, descJobs, descOldest, descApplied, descLast, descFailed, descLagging, descPlanning, descStored, descLimit, descDrift, descFree, descSize, descCertificate} {
+	for _, d := range []*prometheus.Desc{descBuild, descReady, descStreams, descRedisAway, descAway, descPeople, descAudit, descSeals, descOpen, descRecipients, descOutstanding, descNeedHelp, descOverdue, descWatch, descUnheard, descJobs, descOldest, descApplied, descLast, descFailed, descLagging, descPlanning, descStored, descLimit, descDrift, descFree, descSize, descCertificate} {
 		out <- d
 	}
 }
@@ -298,6 +299,9 @@ func (s *state) Collect(out chan<- prometheus.Metric) {
 	gauge(descStreams, float64(h.hub.Watching()))
 	standby, ok := h.working.(*tracker.Standby)
 	gauge(descRedisAway, one(ok && standby.Away()))
+	for _, c := range announcement.Channels {
+		gauge(descAway, one(h.dispatcher.Away(c)), string(c))
+	}
 	gauge(descPeople, float64(len(h.directory.Everybody())))
 	gauge(descAudit, float64(h.audit.behind()))
 	if h.notary != nil {

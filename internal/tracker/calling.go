@@ -59,6 +59,49 @@ func (t *Tracker) Settled(ctx context.Context, id announcement.ID, round int64, 
 	return nil, fmt.Errorf("settled calls of %s: %w", id, ErrLost)
 }
 
+// Uncalled returns those recipients for whom the alert that counts is to go out on a
+// channel, and has not been handed over, nor failed; only says whom to look at.
+func (t *Tracker) Uncalled(ctx context.Context, id announcement.ID, c announcement.Channel, only func(n int) bool) ([]int, error) {
+	_, v, _, err := t.known(id)
+	if err != nil {
+		return nil, err
+	}
+	settled := map[int64]Bitmap{}
+	var out []int
+	for n := range v.Roster.Recipients {
+		round := v.alertTo(n)
+		channels := round.Channels
+		if len(channels) == 0 {
+			channels = v.Announcement.Channels
+		}
+		if !slices.Contains(channels, c) || !only(n) {
+			continue
+		}
+		if _, ok := settled[round.Round]; !ok {
+			if settled[round.Round], _, err = t.o.Store.Settled(ctx, id, round.Round, c); err != nil {
+				return nil, err
+			}
+		}
+		if !settled[round.Round].Get(n) {
+			out = append(out, n)
+		}
+	}
+	return out, nil
+}
+
+// alertTo is the round that told recipient n the text that counts: round 0, to whoever
+// joined since too, or that of a material revision.
+func (v *View) alertTo(n int) announcement.Decided {
+	if n < v.Asked {
+		for _, d := range v.Rounds {
+			if d.Version == v.Version && isAlert(d) {
+				return d
+			}
+		}
+	}
+	return announcement.Decided{}
+}
+
 // MayCall reports whether target n of the round may be called now, and names the
 // reason when not. It costs one round trip to the store.
 //

@@ -319,7 +319,7 @@ func (t *Tracker) Details(ctx context.Context, id announcement.ID, numbers []int
 // this recipient.
 func (d Detail) FailedFor(r announcement.Decided) bool {
 	rung := d.Ladder[r.Channels[0]]
-	return rung.Rank == announcement.Failed && r.Mends(rung.Failure)
+	return rung.Rank == announcement.Failed && r.Mends(rung.Failure) || r.Waiting && rung.Rank == announcement.Queued
 }
 
 // Failed returns the outstanding recipients for whom a round of calls to those

@@ -132,6 +132,18 @@ func (v boardView) Sending() string {
 	return v.T("Sending. %s of %s {call|calls} handed over.", v.N(all-waiting), v.N(all))
 }
 
+// Away says that the SMS provider is down, what becomes of the texts, and how many
+// people that leaves without any call.
+func (v boardView) Away() string {
+	switch {
+	case !v.SMSAway:
+		return ""
+	case v.SMSOnly == 0:
+		return v.T("The SMS provider takes no messages at the moment. They wait here and go out by themselves when it is back; whoever waits for one is called in another way too.")
+	}
+	return v.T("The SMS provider takes no messages at the moment. They wait here and go out by themselves when it is back; %s {person waits|people wait} for one and {has|have} no other channel.", v.N(v.SMSOnly))
+}
+
 // maxSiteChoices is how many sites a list offers to choose from.
 const maxSiteChoices = 100
 

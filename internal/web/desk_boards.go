@@ -41,6 +41,8 @@ type Summary struct {
 	Deliveries  map[announcement.Channel]DeliveryCounts     `json:"channel_counts"`
 	Asleep      int                                         `json:"asleep,omitempty"`     // of a notice: who hears of it in their own morning
 	Morning     *time.Time                                  `json:"morning,omitempty"`    // when the first of them do
+	SMSAway     bool                                        `json:"sms_away,omitempty"`   // the provider is down: texts wait until it is back
+	SMSOnly     int                                         `json:"sms_only,omitempty"`   // who waits for one, and is called by nothing else
 	Unreachable []Name                                      `json:"unreachable"`          // capped at 500 in lists
 	AsOf        uint64                                      `json:"as_of"`                // position of the ledger that this reflects
 	Rebuilding  bool                                        `json:"rebuilding,omitempty"` // counts may be low

@@ -123,7 +123,7 @@ func (v boardView) Delivered() []delivery {
 		if len(d.Failures) == 0 {
 			add(d.Failed, "%s failed")
 		}
-		if c == announcement.SMS && v.Live && v.Sends() && mends(d) {
+		if c == announcement.SMS && v.Live && v.Sends() && (mends(d) || v.SMSAway && d.Queued > 0) {
 			said.Again = "/alerts/" + string(v.ID) + "/resend"
 		}
 		if len(said.Said) == 0 {
