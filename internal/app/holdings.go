@@ -67,6 +67,7 @@ var holdings = []holding{
 	{Kind: "approved", Whose: ofEmployees, Holds: "That a code of a manager was used", Named: true, Days: days(1), Until: "after it was used", due: aged(1)},
 	{Kind: "try", Whose: ofEmployees, Holds: "How often a code was tried", Named: true, Days: days(1), Until: "after the try", due: aged(1)},
 	{Kind: "heard", Whose: ofEmployees, Holds: "That a text was taken, by its hashed number at the provider", Days: days(30), Until: "after it came", due: aged(30)},
+	{Kind: "sent", Whose: ofEmployees, Holds: "What the provider calls a text of which it is not known how it ended", Days: days(1), Until: "after it was sent; once that is known, at once", due: aged(1)},
 	{Kind: "upload", Whose: ofEmployees, Holds: "A file of people on its way in", Days: days(1), Until: "after it was uploaded", due: aged(1)},
 	{Kind: "uploadpart", Whose: ofEmployees, Holds: "Its content", Days: days(1), Until: "after it was uploaded", due: aged(1)},
 	{Kind: "import", Whose: ofConsole, Holds: "That an import was made, by whom, and numbers only", Days: days(730), Until: "after it was made", due: aged(730)},

@@ -61,8 +61,12 @@ func (d *desk) Status(ctx context.Context, r web.HookRequest) error {
 	case number >= len(v.Roster.Recipients)+len(v.Roster.Lines)+len(v.Roster.Duty):
 		return nil
 	}
-	said := announcement.Receipt{Round: round, Channel: announcement.SMS, Number: number, Rank: rank, Failure: failure}
-	return d.receipts.once(fmt.Sprint(id, said), func() error { return d.receipt(ctx, v, said) })
+	return d.receiptOnce(ctx, v, announcement.Receipt{Round: round, Channel: announcement.SMS, Number: number, Rank: rank, Failure: failure})
+}
+
+// receiptOnce writes what a network said, once, however it came to us.
+func (d *desk) receiptOnce(ctx context.Context, v tracker.View, said announcement.Receipt) error {
+	return d.receipts.once(fmt.Sprint(v.Announcement.ID, said), func() error { return d.receipt(ctx, v, said) })
 }
 
 // receipt writes what a network said, unless the ledger says so already: a signed
@@ -140,6 +144,21 @@ func (l listener) open() []tracker.Place {
 	return out
 }
 
+// writtenAt is when a text was written, as far as that is known.
+func (d *desk) writtenAt(in sms.Inbound) time.Time {
+	if now := d.now(); in.At.IsZero() || in.At.After(now) {
+		return now
+	}
+	return in.At
+}
+
+// wasOut reports whether an announcement had gone out when a text was written: what
+// reaches us late is no answer to what came since.
+func (d *desk) wasOut(id announcement.ID, in sms.Inbound) bool {
+	v, ok := d.tracker.View(id)
+	return !ok || in.At.IsZero() || !v.OpenedAt.Truncate(time.Second).After(in.At)
+}
+
 // heardKey is where it is kept that a text was dealt with. A fact alone does not
 // tell: it belongs to an announcement, and a text that comes again a day later
 // would be taken for an answer to another one.
@@ -179,7 +198,8 @@ func (d *desk) hearNew(ctx context.Context, in sms.Inbound) (string, error) {
 	var people []listener
 	for _, p := range d.directory.ByMobile(in.From) {
 		if p.Active {
-			people = append(people, listener{p, d.tracker.OpenFor(p.ID)})
+			places := slices.DeleteFunc(slices.Clone(d.tracker.OpenFor(p.ID)), func(place tracker.Place) bool { return !d.wasOut(place.ID, in) })
+			people = append(people, listener{p, places})
 		}
 	}
 	if len(people) == 0 {
@@ -238,7 +258,7 @@ type sayer = func(key string, v *tracker.View, more map[string]string) string
 func (d *desk) hearAnswer(ctx context.Context, people []listener, reply sms.Reply, in sms.Inbound, ref string, say sayer) (string, error) {
 	answer := map[sms.Class]announcement.Answer{sms.ClassHelp: announcement.NeedHelp, sms.ClassSafe: announcement.Safe,
 		sms.ClassAck: announcement.Safe, sms.ClassOffSite: announcement.NotOnSite}[reply.Class]
-	seats := d.seats(people)
+	seats := slices.DeleteFunc(slices.Clone(d.seats(people)), func(s tracker.Seat) bool { return !d.wasOut(s.ID, in) })
 	open := openSeats(seats)
 	var targets []tracker.Seat
 	late := false
@@ -297,9 +317,9 @@ func (d *desk) hearAnswer(ctx context.Context, people []listener, reply sms.Repl
 		if err != nil {
 			return "", err
 		}
-		version := d.versionHeard(v, stands)
+		version := versionHeard(v, stands, d.writtenAt(in))
 		stale = version < v.Version && answer != announcement.NeedHelp
-		fact := d.answered(v, p.Number, announcement.Answered{Answer: answer, Via: announcement.ViaSMS, Said: d.now().UTC(), Ref: ref, Note: note, FromWords: reply.FromWords, Version: version})
+		fact := d.answered(v, p.Number, announcement.Answered{Answer: answer, Via: announcement.ViaSMS, Said: d.writtenAt(in).UTC(), Ref: ref, Note: note, FromWords: reply.FromWords, Version: version})
 		_, err = d.ledger.Once(ctx, "sms-"+ref+"-"+strconv.Itoa(p.Number), fact)
 		if errors.Is(err, ledger.ErrAlready) {
 			continue // cut off before: the others may be missing
@@ -333,9 +353,9 @@ const replyTakes = 15 * time.Second
 // versionHeard returns which version a text of a recipient answers: the one that
 // counts, if it was handed to their number long enough ago, or no other was, or they
 // have opened its page; else the one before.
-func (d *desk) versionHeard(v tracker.View, t tracker.Detail) int {
+func versionHeard(v tracker.View, t tracker.Detail, written time.Time) int {
 	if v.Version == 1 || t.Opened || t.Answer != 0 && t.Version == int64(v.Version) ||
-		!t.Told.IsZero() && (!t.ToldBefore || d.now().Sub(t.Told) >= replyTakes) {
+		!t.Told.IsZero() && (!t.ToldBefore || written.Sub(t.Told) >= replyTakes) {
 		return v.Version
 	}
 	return v.Version - 1

@@ -49,6 +49,7 @@ type House struct {
 	links      *links
 	desk       *desk
 	keeper     *keeper
+	reconciler *reconciler
 	hub        *inapp.Hub
 	server     *web.Server
 	sandbox    *sandbox.Sandbox
@@ -197,6 +198,7 @@ func (h *House) furnish(ctx context.Context, secret *keys, store tracker.Store, 
 		links: h.links, hub: h.hub, now: h.now, log: log, inbox: box, countdowns: counting, drafts: aside, providers: newProviders(h.now), replies: newReplyLimit(), trials: shown,
 		codes: &codes{vault: h.vault, key: secret.Links, now: h.now}, senders: map[announcement.Channel]channel.Sender{}}
 
+	h.reconciler = &reconciler{desk: h.desk, found: h.metrics.found.Inc, known: map[string]time.Time{}}
 	senders, err := h.openChannels(secret, providers)
 	if err != nil {
 		return err
@@ -212,7 +214,7 @@ func (h *House) furnish(ctx context.Context, secret *keys, store tracker.Store, 
 	}
 	h.dispatcher = dispatch.New(dispatch.Options{Ledger: h.ledger, Queue: queue, Tracker: h.tracker, People: countedPeople{h.directory, h.metrics}, Composer: composer{h.desk},
 		Senders: senders, InFlight: c.InFlight, PushInFlight: c.PushInFlight, Now: h.now, Log: log, OnSent: sent,
-		OnAway: func(announcement.Channel, bool) { h.wakeBoards() }})
+		OnTaken: h.reconciler.took, OnAway: func(announcement.Channel, bool) { h.wakeBoards() }})
 	h.desk.away = h.dispatcher.Away
 	phones := ""
 	if c.Sandbox {
@@ -351,11 +353,15 @@ func (h *House) openChannels(secret *keys, providers *http.Client) ([]channel.Se
 			return nil, fmt.Errorf("open SMS: %w", err)
 		}
 		both := providersOfSMS{first: first}
+		h.reconciler.accounts = append(h.reconciler.accounts, smsAccount{"first", first, false})
 		if c.secondSMS() {
 			o.AccountSID, o.AuthToken, o.From, o.APIURL = c.SMS2AccountSID, c.SMS2AuthToken, c.SMS2From, c.SMS2APIURL
 			if both.second, err = sms.NewTwilio(o); err != nil {
 				return nil, fmt.Errorf("open the second SMS provider: %w", err)
 			}
+		}
+		if both.second != nil {
+			h.reconciler.accounts = append(h.reconciler.accounts, smsAccount{"second", both.second, true})
 		}
 		senders = append(senders, both)
 	}
@@ -437,6 +443,7 @@ func (h *House) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return named("tracker", h.tracker.Run(ctx)) })
 	group.Go(func() error { return named("dispatch", h.dispatcher.Run(ctx)) })
+	group.Go(func() error { return named("reconcile", h.reconciler.run(ctx)) })
 	group.Go(func() error { return named("countdown", h.desk.runCountdowns(ctx)) })
 	group.Go(func() error { return named("audit", h.audit.run(ctx)) })
 	group.Go(func() error { return named("watch", h.watch.run(ctx)) })

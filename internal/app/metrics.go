@@ -36,6 +36,7 @@ type metrics struct {
 	writes      prometheus.Histogram
 	hooks       *prometheus.CounterVec
 	hookAt      *prometheus.GaugeVec
+	found       prometheus.Counter
 	served      *prometheus.CounterVec
 	certificate atomic.Int64 // when it ends, in Unix seconds; 0: not known
 }
@@ -61,6 +62,8 @@ func newMetrics(now func() time.Time) *metrics {
 			Help: "Calls of the SMS provider to us, by what they were about and what became of them."}, []string{"hook", "result"}),
 		hookAt: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "kentongan_webhook_last_timestamp_seconds",
 			Help: "When the SMS provider last called with a signature that is right."}, []string{"hook"}),
+		found: prometheus.NewCounter(prometheus.CounterOpts{Name: "kentongan_replies_found_total",
+			Help: "Replies by SMS that no webhook brought: the provider had them when it was asked."}),
 		served: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "kentongan_http_requests_total",
 			Help: "Requests that were answered, by status."}, []string{"code"}),
 	}
@@ -108,7 +111,7 @@ func (m *metrics) page(h *House, queue dispatch.Queue) http.Handler {
 
 // collectors are ours, without those of the language and of the process.
 func (m *metrics) collectors(h *House, queue dispatch.Queue) []prometheus.Collector {
-	return []prometheus.Collector{m.deliveries, m.calls, m.retired, m.facts, m.writes, m.hooks, m.hookAt, m.served, &state{h, queue}}
+	return []prometheus.Collector{m.deliveries, m.calls, m.retired, m.facts, m.writes, m.hooks, m.hookAt, m.found, m.served, &state{h, queue}}
 }
 
 // timedSender tells how long each call of a channel took.

@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -52,6 +53,7 @@ type rehearsal struct {
 	mark    time.Time // where the story stands; After counts from it
 	staff   []employee
 	read    map[uint64]bool // messages that were expected
+	deaf    *atomic.Bool    // no webhook reaches the house
 }
 
 // employee is somebody of a rehearsal.
@@ -93,10 +95,19 @@ func newRehearsal(t *testing.T, log *slog.Logger) *rehearsal {
 	if err := house.furnish(ctx, secret, tracker.NewMemoryStore(), dispatch.NewMemoryQueue(time.Now), inside); err != nil {
 		t.Fatal(err)
 	}
-	wires["kentongan.example"], wires["outside.example"] = house.server.Handler(), box
+	deaf := &atomic.Bool{}
+	wires["outside.example"] = box
+	wires["kentongan.example"] = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if deaf.Load() && strings.HasPrefix(r.URL.Path, "/hooks/") {
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
+		house.server.Handler().ServeHTTP(w, r)
+	})
 	running, ctx := errgroup.WithContext(ctx)
 	running.Go(func() error { return named("tracker", house.tracker.Run(ctx)) })
 	running.Go(func() error { return named("dispatch", house.dispatcher.Run(ctx)) })
+	running.Go(func() error { return named("reconcile", house.reconciler.run(ctx)) })
 	running.Go(func() error { return named("countdown", house.desk.runCountdowns(ctx)) })
 	running.Go(func() error { return named("errands", house.desk.errands.run(ctx)) })
 	running.Go(func() error { return box.Run(ctx) })
@@ -106,7 +117,7 @@ func newRehearsal(t *testing.T, log *slog.Logger) *rehearsal {
 			t.Errorf("the house: %v", err)
 		}
 	})
-	return &rehearsal{t: t, house: house, outside: box, mark: time.Now(), read: map[uint64]bool{},
+	return &rehearsal{t: t, house: house, outside: box, mark: time.Now(), read: map[uint64]bool{}, deaf: deaf,
 		api: &client.Client{URL: rehearsalURL, Token: c.BootstrapToken, HTTP: inside}}
 }
 
