@@ -359,6 +359,54 @@ func TestMainJobSurvivesAnEmptiedRedis(t *testing.T) {
 	b.check(b.untilClosed(func() { redis.FlushAll(t) }), 0)
 }
 
+// TestReconcileAfterAKill kills the server while people answer by SMS, for so long that
+// the provider gives its webhooks up. What they wrote, and how their texts ended, is
+// counted after the start.
+func TestReconcileAfterAKill(t *testing.T) {
+	w := apptest.New(t, 1)
+	staff := filepath.Join(t.TempDir(), "staff.csv")
+	csv := "employee_id,display_name,mobile_phone,manager_id,site,locale,active\nE1,Chief,+6281200000001,,Harbour,en,true\nE2,Budi,+6281200000002,E1,Harbour,en,true\nE3,Siti,+6281200000003,E2,Harbour,en,true\n"
+	if err := os.WriteFile(staff, []byte(csv), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.Import(staff)
+	var s summary
+	if err := w.API.Call(t.Context(), http.MethodPost, "/api/v1/announcements", "application/json", strings.NewReader(fmt.Sprintf(alarm, "10m", "20m", "30m", "40m")), &s); err != nil {
+		t.Fatal(err)
+	}
+	apptest.Eventually(t, 30*time.Second, "everybody's SMS", func() (bool, string) {
+		n := 0
+		for _, e := range w.Log() {
+			if e.Channel == "sms" {
+				n++
+			}
+		}
+		return n >= 3, fmt.Sprint(n)
+	})
+	w.Nodes[0].Kill()
+	phone := map[string]string{} // by number: nobody has registered them, the sandbox made them up
+	for _, e := range w.Log() {
+		phone[e.Mobile] = e.Phone
+	}
+	w.Act(sandbox.Act{Number: phone["+6281200000002"], Via: "sms", Text: "1"})
+	w.Act(sandbox.Act{Number: phone["+6281200000003"], Via: "sms", Text: "2"})
+	for _, g := range w.Answers() {
+		if g.OK {
+			t.Fatalf("a webhook was taken by a server that is dead: %+v", g)
+		}
+	}
+	w.Nodes[0].Start()
+	apptest.Eventually(t, 30*time.Second, "what was written meanwhile", func() (bool, string) {
+		if err := w.API.Call(t.Context(), http.MethodGet, "/api/v1/announcements/"+s.ID, "", nil, &s); err != nil {
+			return false, err.Error()
+		}
+		return s.Counts.Confirmed == 1 && s.Counts.NeedHelp == 1, fmt.Sprintf("%+v", s.Counts)
+	})
+	if strings.Contains(w.Nodes[0].Said(), "+62812") {
+		t.Error("the log holds a number")
+	}
+}
+
 // TestHelpIsCalledWhileRedisIsDown stops the operator's Redis in the middle of an
 // alert: who calls for help does not wait until somebody has mended it.
 func TestHelpIsCalledWhileRedisIsDown(t *testing.T) {
