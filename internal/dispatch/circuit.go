@@ -21,12 +21,18 @@ const (
 	// asksEvery is how often a provider that is down is tried with one call. It is also
 	// how long after its recovery the first call goes out at the latest.
 	asksEvery = 15 * time.Second
+	// apart is how far jobs come back from the queue after each other, so that they come
+	// in their order.
+	apart = 50 * time.Millisecond
 )
 
 // circuit stands before a channel that has one provider, and opens when that is down:
-// then calls wait here, none is lost and none fails. Every asksEvery the oldest that
-// waits is tried; when the provider has answered it, the others follow, in each lane
-// the oldest job first, and an emergency before routine.
+// then calls wait, none is lost and none fails. Every asksEvery the oldest that waits is
+// tried; when the provider has answered it, the others follow, in each lane the oldest
+// job first, and an emergency before routine.
+//
+// While it is open one job of each lane stays with its worker. The others go back to the
+// queue for so long, because their workers are wanted: for the second provider, say.
 //
 // gobreaker counts and decides; what it has not is the waiting, and the order in it.
 type circuit struct {
@@ -35,26 +41,34 @@ type circuit struct {
 	retryAt atomic.Int64 // Unix nanoseconds: when it was opened, and asksEvery
 
 	mu      sync.Mutex
-	news    chan struct{} // closed and replaced when those who wait may look again
-	backlog []*place      // of jobs that met it open, in the order in which they go on
+	news    chan struct{}      // closed and replaced when those who wait may look again
+	backlog []*place           // of jobs here that met it open, in the order in which they go on
+	met     map[string]meeting // jobs that met it open, here or back in the queue, by name
 }
 
 // place is where a job stands in a circuit while this node works on it.
 type place struct {
+	job  string
 	lane announcement.Lane
 	at   time.Time // when its round was decided
 	lo   int
-	in   bool // it has met the circuit open, and goes on in its turn
+	in   bool // it is in the backlog
+}
+
+// meeting is when a job last met an open circuit.
+type meeting struct {
+	*place
+	seen time.Time
 }
 
 // before is the order of a backlog.
 func (p *place) before(other *place) int {
-	return cmp.Or(cmp.Compare(slices.Index(Lanes, p.lane), slices.Index(Lanes, other.lane)), p.at.Compare(other.at), cmp.Compare(p.lo, other.lo))
+	return cmp.Or(cmp.Compare(slices.Index(Lanes, p.lane), slices.Index(Lanes, other.lane)), p.at.Compare(other.at), cmp.Compare(p.lo, other.lo), cmp.Compare(p.job, other.job))
 }
 
 // newCircuit returns a closed one. changed hears when it opens and closes.
 func newCircuit(now func() time.Time, changed func(away bool)) *circuit {
-	c := &circuit{now: now, news: make(chan struct{})}
+	c := &circuit{now: now, news: make(chan struct{}), met: map[string]meeting{}}
 	c.breaker = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
 		MaxRequests:  1,
 		Timeout:      asksEvery,
@@ -103,22 +117,28 @@ func answered(err error) bool {
 func (c *circuit) away() bool { return c.breaker.State() != gobreaker.StateClosed }
 
 // turn waits until a call of the job may begin, or ctx ends. done must hear how the
-// call went: nil, the error of the sender, or errNotCalled.
-func (c *circuit) turn(ctx context.Context, p *place) (done func(error), err error) {
+// call went: nil, the error of the sender, or errNotCalled. Where done is nil the job
+// shall come again after a while: another one waits here for its lane.
+func (c *circuit) turn(ctx context.Context, p *place) (done func(error), after time.Duration) {
 	for {
 		c.mu.Lock()
-		news, wait := c.news, asksEvery
-		if c.isNext(p) {
+		if c.met[p.job].place != nil || c.away() {
+			c.join(p)
+		}
+		away, first := c.away(), c.first(p)
+		if away && !first {
+			after = c.comeAgain(p)
+			c.mu.Unlock()
+			return nil, after
+		}
+		if !p.in || first && (!away || c.backlog[0] == p) {
 			finish, refused := c.breaker.Allow()
 			if refused == nil {
 				c.mu.Unlock()
-				return func(err error) { finish(err); c.tell() }, nil
-			}
-			c.join(p)
-			if errors.Is(refused, gobreaker.ErrOpenState) { // and not before: it says so a moment late rather
-				wait = time.Unix(0, c.retryAt.Load()).Sub(c.now()) + time.Millisecond
+				return func(err error) { finish(err); c.tell() }, 0
 			}
 		}
+		news, wait := c.news, c.untilRetry()
 		c.mu.Unlock()
 		t := time.NewTimer(wait)
 		select {
@@ -128,43 +148,77 @@ func (c *circuit) turn(ctx context.Context, p *place) (done func(error), err err
 		}
 		t.Stop()
 		if ctx.Err() != nil {
-			return nil, ctx.Err()
+			return nil, 0
 		}
 	}
 }
 
-// isNext reports whether no other job comes before this one. mu is held.
-func (c *circuit) isNext(p *place) bool {
-	if c.away() {
-		c.join(p)
-		return c.backlog[0] == p
+// untilRetry is how long until one call may try the provider; a while where one does.
+func (c *circuit) untilRetry() time.Duration {
+	if wait := time.Unix(0, c.retryAt.Load()).Sub(c.now()); wait > 0 {
+		return wait + time.Millisecond // it says so a moment late rather than early
 	}
-	i := slices.IndexFunc(c.backlog, func(other *place) bool { return other.lane == p.lane })
-	return !p.in || c.backlog[i] == p // who comes after the recovery waits for nobody
+	return time.Second
 }
 
-// join puts a job in its place among those that wait. mu is held.
+// first reports whether no older job of its lane is here. mu is held.
+func (c *circuit) first(p *place) bool {
+	i := slices.IndexFunc(c.backlog, func(other *place) bool { return other.lane == p.lane })
+	return i >= 0 && c.backlog[i] == p
+}
+
+// join puts a job in its place among those that wait here. mu is held.
 func (c *circuit) join(p *place) {
+	c.met[p.job] = meeting{p, c.now()}
 	if p.in {
 		return
 	}
 	p.in = true
 	i, _ := slices.BinarySearchFunc(c.backlog, p, (*place).before)
 	c.backlog = slices.Insert(c.backlog, i, p)
+	c.tellLocked() // who was first may be so no more
 }
 
-// leave ends a job's part in it.
+// comeAgain takes a job from here and returns after how long it shall come again: when
+// the provider has been tried, one after the other in their order. mu is held.
+func (c *circuit) comeAgain(p *place) time.Duration {
+	c.drop(p)
+	older := 0
+	for name, m := range c.met {
+		switch {
+		case c.now().Sub(m.seen) > forgetAfter:
+			delete(c.met, name) // another node has it
+		case m.before(p) < 0:
+			older++
+		}
+	}
+	return c.untilRetry() + min(apart, asksEvery/time.Duration(len(c.met)+1))*time.Duration(older)
+}
+
+// leave ends a job's part in it for now.
 func (c *circuit) leave(p *place) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.drop(p); !c.away() {
+		delete(c.met, p.job)
+	}
+	c.tellLocked()
+}
+
+// drop takes a job from the backlog. mu is held.
+func (c *circuit) drop(p *place) {
+	p.in = false
 	c.backlog = slices.DeleteFunc(c.backlog, func(other *place) bool { return other == p })
-	c.mu.Unlock()
-	c.tell()
 }
 
 // tell lets those who wait look again.
 func (c *circuit) tell() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.tellLocked()
+}
+
+func (c *circuit) tellLocked() {
 	if len(c.backlog) > 0 {
 		close(c.news)
 		c.news = make(chan struct{})

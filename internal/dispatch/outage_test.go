@@ -40,6 +40,22 @@ func newOneProvider(recipients int) *oneProvider {
 	return w
 }
 
+// secondRound goes through the second provider, which works.
+const secondRound = 7
+
+func (w *oneProvider) Round(ctx context.Context, id announcement.ID, n int64) (announcement.Round, error) {
+	r, err := w.world.Round(ctx, id, n)
+	r.Decided.Second = n == secondRound
+	return r, err
+}
+
+func (w *oneProvider) Send(ctx context.Context, sendID string, to announcement.ContactPoints, m announcement.Message) (channel.Handed, error) {
+	if _, round, _, _ := dispatch.ParseSendID(sendID); round == secondRound {
+		return channel.Handed{Rank: announcement.Accepted, Points: 1}, nil
+	}
+	return w.world.Send(ctx, sendID, to, m)
+}
+
 // Compose writes to whom a message is: the provider is asked by that.
 func (w *oneProvider) Compose(r announcement.Round, n int, lang announcement.Language) announcement.Message {
 	m := w.world.Compose(r, n, lang)
@@ -198,6 +214,33 @@ func TestWhatTheProviderTookIsNotSentAgain(t *testing.T) {
 		w.settledOnce(t, announcement.Accepted)
 		if got := w.totalSends(); got != w.count {
 			t.Errorf("%d messages went out to %d people", got, w.count)
+		}
+	})
+}
+
+// What HR sends through the second provider does not wait behind what waits for the
+// first, however much that is.
+func TestSecondProviderWaitsForNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newOneProvider(5_000)
+		w.down = func() error { return &channel.Error{Reason: channel.Temporary} }
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- w.dispatcher(nil).Run(ctx) }()
+		time.Sleep(10 * time.Minute)
+		again := dispatch.Job{Announcement: annID, Round: secondRound, Channel: announcement.SMS, Lane: announcement.Emergency, Lo: 0, Hi: 500}
+		if err := w.queue.Publish(ctx, []dispatch.Job{again}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(20 * time.Second)
+		w.mu.Lock()
+		if len(w.called) != 500 {
+			t.Errorf("the second provider was given %d texts, want 500", len(w.called))
+		}
+		w.mu.Unlock()
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
 		}
 	})
 }

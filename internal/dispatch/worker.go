@@ -66,7 +66,7 @@ func (d *Dispatcher) work(ctx context.Context, job Job, attempt int) Outcome {
 	}
 
 	p := &pass{Dispatcher: d, job: job, round: r, log: log, counts: map[string]int{},
-		circuit: d.circuits[provider{job.Channel, r.Decided.Second}], place: &place{lane: job.Lane, at: r.At, lo: job.Lo}}
+		circuit: d.circuits[provider{job.Channel, r.Decided.Second}], place: &place{job: job.ID(), lane: job.Lane, at: r.At, lo: job.Lo}}
 	p.run(ctx, settled)
 	if p.circuit != nil {
 		p.circuit.leave(p.place)
@@ -117,9 +117,9 @@ func (p *pass) run(ctx context.Context, settled []bool) {
 func (p *pass) enter(ctx context.Context) (exit func(error), ok bool) {
 	done := func(error) {}
 	if p.circuit != nil {
-		var err error
-		if done, err = p.circuit.turn(ctx, p.place); err != nil {
-			p.leave(0, "stopping")
+		var after time.Duration
+		if done, after = p.circuit.turn(ctx, p.place); done == nil {
+			p.leave(after, "provider_away")
 			return nil, false
 		}
 	}
