@@ -24,6 +24,9 @@ const (
 	// apart is how far jobs come back from the queue after each other, so that they come
 	// in their order.
 	apart = 50 * time.Millisecond
+	// triesOfOne is how often in a row one target tries a provider before another job
+	// does: it may be this one message that the provider cannot bear.
+	triesOfOne = 4
 )
 
 // circuit stands before a channel that has one provider, and opens when that is down:
@@ -53,6 +56,9 @@ type place struct {
 	at   time.Time // when its round was decided
 	lo   int
 	in   bool // it is in the backlog
+
+	tried, times int  // the target that tried the provider last, and how often in a row
+	aside        bool // it has let another job try, and comes again after that
 }
 
 // meeting is when a job last met an open circuit.
@@ -116,12 +122,19 @@ func answered(err error) bool {
 // away reports whether the provider is down, as far as this node knows.
 func (c *circuit) away() bool { return c.breaker.State() != gobreaker.StateClosed }
 
-// turn waits until a call of the job may begin, or ctx ends. done must hear how the
-// call went: nil, the error of the sender, or errNotCalled. Where done is nil the job
+// turn waits until a call of target n of the job may begin, or ctx ends. done must hear
+// how the call went: nil, the error of the sender, or errNotCalled. Where done is nil the job
 // shall come again after a while: another one waits here for its lane.
-func (c *circuit) turn(ctx context.Context, p *place) (done func(error), after time.Duration) {
+func (c *circuit) turn(ctx context.Context, p *place, n int) (done func(error), after time.Duration) {
 	for {
 		c.mu.Lock()
+		if p.aside = p.aside || c.away() && p.times >= triesOfOne && len(c.met) > 1; p.aside {
+			c.drop(p)
+			c.tell()
+			after = c.untilRetry() + asksEvery
+			c.mu.Unlock()
+			return nil, after
+		}
 		if c.met[p.job].place != nil || c.away() {
 			c.join(p)
 		}
@@ -135,7 +148,7 @@ func (c *circuit) turn(ctx context.Context, p *place) (done func(error), after t
 			finish, refused := c.breaker.Allow()
 			if refused == nil {
 				c.mu.Unlock()
-				return func(err error) { finish(err); c.tell() }, 0
+				return func(err error) { finish(err); c.heard(p, n, err) }, 0
 			}
 		}
 		news, wait := c.news, c.untilRetry()
@@ -176,7 +189,7 @@ func (c *circuit) join(p *place) {
 	p.in = true
 	i, _ := slices.BinarySearchFunc(c.backlog, p, (*place).before)
 	c.backlog = slices.Insert(c.backlog, i, p)
-	c.tellLocked() // who was first may be so no more
+	c.tell() // who was first may be so no more
 }
 
 // comeAgain takes a job from here and returns after how long it shall come again: when
@@ -202,7 +215,7 @@ func (c *circuit) leave(p *place) {
 	if c.drop(p); !c.away() {
 		delete(c.met, p.job)
 	}
-	c.tellLocked()
+	c.tell()
 }
 
 // drop takes a job from the backlog. mu is held.
@@ -211,14 +224,21 @@ func (c *circuit) drop(p *place) {
 	c.backlog = slices.DeleteFunc(c.backlog, func(other *place) bool { return other == p })
 }
 
-// tell lets those who wait look again.
-func (c *circuit) tell() {
+// heard notes how a call went.
+func (c *circuit) heard(p *place, n int, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.tellLocked()
+	if outage(err) {
+		if p.tried != n {
+			p.tried, p.times = n, 0
+		}
+		p.times++
+	}
+	c.tell()
 }
 
-func (c *circuit) tellLocked() {
+// tell lets those who wait look again. mu is held.
+func (c *circuit) tell() {
 	if len(c.backlog) > 0 {
 		close(c.news)
 		c.news = make(chan struct{})

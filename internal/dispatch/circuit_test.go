@@ -20,7 +20,7 @@ func TestOrderOfWhatWaited(t *testing.T) {
 		down := &channel.Error{Reason: channel.Temporary}
 		began := time.Now()
 		for range opensAfter {
-			done, _ := c.turn(t.Context(), &place{job: "first", lane: announcement.Routine})
+			done, _ := c.turn(t.Context(), &place{job: "first", lane: announcement.Routine}, 0)
 			done(down)
 		}
 		jobs := map[string]*place{
@@ -34,23 +34,23 @@ func TestOrderOfWhatWaited(t *testing.T) {
 		for name, p := range jobs {
 			p.job = name
 			go func() {
-				done, after := c.turn(t.Context(), p)
+				done, after := c.turn(t.Context(), p, 0)
 				for done == nil { // back in the queue
 					c.leave(p)
 					time.Sleep(after)
-					done, after = c.turn(t.Context(), p)
+					done, after = c.turn(t.Context(), p, 0)
 				}
 				if time.Since(began) < time.Minute {
 					tries.Add(1)
 					time.Sleep(time.Second)
 					done(down)
-					done, _ = c.turn(t.Context(), p)
+					done, _ = c.turn(t.Context(), p, 0)
 				}
-				for time.Since(began) < time.Minute {
+				for n := 1; time.Since(began) < time.Minute; n++ {
 					tries.Add(1)
 					time.Sleep(time.Second)
 					done(down)
-					if done, after = c.turn(t.Context(), p); done == nil {
+					if done, after = c.turn(t.Context(), p, n); done == nil {
 						t.Error("the first has to give its place away")
 						return
 					}
@@ -74,7 +74,7 @@ func TestOrderOfWhatWaited(t *testing.T) {
 		back := time.Now()
 		time.Sleep(2 * time.Second)
 		fresh := &place{job: "fresh", lane: announcement.Emergency, at: time.Now()}
-		if done, _ := c.turn(t.Context(), fresh); done == nil || time.Since(back) > 3*time.Second {
+		if done, _ := c.turn(t.Context(), fresh, 0); done == nil || time.Since(back) > 3*time.Second {
 			t.Error("a new job waited for those before it")
 		} else {
 			done(nil)

@@ -95,7 +95,7 @@ func TestOutageFailsNobody(t *testing.T) {
 		"429, for longer than it says": &channel.Error{Reason: channel.RateLimited, RetryAfter: 30 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for _, people := range []int{1, 2_000} {
+			for _, people := range []int{1, 1_200} {
 				synctest.Test(t, func(t *testing.T) {
 					w := newOneProvider(people)
 					back := time.Now().Add(50 * time.Minute)
@@ -241,6 +241,28 @@ func TestSecondProviderWaitsForNobody(t *testing.T) {
 		stop()
 		if err := <-done; err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// One message that the provider cannot bear keeps nobody else waiting: 500 is in a job
+// of their own, behind that of 0.
+func TestOneMessageIsNoOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newOneProvider(501)
+		for n := 1; n < 500; n++ {
+			w.silent[n] = true
+		}
+		back, taken := time.Now().Add(2*time.Minute), w.provider
+		w.provider = func(n, try int) (channel.Handed, error) {
+			if n == 0 || time.Now().Before(back) {
+				return channel.Handed{}, &channel.Error{Reason: channel.Ambiguous}
+			}
+			return taken(n, try)
+		}
+		w.run(t, 5*time.Minute)
+		if len(w.called[500]) != 1 || len(w.called[0]) != 0 {
+			t.Errorf("got %+v and %+v, want that only the one message waits", w.called[500], w.called[0])
 		}
 	})
 }

@@ -94,7 +94,7 @@ func (p *pass) run(ctx context.Context, settled []bool) {
 			p.leave(wait, "waiting")
 			continue
 		}
-		exit, ok := p.enter(ctx)
+		exit, ok := p.enter(ctx, n)
 		if !ok {
 			return
 		}
@@ -106,19 +106,19 @@ func (p *pass) run(ctx context.Context, settled []bool) {
 				if !p.holds(ctx, n, err) {
 					return
 				}
-				exit, ok = p.enter(ctx) // waits here, and not at the end of the queue
+				exit, ok = p.enter(ctx, n) // waits here, and not at the end of the queue
 			}
 		})
 	}
 }
 
-// enter waits until a call may begin: the provider is there, and a slot is free. exit
+// enter waits until a call of target n may begin: the provider is there, and a slot is free. exit
 // must hear how it went. Where ok is false the rest of the job is left for another pass.
-func (p *pass) enter(ctx context.Context) (exit func(error), ok bool) {
+func (p *pass) enter(ctx context.Context, n int) (exit func(error), ok bool) {
 	done := func(error) {}
 	if p.circuit != nil {
 		var after time.Duration
-		if done, after = p.circuit.turn(ctx, p.place); done == nil {
+		if done, after = p.circuit.turn(ctx, p.place, n); done == nil {
 			p.leave(after, "provider_away")
 			return nil, false
 		}
