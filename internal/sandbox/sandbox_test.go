@@ -325,6 +325,48 @@ func TestTwilioWalksStatuses(t *testing.T) {
 	}
 }
 
+// Whoever was away asks what came in and how texts ended, as at the real provider; one
+// that is down answers that neither.
+func TestListsSayWhatCameInAndHowTextsEnded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	list := func(query string) (status int, found []string) {
+		r, _ := http.NewRequest("GET", w.URL+"/twilio/2010-04-01/Accounts/"+account+"/Messages.json?"+query, nil)
+		r.SetBasicAuth(account, secret)
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		var page struct {
+			Messages []struct{ Direction, Status, Body string }
+		}
+		_ = json.NewDecoder(resp.Body).Decode(&page)
+		for _, m := range page.Messages {
+			found = append(found, m.Direction+" "+m.Status+" "+m.Body)
+		}
+		return resp.StatusCode, found
+	}
+	w.sms(w.text("+6281200000001", "hello"))
+	w.until("the callbacks", func() bool { return len(w.p.statuses()) == 2 })
+	w.call("POST", "/sandbox/act", map[string]any{"number": "+6281200000001", "via": "sms", "text": "1"}, nil)
+	since := "&DateSent%3E=" + url.QueryEscape(time.Now().Add(-time.Minute).UTC().Format(time.RFC3339))
+	later := "&DateSent%3E=" + url.QueryEscape(time.Now().Add(time.Minute).UTC().Format(time.RFC3339))
+	for query, want := range map[string][]string{
+		"To=%2B15005550006" + since:   {"inbound received 1"},
+		"From=%2B15005550006" + since: {"outbound-api delivered hello"},
+		"To=%2B15005550006" + later:   nil,
+	} {
+		if status, got := list(query); status != 200 || !slices.Equal(got, want) {
+			t.Errorf("%s: got %d %q, want %q", query, status, got, want)
+		}
+	}
+	w.call("POST", "/sandbox/behave", map[string]any{"fail": "401", "channel": "sms"}, nil)
+	if status, _ := list("To=x"); status != 401 {
+		t.Errorf("a provider that is down answers %d", status)
+	}
+}
+
 func TestCallbacksRepeatedAndReordered(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

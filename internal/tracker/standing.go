@@ -329,9 +329,14 @@ func (t *Tracker) Failed(ctx context.Context, id announcement.ID, r announcement
 	if err != nil {
 		return nil, err
 	}
+	_, v, _, err := t.known(id)
+	if err != nil {
+		return nil, err
+	}
 	var out, some []int
 	for n := range standing.recipients {
-		if standing.Outstanding(n) {
+		// Nothing waits for whoever has no number; that it failed is not known before it is tried.
+		if standing.Outstanding(n) && (!r.Waiting || slices.Contains(v.Roster.Recipients[n].Reach, r.Channels[0])) {
 			some = append(some, n)
 		}
 	}
