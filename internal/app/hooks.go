@@ -452,7 +452,7 @@ func (d *desk) hearOther(ctx context.Context, people []listener, seats []tracker
 		if err != nil {
 			return "", fmt.Errorf("%w: %w", web.ErrNotYet, err)
 		}
-		if stale = d.versionHeard(v, details[0]) < v.Version; stale {
+		if stale = versionHeard(v, details[0], d.writtenAt(in)) < v.Version; stale {
 			continue // they have opened what no longer counts
 		}
 		if err := d.write(ctx, openedBy(seat, d.now())); err != nil {
