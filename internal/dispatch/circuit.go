@@ -82,13 +82,13 @@ func newCircuit(now func() time.Time, changed func(away bool)) *circuit {
 		IsSuccessful: func(err error) bool { return !outage(err) },
 		IsExcluded:   func(err error) bool { return err != nil && !outage(err) && !answered(err) },
 		OnStateChange: func(_ string, from, to gobreaker.State) {
-			switch {
-			case to == gobreaker.StateOpen:
+			switch to {
+			case gobreaker.StateOpen:
 				c.retryAt.Store(now().Add(asksEvery).UnixNano())
 				if from == gobreaker.StateClosed {
 					changed(true)
 				}
-			case to == gobreaker.StateClosed:
+			case gobreaker.StateClosed:
 				changed(false)
 			}
 		},

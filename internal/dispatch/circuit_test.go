@@ -50,7 +50,7 @@ func TestOrderOfWhatWaited(t *testing.T) {
 					tries.Add(1)
 					time.Sleep(time.Second)
 					done(down)
-					if done, after = c.turn(t.Context(), p, n); done == nil {
+					if done, _ = c.turn(t.Context(), p, n); done == nil {
 						t.Error("the first has to give its place away")
 						return
 					}
