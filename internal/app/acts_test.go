@@ -235,7 +235,7 @@ func TestPreviewRaisesDoubts(t *testing.T) {
 			h.house.desk.providers.note(announcement.SMS, announcement.Queued, "unauthorized")
 		}
 		p, err = h.house.desk.Preview(h.t.Context(), hr, h.draft("", fire("siti", "agus")))
-		if err != nil || p.OnlyFailing != 2 || p.Failing[announcement.SMS] != "unauthorized" || p.Repeats != nil {
+		if err != nil || p.Hit[announcement.SMS] != (web.Hit{Nothing: 2}) || p.Failing[announcement.SMS] != "unauthorized" || p.Repeats != nil {
 			t.Errorf("got %+v, %v, want two people whom only a failing SMS reaches", p, err)
 		}
 	})

@@ -264,7 +264,7 @@ func (r *Restore) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	report, err := verify(ctx, l, trust)
+	report, err := verify(ctx, l, trust, nil)
 	if err != nil {
 		return err
 	}

@@ -80,11 +80,29 @@ func (d *desk) preview(by announcement.Actor, draft web.Draft, a *announcement.A
 	p.Practice = d.heldBack(a.Mode, p.Recipients)
 	p.Approval, p.Approvers = d.needsApproval(a, resolved, by)
 	p.Excluded = d.excluded(draft.Audience)
+	p.Sites = sitesOf(resolved.Roster.Recipients)
 	d.compare(&p, draft, resolved)
 	d.judgeProviders(&p, resolved)
 	d.reckonCost(&p, resolved)
 	p.Mornings = d.mornings(a, &resolved.Roster)
 	return p
+}
+
+// sitesOf are the sites of recipients, the largest first.
+func sitesOf(recipients []announcement.Recipient) (sites []web.Choice) {
+	at := map[string]int{}
+	for _, r := range recipients {
+		if r.Site != "" {
+			at[r.Site]++
+		}
+	}
+	for name, people := range at {
+		sites = append(sites, web.Choice{Name: name, People: people})
+	}
+	slices.SortFunc(sites, func(a, b web.Choice) int {
+		return cmp.Or(cmp.Compare(b.People, a.People), strings.Compare(a.Name, b.Name))
+	})
+	return sites
 }
 
 // name returns a person as a page may show them.

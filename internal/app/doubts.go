@@ -66,12 +66,22 @@ func (d *desk) judgeProviders(p *web.Preview, resolved *directory.Resolution) {
 	if len(p.Failing) == 0 {
 		return
 	}
+	p.Hit = map[announcement.Channel]web.Hit{}
 	for _, r := range resolved.Roster.Recipients {
 		works := slices.ContainsFunc(r.Reach, func(c announcement.Channel) bool {
 			return c != announcement.InApp && p.Failing[c] == "" && slices.Contains(p.Announcement.Channels, c)
 		})
-		if !works && r.Ways() > 0 {
-			p.OnlyFailing++
+		for _, c := range r.Reach {
+			hit := p.Hit[c]
+			switch {
+			case p.Failing[c] == "":
+				continue
+			case works:
+				hit.Others++
+			default:
+				hit.Nothing++
+			}
+			p.Hit[c] = hit
 		}
 	}
 }

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"kentongan/internal/announcement"
 	"kentongan/internal/web"
@@ -18,15 +19,16 @@ import (
 const practiceDrill = 5
 
 // practice reports whether the console may not send to everybody yet. In a sandbox
-// all phones are made up, so that nothing has to be held back; and a house that has
-// sent a real alert before is past its practice.
+// all phones are made up, so that nothing has to be held back; and a house whose people
+// have sent a real alert before is past its practice. What a script sends says nothing of
+// whether people can.
 func (d *desk) practice() bool {
 	if d.config.SMSProvider == "sandbox" || !d.trials.get().Live.IsZero() {
 		return false
 	}
 	return !slices.ContainsFunc(d.tracker.IDs(), func(id announcement.ID) bool {
 		v, ok := d.tracker.View(id)
-		return ok && v.Announcement.Mode == announcement.Live && v.By != announcement.ByNetwork
+		return ok && v.Announcement.Mode == announcement.Live && v.By != announcement.ByNetwork && !strings.HasPrefix(string(v.By), "token:")
 	})
 }
 

@@ -61,7 +61,7 @@ func TestNewHousePractises(t *testing.T) {
 	})
 }
 
-// A house that has sent a real alert, by the API say, needs no practice.
+// A house whose people have sent a real alert needs no practice; a script is no practice.
 func TestHouseThatHasSentIsLive(t *testing.T) {
 	rehearse(t, "chief, siti manager:chief", func(h *rehearsal) {
 		h.house.config.SMSProvider = "twilio"
@@ -69,6 +69,13 @@ func TestHouseThatHasSentIsLive(t *testing.T) {
 			t.Fatal("a new house is live")
 		}
 		h.Announce("Fire", to("siti"))
+		if !h.house.desk.practice() {
+			t.Error("a script has switched it to live")
+		}
+		hr := web.Principal{Actor: "account:hr", Grant: web.As(web.Sender)}
+		if _, _, err := h.house.desk.Announce(h.t.Context(), hr, h.draft("Flood", to("siti")), ""); err != nil {
+			t.Fatal(err)
+		}
 		if h.house.desk.practice() {
 			t.Error("it still practises")
 		}

@@ -95,13 +95,14 @@ func (v *VerifyLedger) read(ctx context.Context) (report web.LedgerReport, err e
 	}
 	defer l.Close()
 	trust, err := trustIn(v.KeysFile, v.Data, v.Checkpoints)
-	if err != nil {
+	if err != nil && !errors.Is(err, ledger.ErrWitness) {
 		return report, err
 	}
+	unread := err
 	if trust.Keys == nil {
 		fmt.Fprintln(os.Stderr, "no keys are here: the first key that signs is believed; compare its name with that of the installation")
 	}
-	return verify(ctx, l, trust)
+	return verify(ctx, l, trust, unread)
 }
 
 // verify is the same for a server that runs.
@@ -115,19 +116,24 @@ func (h *House) verify(ctx context.Context) (web.LedgerReport, error) {
 
 func (h *House) check(ctx context.Context) (web.LedgerReport, error) {
 	if h.notary == nil {
-		return verify(ctx, h.ledger, ledger.Trust{})
+		return verify(ctx, h.ledger, ledger.Trust{}, nil)
 	}
 	trust, err := h.notary.Trust()
-	if err != nil {
+	if err != nil && !errors.Is(err, ledger.ErrWitness) {
 		return web.LedgerReport{}, fmt.Errorf("verify ledger: %w", err)
 	}
-	return verify(ctx, h.ledger, trust)
+	return verify(ctx, h.ledger, trust, err)
 }
 
-func verify(ctx context.Context, l ledger.Ledger, t ledger.Trust) (web.LedgerReport, error) {
+// verify holds a ledger against what is outside of it; unread is why the file there
+// could not be, which is a fault like others.
+func verify(ctx context.Context, l ledger.Ledger, t ledger.Trust, unread error) (web.LedgerReport, error) {
 	r, err := ledger.VerifyAgainst(ctx, l, t)
 	if err != nil {
 		return web.LedgerReport{}, err
+	}
+	if unread != nil {
+		r.Faults = append(r.Faults, unread.Error())
 	}
 	return web.LedgerReport{Records: r.Records, Facts: r.Facts, Announcements: r.Announcements, Last: r.Last, Sealed: r.Sealed,
 		Checkpoints: r.Checkpoints, Witnessed: r.Witnessed, Key: r.Key, Faults: append([]string{}, r.Faults...)}, nil

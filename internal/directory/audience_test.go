@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"kentongan/internal/announcement"
@@ -322,5 +323,23 @@ func BenchmarkResolve20000(b *testing.B) {
 	}
 	for b.Loop() {
 		resolve(b, d, announcement.Audience{All: true})
+	}
+}
+
+// A list without managers must not make everybody the duty list.
+func TestDutyOfAListWithoutManagers(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	b.WriteString("employee_id,display_name,manager_id,mobile_phone\n")
+	for n := range 50 {
+		fmt.Fprintf(&b, "%d,Person %d,,\n", n, n)
+	}
+	if got := imported(t, b.String()).Duty(); len(got) != 0 {
+		t.Errorf("%d are on duty, want nobody: somebody has to say who", len(got))
+	}
+	fmt.Fprint(&b, "90,Budi,7,\n91,Siti,7,\n92,Agus,8,\n")
+	d := imported(t, b.String())
+	if got, want := d.Duty(), []announcement.PersonID{id(t, d, "7"), id(t, d, "8")}; !slices.Equal(got, want) {
+		t.Errorf("duty = %v, want those who lead others, %v", got, want)
 	}
 }

@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -76,12 +77,16 @@ func (d *Directory) renumberDuty(ctx context.Context, from, to string) error {
 
 // Duty returns the people called when a reporting line ends: the list that was
 // set, without those who left. When that leaves nobody, it is the active people
-// who have no active manager above them, because somebody must be called.
+// who have no active manager above them, because somebody must be called: the ones who
+// lead the most, where a list without managers would make it everybody.
 func (d *Directory) Duty() []announcement.PersonID {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	return d.onDuty(nil)
 }
+
+// mostRoots is how many people are called where no duty list says whom.
+const mostRoots = 20
 
 // onDuty needs d.mu. A forest at hand saves building one.
 func (d *Directory) onDuty(f *forest) []announcement.PersonID {
@@ -97,7 +102,13 @@ func (d *Directory) onDuty(f *forest) []announcement.PersonID {
 	if f == nil {
 		f = d.forest()
 	}
-	for _, i := range f.roots {
+	roots := f.roots
+	if len(roots) > mostRoots {
+		roots = slices.DeleteFunc(slices.Clone(roots), func(i int) bool { return len(f.reports[i]) == 0 })
+		slices.SortStableFunc(roots, func(a, b int) int { return cmp.Compare(len(f.reports[b]), len(f.reports[a])) })
+		roots = roots[:min(len(roots), mostRoots)]
+	}
+	for _, i := range roots {
 		ids = append(ids, f.people[i].ID)
 	}
 	return ids

@@ -15,6 +15,9 @@ import (
 // cuts the end of the ledger off, or writes all of it anew with the key, has to change
 // this file too; so it is best kept where those who run the server can only add to it.
 
+// ErrWitness says that the file holds what no notary wrote.
+var ErrWitness = errors.New("the file was changed")
+
 // ReadWitness returns the checkpoints of a file; nil if there is no file. A last line
 // without its end was cut off by a crash, and is written again.
 func ReadWitness(path string) ([]announcement.Checkpoint, error) {
@@ -48,7 +51,7 @@ func decodeWitness(b []byte) ([]announcement.Checkpoint, error) {
 			if bytes.HasPrefix(rest, line) {
 				continue // cut off by a crash where nothing can be taken away, and written again behind
 			}
-			return nil, fmt.Errorf("line %d is no checkpoint: the file was changed", n)
+			return nil, fmt.Errorf("%w: line %d is no checkpoint", ErrWitness, n)
 		}
 		all = append(all, c)
 	}

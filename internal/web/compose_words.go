@@ -257,6 +257,35 @@ func (v composeView) ReachLine() string {
 	return strings.Join(said, ", ")
 }
 
+// Where says at which sites the people are, the largest first.
+func (v composeView) Where() string {
+	const most = 5
+	var said []string
+	for _, s := range v.Preview.Sites {
+		if len(said) == most {
+			said = append(said, "…")
+			break
+		}
+		said = append(said, s.Name+" "+v.N(s.People))
+	}
+	return strings.Join(said, ", ")
+}
+
+// Astray is the site that the words name while nobody who is told is there: most often
+// the place was changed on one page and not on the other.
+func (v composeView) Astray() string {
+	named := strings.TrimSpace(v.Draft.Fields["site"])
+	if named == "" || len(v.Preview.Sites) == 0 {
+		return ""
+	}
+	for _, s := range v.Preview.Sites {
+		if strings.Contains(strings.ToLower(s.Name), strings.ToLower(named)) || strings.Contains(strings.ToLower(named), strings.ToLower(s.Name)) {
+			return ""
+		}
+	}
+	return named
+}
+
 // Failures say for each channel that does not work now whom that leaves with
 // less, or with nothing.
 func (v composeView) Failures() []string {
@@ -267,7 +296,7 @@ func (v composeView) Failures() []string {
 			continue
 		}
 		out = append(out, v.T("%s does not go out now (%s): %s {person|people} would get only the other channels, %s nothing.",
-			v.ChannelName(c), v.word(why), v.N(v.Preview.Reach[c]-v.Preview.OnlyFailing), v.N(v.Preview.OnlyFailing)))
+			v.ChannelName(c), v.word(why), v.N(v.Preview.Hit[c].Others), v.N(v.Preview.Hit[c].Nothing)))
 	}
 	return out
 }

@@ -56,7 +56,8 @@ type Preview struct {
 	Segments     int                             // of the first round's SMS, all together, where a price is set
 	Cost         string                          // of the first round's SMS, "Rp 416.500"; empty when no price is set
 	Failing      map[announcement.Channel]string // channels whose provider fails now, and why
-	OnlyFailing  int                             // people whom nothing else reaches
+	Hit          map[announcement.Channel]Hit    // for each of those, its people
+	Sites        []Choice                        // of the recipients, the largest first
 	Approval     string                          // why a second person has to look at it: many, everybody, blank; "": nobody has to
 	Approvers    []string                        // who may; nobody: its author sends it alone
 	Practice     bool                            // the house practises, and this is more than a small drill
@@ -131,3 +132,7 @@ type Template struct {
 	Ticks    []string                         // those of them that are ticked, not written
 	Icon     string
 }
+
+// Hit is what a channel that fails does to those who have it: whom another one reaches
+// all the same, and whom nothing.
+type Hit struct{ Others, Nothing int }

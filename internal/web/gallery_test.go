@@ -477,7 +477,9 @@ func doubts(t testing.TB, c *company) {
 	c.preview.Repeats = &Repeat{ID: "a0", At: noon.Add(time.Minute), Share: 92}
 	c.preview.Mornings = asleep
 	c.preview.Announcement.Severity = announcement.Moderate
-	c.preview.Failing, c.preview.OnlyFailing = map[announcement.Channel]string{announcement.SMS: "temporary"}, 488
+	c.preview.Failing = map[announcement.Channel]string{announcement.SMS: "temporary"}
+	c.preview.Hit = map[announcement.Channel]Hit{announcement.SMS: {Others: 493, Nothing: 488}}
+	c.preview.Sites = []Choice{{Name: "Surabaya Plant", People: 981}}
 }
 
 func smallDrillOfFire(t testing.TB, c *company) {

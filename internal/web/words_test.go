@@ -177,3 +177,15 @@ func TestCountsHaveTwoForms(t *testing.T) {
 		}
 	}
 }
+
+// The place was changed on one page and not on the other.
+func TestTheWordsNameAnotherSite(t *testing.T) {
+	v := composeView{}
+	v.Preview = Preview{Sites: []Choice{{Name: "Surabaya Plant", People: 52}, {Name: "Jayapura", People: 14}}}
+	for named, want := range map[string]string{"": "", "Surabaya": "", "surabaya plant, gate 2": "", "Bandung Plant": "Bandung Plant"} {
+		v.Draft.Fields = map[string]string{"site": named}
+		if got := v.Astray(); got != want {
+			t.Errorf("%q: got %q, want %q", named, got, want)
+		}
+	}
+}
