@@ -164,7 +164,7 @@ func (s *Server) scimList(kind scim.Kind) http.HandlerFunc {
 // address (RFC 7644 §3.4.3).
 func (s *Server) scimSearch(kind scim.Kind) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
+		body, err := scimBody(r)
 		var a scimAsked
 		if err == nil && json.Unmarshal(body, &a) != nil {
 			err = &scim.Error{Status: http.StatusBadRequest, Type: "invalidSyntax", Detail: "the body is no search request"}
@@ -221,9 +221,21 @@ func (s *Server) scimGet(kind scim.Kind) http.HandlerFunc {
 	}
 }
 
+// scimBody reads a body, and refuses a name that stands twice at any depth: nobody may
+// guess which of two "active" counts.
+func scimBody(r *http.Request) ([]byte, error) {
+	body, err := io.ReadAll(r.Body)
+	if err == nil {
+		if twice := checkJSON(body); twice != nil {
+			return nil, &scim.Error{Status: http.StatusBadRequest, Type: "invalidSyntax", Detail: twice.Error()}
+		}
+	}
+	return body, err
+}
+
 func (s *Server) scimAdd(kind scim.Kind) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
+		body, err := scimBody(r)
 		if err != nil {
 			s.scimFail(w, r, err)
 			return
@@ -263,7 +275,7 @@ func patching(kind scim.Kind, body []byte) (func(scim.Document) (scim.Document, 
 
 func (s *Server) scimChange(kind scim.Kind, read func(scim.Kind, []byte) (func(scim.Document) (scim.Document, error), *scim.Error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
+		body, err := scimBody(r)
 		if err != nil {
 			s.scimFail(w, r, err)
 			return

@@ -53,6 +53,7 @@ func TestSCIMRefusals(t *testing.T) {
 		{"number for a text", "POST", "Users", "p", strings.Replace(scimUser, "{", `{"title":7,`, 1), 400, "title: must be a text"},
 		{"oversized", "POST", "Users", "p", strings.Repeat("x", maxSCIMBody+1), 413, "too large"},
 		{"oversized patch", "PATCH", "Users/u1", "p", strings.Repeat("x", maxSCIMBody+1), 413, "too large"},
+		{"twice within", "PATCH", "Users/u1", "p", patch(`{"op":"replace","path":"active","value":true,"value":false}`), 400, "stands twice"},
 		{"no operations", "PATCH", "Users/u1", "p", patch(""), 400, `"scimType":"invalidSyntax"`},
 		{"unknown operation", "PATCH", "Users/u1", "p", patch(`{"op":"move","path":"active"}`), 400, "must be add, replace or remove"},
 		{"remove without a path", "PATCH", "Users/u1", "p", patch(`{"op":"remove"}`), 400, `"scimType":"noTarget"`},
