@@ -227,6 +227,9 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) {
 	part := "answer"
 	if r.Header.Get("X-Fragment") == "1" {
 		part = "box"
+		if max(press.Version, 1) < a.Version && v.Answer == 0 { // all around the box is what no longer counts
+			w.Header().Set("X-Stale", "1")
+		}
 	}
 	s.show(w, r, http.StatusOK, "answer", part, v)
 }

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -78,6 +79,20 @@ func TestAnswerRefTellsPressesApart(t *testing.T) {
 	}
 	if h.presses[0].Ref != h.presses[1].Ref || h.presses[0].Ref == h.presses[2].Ref {
 		t.Errorf("got refs %q %q %q, want the same, the same, another", h.presses[0].Ref, h.presses[1].Ref, h.presses[2].Ref)
+	}
+}
+
+// Who answers on a page of before a revision is shown all of the new one.
+func TestAnswerOnAPageOfBeforeBringsTheNewOne(t *testing.T) {
+	t.Parallel()
+	h := newHouse()
+	h.page.Version = 2
+	srv := newServer(t, h)
+	for body, want := range map[string]string{"a=1&k=x": "1", "a=1&k=y&v=1": "1", "a=1&k=z&v=2": ""} {
+		h.page.Answer = 0
+		if got := call(t, srv, "POST", "/r/"+goodToken, body, "X-Fragment", "1").Header().Get("X-Stale"); got != want {
+			t.Errorf("%s: stale is %q, want %q", body, got, want)
+		}
 	}
 }
 
@@ -209,5 +224,21 @@ func TestAnswerPostsTheVersionOfItsText(t *testing.T) {
 	}
 	if len(got) != 3 || got[0] != 2 || got[1] != 0 || got[2] != 0 {
 		t.Errorf("got answers to versions %v, want 2, none and none", got)
+	}
+}
+
+// Another's word does not end a call for help, and whoever gave it is told so.
+func TestAMarkOfWhoNeedsHelpSaysWhatItDoes(t *testing.T) {
+	t.Parallel()
+	h := newHouse()
+	for _, r := range h.recipients() {
+		want := "marked"
+		if r.State == announcement.NeedsHelp {
+			want = "marked-help"
+		}
+		w := call(t, newServer(t, h), "POST", "/t/"+goodToken+"/mark", "a=1&how=saw&n="+strconv.Itoa(r.Index))
+		if got := w.Header().Get("Location"); w.Code != 303 || !strings.HasSuffix(got, "done="+want) {
+			t.Errorf("%s: %d to %s, want done=%s", r.State, w.Code, got, want)
+		}
 	}
 }

@@ -343,6 +343,14 @@ func (s *Server) readMark(r *http.Request, n int) (Mark, error) {
 	return m, nil
 }
 
+// markedAs is what is said after a mark: another's word does not end a call for help.
+func markedAs(m Mark, after Recipient) string {
+	if m.Answer != announcement.NeedHelp && after.State == announcement.NeedsHelp {
+		return "marked-help"
+	}
+	return "marked"
+}
+
 func (s *Server) boardMark(w http.ResponseWriter, r *http.Request) {
 	n, err := index(r.PathValue("n"))
 	var m Mark
@@ -356,7 +364,14 @@ func (s *Server) boardMark(w http.ResponseWriter, r *http.Request) {
 		s.showRecipient(w, r, http.StatusUnprocessableEntity, errs)
 		return
 	}
-	s.back(w, r, "mark", "/alerts/"+r.PathValue("id")+"/people/"+r.PathValue("n")+"?done=marked", err)
+	done := "marked"
+	if err == nil {
+		one, _, err := s.Desk.Boards(principalOf(r.Context())).Recipient(r.Context(), announcement.ID(r.PathValue("id")), n)
+		if err == nil {
+			done = markedAs(m, one)
+		}
+	}
+	s.back(w, r, "mark", "/alerts/"+r.PathValue("id")+"/people/"+r.PathValue("n")+"?done="+done, err)
 }
 
 func (s *Server) boardRemind(w http.ResponseWriter, r *http.Request) {

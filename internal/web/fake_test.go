@@ -93,6 +93,9 @@ func (h *house) Answer(ctx context.Context, token string, p Press) (AnswerPage, 
 		return AnswerPage{}, ErrNotFound
 	}
 	h.presses = append(h.presses, p)
+	if max(p.Version, 1) < h.page.Version { // it does not count
+		return h.page, nil
+	}
 	h.page.Answer, h.page.AnsweredAt = p.Answer, noon
 	return h.page, nil
 }

@@ -30,6 +30,7 @@ var notices = map[string]string{
 	"claimed":         "The others now see who handles this.",
 	"resolved":        "Recorded as resolved.",
 	"marked":          "Recorded.",
+	"marked-help":     "Recorded. Whoever asked for help themselves still counts so, until they answer that they are safe.",
 	"resent":          "The SMS is on its way again to those for whom it failed.",
 	"resent-before":   "It was sent again a moment ago. Nobody is called twice within two minutes.",
 	"none-failed":     "There is nobody left whom another SMS could help.",

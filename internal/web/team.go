@@ -193,7 +193,19 @@ func (s *Server) teamMark(w http.ResponseWriter, r *http.Request) {
 		s.showTeam(w, r, http.StatusUnprocessableEntity, "", bad)
 		return
 	}
-	s.backToTeam(w, r, "marked", s.Phone.TeamMark(r.Context(), r.PathValue("token"), marks))
+	done, err := "marked", s.Phone.TeamMark(r.Context(), r.PathValue("token"), marks)
+	if err == nil {
+		if t, err := s.Phone.TeamPage(r.Context(), r.PathValue("token")); err == nil {
+			for _, one := range t.Recipients {
+				for _, m := range marks {
+					if m.Index == one.Index && done == "marked" {
+						done = markedAs(m, one)
+					}
+				}
+			}
+		}
+	}
+	s.backToTeam(w, r, done, err)
 }
 
 func (s *Server) backToTeam(w http.ResponseWriter, r *http.Request, done string, err error) {

@@ -33,6 +33,7 @@
         store.removeItem(key);
         later(1);
         if (final) return say("refused");
+        if (r.headers.get("X-Stale")) return location.replace(path); // the text has changed: all of it is read anew
         var box = d.getElementById("box"), h;
         box.innerHTML = t;
         if (location.search) history.replaceState(null, "", path); // a reload shows what is recorded
