@@ -10,7 +10,7 @@ import (
 )
 
 // A promise whose test was renamed or removed is no promise any more.
-func TestArchitectureNamesTestsThatExist(t *testing.T) {
+func TestPagesNameTestsThatExist(t *testing.T) {
 	t.Parallel()
 	there := map[string]bool{}
 	declared := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Benchmark)\w+)\(`)
@@ -27,17 +27,19 @@ func TestArchitectureNamesTestsThatExist(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	page, err := os.ReadFile("../ARCHITECTURE.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	names := regexp.MustCompile("`((?:Test|Fuzz|Benchmark)[A-Z]\\w+)`").FindAllSubmatch(page, -1)
-	if len(names) < 30 {
-		t.Errorf("got %d tests named, want one or more per promise", len(names))
-	}
-	for _, m := range names {
-		if !there[string(m[1])] {
-			t.Errorf("ARCHITECTURE.md names %s, which does not exist", m[1])
+	for _, file := range []string{"ARCHITECTURE.md", "deploy/faults.md"} {
+		page, err := os.ReadFile("../" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		names := regexp.MustCompile("`((?:Test|Fuzz|Benchmark)[A-Z]\\w+)`").FindAllSubmatch(page, -1)
+		if len(names) < 30 {
+			t.Errorf("%s names %d tests, want one or more per promise", file, len(names))
+		}
+		for _, m := range names {
+			if !there[string(m[1])] {
+				t.Errorf("%s names %s, which does not exist", file, m[1])
+			}
 		}
 	}
 }
