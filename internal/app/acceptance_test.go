@@ -290,7 +290,7 @@ func (b *broadcast) checkCalls(extra int) {
 	twice := 0
 	for _, e := range b.Log() {
 		what := fmt.Sprint(e.Round)
-		if e.Kind == "reply" {
+		if e.Kind == "reply" || e.Channel == "sms" && e.Back == "" { // thanks for an answer that was asked for
 			continue
 		}
 		team := strings.Contains(e.Link, "/t/")

@@ -119,7 +119,7 @@ func (w *World) start(i int, address, public string) {
 	outside, _ := url.Parse(w.Outside.URL)
 	node := &Node{t: w.t, URL: address, env: append([]string{
 		"KENTONGAN_LISTEN=" + strings.TrimPrefix(address, "http://"), "KENTONGAN_PUBLIC_URL=" + public,
-		"KENTONGAN_DATA=" + w.data, "KENTONGAN_ORG_NAME=PT Contoh", "KENTONGAN_BOOTSTRAP_TOKEN=" + Token,
+		"KENTONGAN_DATA=" + w.data, "KENTONGAN_ORG_NAME=PT Contoh", "KENTONGAN_QUIET_HOURS=none", "KENTONGAN_BOOTSTRAP_TOKEN=" + Token,
 		"KENTONGAN_SMS_PROVIDER=sandbox", "KENTONGAN_SMS_TWO_WAY=true", "KENTONGAN_TWILIO_ACCOUNT_SID=" + accountSID,
 		"KENTONGAN_TWILIO_AUTH_TOKEN=" + authToken, "KENTONGAN_TWILIO_FROM=+15005550006", "KENTONGAN_TWILIO_API_URL=" + w.Outside.URL + "/twilio",
 		"KENTONGAN_PUSH_SUBJECT=alarm@kentongan.example", "KENTONGAN_PUSH_HOSTS=" + outside.Hostname(),

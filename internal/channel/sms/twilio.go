@@ -155,7 +155,7 @@ func (t *Twilio) params(sendID, mobile, text string, life time.Duration) *api.Cr
 	} else {
 		p.SetFrom(t.options.From)
 	}
-	if t.options.StatusURL != "" {
+	if t.options.StatusURL != "" && sendID != "" { // nobody asks how a thank-you ended
 		p.SetStatusCallback(t.options.StatusURL + "?d=" + url.QueryEscape(sendID) + callbackRetries)
 	}
 	return p
