@@ -24,8 +24,9 @@ const (
 	// apart is how far jobs come back from the queue after each other, so that they come
 	// in their order.
 	apart = 50 * time.Millisecond
-	// triesOfOne is how often in a row one target tries a provider before another job
-	// does: it may be this one message that the provider cannot bear.
+	// triesOfOne is how often in a row one message may end without an answer before another
+	// job tries: it may be this one that the provider cannot bear. No connection and a
+	// locked account are no message's fault, so that the oldest keeps its turn.
 	triesOfOne = 4
 )
 
@@ -229,10 +230,13 @@ func (c *circuit) heard(p *place, n int, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if outage(err) {
-		if p.tried != n {
+		unanswered := channel.ReasonOf(err) == channel.Ambiguous
+		if p.tried != n || !unanswered {
 			p.tried, p.times = n, 0
 		}
-		p.times++
+		if unanswered {
+			p.times++
+		}
 	}
 	c.tell()
 }
