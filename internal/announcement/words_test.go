@@ -473,7 +473,7 @@ func FuzzDrillIsMarked(f *testing.F) {
 	infos := c.Templates()
 	f.Fuzz(func(t *testing.T, title, body, name, words string, n uint8) {
 		if strings.TrimSpace(title) == "" || strings.TrimSpace(body) == "" || drillWord.MatchString(title+body+name+words) {
-			t.Skip()
+			return
 		}
 		text := announcement.Text{Title: title, Body: body}
 		for _, mode := range modes {

@@ -226,13 +226,16 @@ func (c *countdowns) pressedAgain(ctx context.Context, id announcement.ID, draft
 }
 
 // Countdowns lists what is about to go out, the next first.
-func (d *desk) Countdowns(ctx context.Context) []web.Countdown {
+func (d *desk) Countdowns(context.Context) []web.Countdown {
 	d.countdowns.mu.RLock()
 	ids := slices.Collect(maps.Keys(d.countdowns.all))
 	d.countdowns.mu.RUnlock()
 	var out []web.Countdown
 	for _, id := range ids {
-		if c, err := d.Countdown(ctx, id); err == nil && (c.Status == announcement.StatusCountdown || c.Status == announcement.StatusAwaiting) {
+		if _, end, _ := d.countdowns.get(id); !end.At.IsZero() {
+			continue // most of them, and a look at one resolves its audience
+		}
+		if c, err := d.countdown(id); err == nil && (c.Status == announcement.StatusCountdown || c.Status == announcement.StatusAwaiting) {
 			out = append(out, c)
 		}
 	}
@@ -240,8 +243,18 @@ func (d *desk) Countdowns(ctx context.Context) []web.Countdown {
 	return out
 }
 
-// Countdown returns an announcement that was prepared. Left is 0 once it is due.
+// Countdown returns an announcement that was prepared, with the print of what may be
+// approved.
 func (d *desk) Countdown(_ context.Context, id announcement.ID) (web.Countdown, error) {
+	c, err := d.countdown(id)
+	if p, _, known := d.countdowns.get(id); known && c.Status == announcement.StatusAwaiting {
+		c.Print, _ = d.printOf(p) // what cannot be completed cannot be approved either
+	}
+	return c, err
+}
+
+// countdown is Countdown without the print. Left is 0 once it is due.
+func (d *desk) countdown(id announcement.ID) (web.Countdown, error) {
 	p, end, known := d.countdowns.get(id)
 	if !known {
 		return web.Countdown{}, web.ErrNotFound
@@ -254,13 +267,16 @@ func (d *desk) Countdown(_ context.Context, id announcement.ID) (web.Countdown, 
 			c.ApprovedBy = d.actorName(a.By)
 		} else {
 			c.Status = announcement.StatusAwaiting
-			c.Print, _ = d.printOf(p) // what cannot be completed cannot be approved either
 			if d.now().Sub(p.At) >= awaitsFor {
 				c.Status, c.CancelledAt, c.Lapsed = announcement.StatusDraft, p.At.Add(awaitsFor), true
 			}
 		}
 	}
 	c.Left = max(0, c.Due.Sub(d.now()))
+	if _, there := d.tracker.View(id); end.Sent && there { // its board is shown
+		c.Status = announcement.StatusOpen
+		return c, nil
+	}
 	a, to, err := d.completeConfirmed(p.Draft, d.now())
 	if err == nil {
 		c.Severity, c.Text = a.Severity, a.Text

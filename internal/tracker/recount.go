@@ -8,7 +8,6 @@ import (
 	"maps"
 
 	"kentongan/internal/announcement"
-	"kentongan/internal/ledger"
 )
 
 // ErrMiscounted is returned when the working state was not what the ledger makes of it.
@@ -32,19 +31,8 @@ func (t *Tracker) Recount(ctx context.Context, id announcement.ID) error {
 	if err := t.Reach(ctx, kept.Applied); err != nil { // another node was faster
 		return fmt.Errorf("recount %s: %w", id, err)
 	}
-	own, prev, enough := NewMemoryStore(), uint64(0), errors.New("enough")
-	err = t.o.Ledger.Read(ctx, id, func(r ledger.Record) error {
-		if r.Seq > kept.Applied {
-			return enough
-		}
-		t.mu.RLock()
-		ops := e.ops(r)
-		t.mu.RUnlock()
-		err := own.Apply(ctx, id, prev, r.Seq, ops)
-		prev = r.Seq
-		return err
-	})
-	if err != nil && !errors.Is(err, enough) {
+	own := NewMemoryStore()
+	if err := t.fold(ctx, id, e, kept.Applied, own); err != nil {
 		return fmt.Errorf("recount %s: %w", id, err)
 	}
 	counted, err := own.Snapshot(ctx, id)

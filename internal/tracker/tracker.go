@@ -259,20 +259,7 @@ func (t *Tracker) replay(ctx context.Context, id announcement.ID, e *entry) erro
 	upTo := e.seq
 	t.mu.RUnlock()
 	for range 100 { // emptied again and again while we rebuild: give up and come back later
-		var prev uint64
-		err := t.o.Ledger.Read(ctx, id, func(r ledger.Record) error {
-			if r.Seq > upTo {
-				return nil
-			}
-			t.mu.RLock()
-			ops := e.ops(r)
-			t.mu.RUnlock()
-			if err := t.o.Store.Apply(ctx, id, prev, r.Seq, ops); err != nil {
-				return err
-			}
-			prev = r.Seq
-			return nil
-		})
+		err := t.fold(ctx, id, e, upTo, t.o.Store)
 		if !errors.Is(err, ErrLost) {
 			return err
 		}
@@ -282,6 +269,24 @@ func (t *Tracker) replay(ctx context.Context, id announcement.ID, e *entry) erro
 		}
 	}
 	return fmt.Errorf("rebuild %s: %w", id, ErrLost)
+}
+
+// fold applies an announcement's records up to a position to a store.
+func (t *Tracker) fold(ctx context.Context, id announcement.ID, e *entry, upTo uint64, into Store) error {
+	var prev uint64
+	return t.o.Ledger.Read(ctx, id, func(r ledger.Record) error {
+		if r.Seq > upTo {
+			return nil
+		}
+		t.mu.RLock()
+		ops := e.ops(r)
+		t.mu.RUnlock()
+		if err := into.Apply(ctx, id, prev, r.Seq, ops); err != nil {
+			return err
+		}
+		prev = r.Seq
+		return nil
+	})
 }
 
 // CatchUp waits until everything that is in the ledger at the time of the call

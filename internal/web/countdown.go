@@ -123,7 +123,7 @@ func (s *Server) counting(board http.HandlerFunc) http.HandlerFunc {
 }
 
 func (s *Server) exists(r *http.Request, id announcement.ID) bool {
-	_, err := s.boards(r.Context()).Summary(r.Context(), id)
+	_, err := s.boards(r.Context()).Glance(r.Context(), id)
 	return err == nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"kentongan/internal/announcement"
@@ -197,10 +198,8 @@ func (s *Server) teamMark(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		if t, err := s.Phone.TeamPage(r.Context(), r.PathValue("token")); err == nil {
 			for _, one := range t.Recipients {
-				for _, m := range marks {
-					if m.Index == one.Index && done == "marked" {
-						done = markedAs(m, one)
-					}
+				if slices.ContainsFunc(marks, func(m Mark) bool { return m.Index == one.Index && markedAs(m, one) != done }) {
+					done = "marked-help"
 				}
 			}
 		}
