@@ -189,7 +189,7 @@ func (h *House) backup(ctx context.Context, w io.Writer) error {
 // of an installation in their hands. It is done all the same where it cannot be noted: a
 // disk that is full must not keep anybody from a backup.
 func noteByOperator(ctx context.Context, l ledger.Ledger, act announcement.Act, about announcement.About) {
-	_, err := l.Append(ctx, announcement.Fact{Announcement: announcement.House, Kind: announcement.KindNoted, At: time.Now().UTC(), Actor: "operator",
+	_, err := l.Append(ctx, announcement.Fact{Announcement: announcement.House, Kind: announcement.KindNoted, At: time.Now().UTC(), Actor: byOperator,
 		Noted: &announcement.Noted{Act: act, About: about}})
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "the trail does not say %s: %v\n", act, err)
