@@ -24,16 +24,18 @@ var mayImport = map[string]string{
 	"web":             "announcement report scim templates",
 	"sandbox":         "announcement",
 	"client":          "",
+	"chaos":           "announcement client ledger sandbox",
 }
 
 var doors = map[string]string{
 	"github.com/twilio/twilio-go":           "channel/sms",
 	"github.com/SherClockHolmes/webpush-go": "channel/webpush",
-	"github.com/nats-io/nats.go":            "ledger dispatch app",
+	"github.com/nats-io/nats.go":            "ledger dispatch app chaos",
 	"github.com/nats-io/jsm.go":             "ledger",
 	"filippo.io/age":                        "app",
 	"github.com/nats-io/nats-server":        "app",
-	"github.com/redis/go-redis":             "tracker app",
+	"github.com/redis/go-redis":             "tracker app chaos",
+	"github.com/Shopify/toxiproxy":          "chaos",
 	"github.com/sony/gobreaker":             "dispatch",
 	"github.com/nyaruka/phonenumbers":       "directory",
 	"github.com/chromedp/chromedp":          "app/apptest",

@@ -19,14 +19,15 @@ type Behaviour struct {
 	Channel string `json:"channel,omitempty"` // "sms" or "push"; empty is both
 
 	// Fail is what happens to the share of messages: "500", "429", "404" and
-	// "410" (push), "401", "lost" (taken, and then answered with 500), a Twilio
-	// error code of 2xxxx for a refusal, or 3xxxx for a failure after sending.
+	// "410" (push), "401", "lost" (taken, and then answered with 500), "reset" (taken,
+	// and then the connection ends without an answer), a Twilio error code of 2xxxx for a refusal, or 3xxxx for a failure after sending.
 	Fail       string                `json:"fail,omitempty"`
 	Share      float64               `json:"share,omitempty"`       // 0..1 of the messages; 0 with Fail means all
 	RetryAfter announcement.Duration `json:"retry_after,omitempty"` // sent with 429 and 500
 
 	Delay   announcement.Duration `json:"delay,omitempty"`        // before a message arrives and before each callback
-	Answer  announcement.Duration `json:"answer_delay,omitempty"` // before the provider answers the sender
+	Answer  announcement.Duration `json:"answer_delay,omitempty"` // before the provider takes the message
+	Late    announcement.Duration `json:"late,omitempty"`         // between taking the message and answering: callbacks come first
 	Repeat  int                   `json:"repeat,omitempty"`       // each callback is posted so often
 	Reorder bool                  `json:"reorder,omitempty"`      // callbacks come in reverse order
 }
@@ -43,12 +44,12 @@ func (b Behaviour) validate() error {
 	default:
 		return errors.New("channel must be sms or push")
 	}
-	if b.Fail != "" && b.Fail != "lost" {
+	if b.Fail != "" && b.Fail != "lost" && b.Fail != "reset" {
 		if n, err := strconv.Atoi(b.Fail); err != nil || n < 400 {
-			return errors.New(`fail must be an HTTP status, a Twilio code or "lost"`)
+			return errors.New(`fail must be an HTTP status, a Twilio code, "lost" or "reset"`)
 		}
 	}
-	for _, d := range []announcement.Duration{b.RetryAfter, b.Delay, b.Answer} {
+	for _, d := range []announcement.Duration{b.RetryAfter, b.Delay, b.Answer, b.Late} {
 		if d < 0 {
 			return errors.New("a duration is negative")
 		}
@@ -80,6 +81,18 @@ func (s *Sandbox) fault(channel string) (b Behaviour, fail string) {
 	return b, ""
 }
 
+// answerLate is what follows once a message is taken: the provider may be slow to say
+// so, say that it failed, or say nothing. It reports whether there is an answer to give.
+func (s *Sandbox) answerLate(r *http.Request, b Behaviour, fail string) bool {
+	if !s.wait(r.Context(), time.Duration(b.Late)) {
+		return false
+	}
+	if fail == "reset" {
+		panic(http.ErrAbortHandler) // how a handler of net/http ends its connection
+	}
+	return true
+}
+
 func (s *Sandbox) showBehave(w http.ResponseWriter, _ *http.Request) {
 	s.mu.Lock()
 	b := s.behave
@@ -91,7 +104,7 @@ func (s *Sandbox) setBehave(w http.ResponseWriter, r *http.Request) {
 	var b Behaviour
 	err := decode(w, r, &b, func(f url.Values) error {
 		b = Behaviour{Channel: f.Get("channel"), Fail: f.Get("fail"), Reorder: f.Get("reorder") == "true" || f.Get("reorder") == "on"}
-		var errs [6]error
+		var errs [7]error
 		b.Share, errs[0] = number(f.Get("share"))
 		b.Repeat, errs[1] = whole(f.Get("repeat"))
 		b.RetryAfter, errs[2] = duration(f.Get("retry_after"))

@@ -152,6 +152,9 @@ func (s *Sandbox) receivePush(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.spawn(s.deliver(d, message, topic, urgency, time.Duration(ttl)*time.Second, time.Duration(b.Delay), plain))
+	if !s.answerLate(r, b, fail) {
+		return
+	}
 	if fail == "lost" {
 		problem(http.StatusInternalServerError, "taken, but told to answer with a failure")
 		return

@@ -131,6 +131,9 @@ func (s *Sandbox) createSMS(w http.ResponseWriter, r *http.Request) {
 	s.keepSMS(m)
 	s.mu.Unlock()
 	s.spawn(s.carry(m, b, broken))
+	if !s.answerLate(r, b, fail) {
+		return
+	}
 	if fail == "lost" {
 		refuse(w, http.StatusInternalServerError, 20500)
 		return

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -86,6 +87,23 @@ func CheckRedis(ctx context.Context, c redis.UniversalClient) error {
 	}
 	if m := memoryPolicy.FindStringSubmatch(memory); m == nil || m[1] != "noeviction" {
 		return errors.New("redis may evict keys: set maxmemory-policy noeviction")
+	}
+	return mayRead(ctx, c)
+}
+
+// mayRead asks for nothing by each command that reads outside of the scripts. A user who
+// may not would otherwise look like a Redis that comes and goes.
+func mayRead(ctx context.Context, c redis.UniversalClient) error {
+	const none = "kentongan:none"
+	for _, command := range [][]any{{"get", none}, {"mget", none}, {"getbit", none, 0}, {"hmget", none, ""}, {"hgetall", none}, {"bitfield_ro", none, "get", "u1", 0}} {
+		err := c.Do(ctx, command...).Err()
+		switch {
+		case err == nil, errors.Is(err, redis.Nil):
+		case strings.HasPrefix(err.Error(), "NOPERM"):
+			return fmt.Errorf("redis does not allow %s: give its user what deploy/redis-users.acl does", command[0])
+		default:
+			return fmt.Errorf("%w: %s: %w", ErrAway, command[0], err)
+		}
 	}
 	return nil
 }

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"kentongan/internal/announcement"
 	"kentongan/internal/ledger"
 )
@@ -46,11 +48,13 @@ func TestRedisThatMayEvictIsRefused(t *testing.T) {
 	if !there {
 		t.Skip("NOT TESTED: redis-server is not on the PATH")
 	}
-	c := made().(*RedisStore).c
+	s := made().(*RedisStore)
+	c := s.c
 	if err := CheckRedis(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.ConfigSet(t.Context(), "maxmemory-policy", "allkeys-lru").Err(); err != nil {
+	operator, _ := operators.Load(s)
+	if err := operator.(*redis.Client).ConfigSet(t.Context(), "maxmemory-policy", "allkeys-lru").Err(); err != nil {
 		t.Fatal(err)
 	}
 	if err := CheckRedis(t.Context(), c); err == nil || !strings.Contains(err.Error(), "noeviction") {
@@ -69,8 +73,9 @@ func TestForgottenScriptsAreSentAgain(t *testing.T) {
 	l := ledger.NewMemory(time.Now)
 	open(t, l, at, 5)
 	tr := house(t, l, s, time.Now)
+	operator, _ := operators.Load(s)
 	for n := range 5 {
-		if err := s.c.ScriptFlush(t.Context()).Err(); err != nil {
+		if err := operator.(*redis.Client).ScriptFlush(t.Context()).Err(); err != nil {
 			t.Fatal(err)
 		}
 		write(t, l, answer(n, announcement.Safe, at, "r"))

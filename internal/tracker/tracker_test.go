@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -49,16 +50,29 @@ func stores(t *testing.T) map[string]func() Store {
 		}
 		t.Cleanup(func() { _ = os.RemoveAll(dir) })
 		socket := filepath.Join(dir, "s")
-		startRedis(t, path, socket)
-		return NewRedisStore(connect(t, socket))
+		shipped, err := os.ReadFile("../../deploy/redis-users.acl")
+		if err != nil {
+			t.Fatal(err)
+		}
+		users := filepath.Join(dir, "users.acl")
+		if err := os.WriteFile(users, []byte(strings.ReplaceAll(string(shipped), "REDIS_PASSWORD", "shipped")+"user operator on >shipped allkeys +@all\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		startRedis(t, path, socket, "--aclfile", users)
+		s := NewRedisStore(connect(t, socket, "kentongan")) // with what deploy/ allows it, no more
+		operators.Store(s, connect(t, socket, "operator"))
+		return s
 	}
 	return all
 }
 
+// operators may empty Redis; the service may not.
+var operators sync.Map // *RedisStore → *redis.Client
+
 // startRedis runs an empty redis-server until the test ends, or until stop.
-func startRedis(t *testing.T, path, socket string) (server *os.Process, stop func()) {
+func startRedis(t *testing.T, path, socket string, more ...string) (server *os.Process, stop func()) {
 	t.Helper()
-	cmd := exec.Command(path, "--port", "0", "--unixsocket", socket, "--save", "", "--appendonly", "no", "--dir", filepath.Dir(socket))
+	cmd := exec.Command(path, append([]string{"--port", "0", "--unixsocket", socket, "--save", "", "--appendonly", "no", "--dir", filepath.Dir(socket)}, more...)...)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -67,9 +81,13 @@ func startRedis(t *testing.T, path, socket string) (server *os.Process, stop fun
 	return cmd.Process, stop
 }
 
-func connect(t *testing.T, socket string) *redis.Client {
+func connect(t *testing.T, socket string, user ...string) *redis.Client {
 	t.Helper()
-	c := redis.NewClient(&redis.Options{Network: "unix", Addr: socket, ContextTimeoutEnabled: true})
+	o := &redis.Options{Network: "unix", Addr: socket, ContextTimeoutEnabled: true}
+	if len(user) > 0 {
+		o.Username, o.Password = user[0], "shipped"
+	}
+	c := redis.NewClient(o)
 	t.Cleanup(func() { _ = c.Close() })
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		err := CheckRedis(t.Context(), c)
@@ -91,7 +109,8 @@ func flush(t *testing.T, s Store) {
 		s.own.Flush()
 		flush(t, s.main.(*failing).Store)
 	case *RedisStore:
-		if err := s.c.FlushAll(t.Context()).Err(); err != nil {
+		operator, _ := operators.Load(s)
+		if err := operator.(*redis.Client).FlushAll(t.Context()).Err(); err != nil {
 			t.Fatal(err)
 		}
 	}
