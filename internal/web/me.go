@@ -272,7 +272,7 @@ func (s *Server) settingsView(w http.ResponseWriter, r *http.Request) (settingsV
 	}
 	v := settingsView{page: s.page(r, ""), Settings: set}
 	v.page.Lang = s.readersLanguage(r, set.Language)
-	v.page.Path = "/me/settings"
+	v.page.Path, v.page.settled = "/me/settings", "/me/settings"
 	v.Title, v.Notice = v.T("Settings"), v.T(notices[v.query.Get("done")])
 	return v, true
 }

@@ -119,14 +119,15 @@ func hashSource(text string) string {
 
 // page is what every page knows. Its methods are the words of the templates.
 type page struct {
-	Lang  announcement.Language
-	House string // the company
-	Path  string
-	Title string
-	Now   time.Time
-	Zone  string // of the place, for times
-	CSS   template.CSS
-	JS    template.JS
+	Lang    announcement.Language
+	House   string // the company
+	Path    string
+	settled string // where to read the page again, if not at the address that was asked for
+	Title   string
+	Now     time.Time
+	Zone    string // of the place, for times
+	CSS     template.CSS
+	JS      template.JS
 
 	PhoneCSS template.CSS
 	TeamCSS  template.CSS

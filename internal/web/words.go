@@ -263,14 +263,15 @@ func (p page) OtherName() string {
 	return "English"
 }
 
-// Switch is this page in the other language, with its search and filters.
+// Switch is this page in the other language, with its search and filters. It does not
+// repeat the address: a page that says "not found" would hold somebody's personal link.
 func (p page) Switch() string {
 	q := maps.Clone(p.query)
 	if q == nil {
 		q = url.Values{}
 	}
 	q.Set("lang", string(p.Other()))
-	return p.Path + "?" + q.Encode()
+	return p.settled + "?" + q.Encode()
 }
 
 // LanguageName is a language in its own words.
