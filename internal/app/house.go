@@ -104,7 +104,11 @@ func Open(ctx context.Context, c Config, version string, log *slog.Logger) (_ *H
 	}
 	h.store = name
 	h.closers = append(h.closers, closeStore)
-	queue, err := dispatch.OpenQueue(ctx, nc, dispatch.QueueOptions{Replicas: c.Replicas, Log: log})
+	var queue *dispatch.JetStreamQueue
+	err = patiently(ctx, h.config, h.log, func(ctx context.Context) error {
+		queue, err = dispatch.OpenQueue(ctx, nc, dispatch.QueueOptions{Replicas: c.Replicas, Log: log})
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("open delivery queue: %w", err)
 	}
@@ -248,11 +252,14 @@ func (h *House) openLedger(ctx context.Context, secret *keys) (*nats.Conn, error
 		return nil, err
 	}
 	h.nats, h.closers = nc, append(h.closers, closeNATS)
-	if err := h.keepReplicas(ctx, nc); err != nil {
-		return nil, err
-	}
-	js, err := ledger.OpenJetStream(ctx, nc, ledger.Options{Replicas: h.config.Replicas, Now: h.now, Log: h.log})
-	if err != nil {
+	var js *ledger.JetStream
+	if err := patiently(ctx, h.config, h.log, func(ctx context.Context) error {
+		if err := h.keepReplicas(ctx, nc); err != nil {
+			return err
+		}
+		js, err = ledger.OpenJetStream(ctx, nc, ledger.Options{Replicas: h.config.Replicas, Now: h.now, Log: h.log})
+		return err
+	}); err != nil {
 		return nil, fmt.Errorf("open ledger: %w", err)
 	}
 	h.ledger = notedLedger{js, &h.writes}
@@ -261,7 +268,11 @@ func (h *House) openLedger(ctx context.Context, secret *keys) (*nats.Conn, error
 	for _, key := range secret.VaultFormer {
 		former = append(former, [32]byte(key))
 	}
-	vault, err := ledger.OpenVault(ctx, nc, ledger.VaultOptions{Key: [32]byte(secret.Vault), Former: former, Replicas: h.config.Replicas, Now: h.now})
+	var vault *ledger.KV
+	err = patiently(ctx, h.config, h.log, func(ctx context.Context) error {
+		vault, err = ledger.OpenVault(ctx, nc, ledger.VaultOptions{Key: [32]byte(secret.Vault), Former: former, Replicas: h.config.Replicas, Now: h.now})
+		return err
+	})
 	if errors.Is(err, ledger.ErrSealed) {
 		return nil, fmt.Errorf("%s: the key \"vault\" is not the one that the people on this NATS were sealed with; restore it from the backup, and give every node the same: %w", keysPath(h.config.KeysFile, h.config.Data), err)
 	}

@@ -13,6 +13,8 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"kentongan/internal/ledger"
 )
 
 // openNATS connects to the operator's NATS, or starts a real nats-server in
@@ -46,7 +48,7 @@ func openNATS(ctx context.Context, c *Config, log *slog.Logger) (*nats.Conn, fun
 				return nil, nil, fmt.Errorf("KENTONGAN_NATS_URL: not connected within 30 s: %w", err)
 			}
 		}
-		if err := checkJetStream(ctx, nc); err != nil {
+		if err := patiently(ctx, c, log, func(ctx context.Context) error { return checkJetStream(ctx, nc) }); err != nil {
 			nc.Close()
 			return nil, nil, fmt.Errorf("KENTONGAN_NATS_URL: %w", err)
 		}
@@ -80,6 +82,38 @@ func checkJetStream(ctx context.Context, nc *nats.Conn) error {
 	}
 	return nil
 }
+
+// patiently repeats what needs a cluster that has found its leaders: where everything is
+// started at once, or comes back after the power was away, that takes a while. Errors of
+// another kind, and a server of our own, are not waited for.
+func patiently(ctx context.Context, c *Config, log *slog.Logger, open func(context.Context) error) error {
+	for deadline := time.Now().Add(clusterWait); ; {
+		err := open(ctx)
+		if err == nil || c.NATSURL == "" || !unled(err) || time.Now().After(deadline) || ctx.Err() != nil {
+			return err
+		}
+		log.Warn("NATS keeps nothing yet: its servers may be starting; trying again", "reason", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// clusterWait is how long a start waits for the cluster; then it ends with the reason.
+const clusterWait = 60 * time.Second
+
+// unled reports whether an error is that of a cluster without a leader, or with too few
+// servers: what JetStream calls 503, or no answer at all.
+func unled(err error) bool {
+	if api, ok := errors.AsType[*jetstream.APIError](err); ok {
+		return api.Code == 503 || api.ErrorCode == noPeers
+	}
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout) || errors.Is(err, nats.ErrNoResponders) || errors.Is(err, ledger.ErrUnavailable)
+}
+
+// noPeers is JSClusterNoPeersErrF of nats-server: not enough servers for the copies, so far.
+const noPeers = 10005
 
 // ErrInUse says that another process has the data folder.
 var ErrInUse = errors.New("the data folder is in use by another kentongan")

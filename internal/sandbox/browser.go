@@ -60,7 +60,7 @@ func (s *Sandbox) enrolAll(phones []*phone) {
 		todo <- ph
 	}
 	close(todo)
-	for range min(8, len(phones)) {
+	for range min(32, len(phones)) {
 		s.spawn(func(ctx context.Context) {
 			for ph := range todo {
 				for try := range 8 {
