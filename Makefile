@@ -62,6 +62,15 @@ sheet: ## the contact sheet of the README
 bench: ## measured beside the raw limits of NATS and Redis in the same run
 	$(GO) test -run '^$$' -bench . -benchtime 1x ./internal/app/...
 
+# A seed repeats a run: make chaos SEED=7 PLAN=kills
+PLAN ?= mixed
+chaos: build ## a whole installation attacked while it alarms 5,000 people: PLAN=mixed, kills, rolling, failover; SEED=
+	$(GO) build -o bin/nats-server github.com/nats-io/nats-server/v2
+	$(GO) run ./cmd/chaos -plan $(PLAN) $(if $(SEED),-seed $(SEED)) $(CHAOS)
+
+chaos-short: ## the same in less than four minutes, for a change
+	$(MAKE) chaos CHAOS="-short -people 2000 -length 75s $(CHAOS)"
+
 check-deploy: ## deploy/ judged by the code of Compose, Prometheus and Kubernetes
 	cd .ci/deploycheck && $(GO) test -count=1 ./...
 
@@ -87,4 +96,4 @@ build: ## bin/kentongan
 clean: ## remove what was built
 	rm -rf bin .artefacts
 
-.PHONY: help run test check check-deploy race fuzz golden gallery budgets board way tools checks shots sheet bench lint vuln build clean
+.PHONY: help run test check check-deploy race fuzz golden gallery budgets board way tools checks shots sheet bench chaos chaos-short lint vuln build clean

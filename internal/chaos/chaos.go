@@ -15,7 +15,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"os"
@@ -122,7 +121,7 @@ func (r *run) play(ctx context.Context) (*verdict, error) {
 	if r.Short {
 		scale = 1
 	}
-	r.nemesis = &nemesis{scene: r.scene, random: rand.New(rand.NewPCG(r.Seed, 1)), scale: scale, say: r.say} //nolint:gosec // to be repeated, not secret
+	r.nemesis = draw(r.scene, r.Seed, scale, r.say)
 	r.doubtful()
 	watched, stop := context.WithCancel(ctx)
 	defer stop()

@@ -41,8 +41,9 @@ type done struct {
 // nemesis does what a plan says.
 type nemesis struct {
 	*scene
+	seed   uint64
 	random *rand.Rand
-	scale  time.Duration // of what lasts long: three thirds of it, or one
+	scale  time.Duration // of what lasts long: in thirds: 3 of them, or 1
 	say    func(format string, args ...any)
 
 	mu    sync.Mutex
@@ -51,16 +52,21 @@ type nemesis struct {
 	alone []string
 }
 
-// run does one fault after the other from a deck until ctx ends, and takes the last back.
-func (n *nemesis) run(ctx context.Context, deck []fault, pause func() time.Duration) {
-	for i := 0; ctx.Err() == nil && len(deck) > 0; i++ {
+// draw returns a nemesis that draws from a seed.
+func draw(s *scene, seed uint64, scale time.Duration, say func(string, ...any)) *nemesis {
+	return &nemesis{scene: s, seed: seed, random: rand.New(rand.NewPCG(seed, 1)), scale: scale, say: say} //nolint:gosec // to be repeated, not secret
+}
+
+// lane does one fault after the other from a deck until ctx ends, shuffled again when it
+// is through. It draws by itself: what the other lanes do at the same time changes nothing.
+func (n *nemesis) lane(ctx context.Context, number uint64, deck []fault, least, most time.Duration) {
+	own := draw(n.scene, n.seed+number<<32, n.scale, n.say)
+	for i := 0; ctx.Err() == nil; i++ {
 		if i%len(deck) == 0 {
-			n.mu.Lock()
-			n.random.Shuffle(len(deck), func(i, j int) { deck[i], deck[j] = deck[j], deck[i] })
-			n.mu.Unlock()
+			own.random.Shuffle(len(deck), func(i, j int) { deck[i], deck[j] = deck[j], deck[i] })
 		}
 		n.inflict(ctx, deck[i%len(deck)])
-		sleep(ctx, pause())
+		sleep(ctx, own.between(least, most))
 	}
 }
 
@@ -95,8 +101,6 @@ func (n *nemesis) all() []done {
 
 // between draws a duration.
 func (n *nemesis) between(lo, hi time.Duration) time.Duration {
-	n.mu.Lock()
-	defer n.mu.Unlock()
 	return lo + time.Duration(n.random.Int64N(int64(hi-lo)+1))
 }
 
@@ -310,9 +314,6 @@ func (n *nemesis) behave(ctx context.Context, b sandbox.Behaviour) error {
 func (n *nemesis) plan(ctx context.Context, name string) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	pause := func(lo, hi time.Duration) func() time.Duration {
-		return func() time.Duration { return n.between(lo, hi) }
-	}
 	switch name {
 	case "mixed":
 		short, long := n.processFaults()
@@ -321,9 +322,9 @@ func (n *nemesis) plan(ctx context.Context, name string) error {
 			short, long = append(short, s...), append(long, l...)
 		}
 		wires, providers := n.wireFaults(), n.providerFaults()
-		wg.Go(func() { n.run(ctx, long, pause(5*time.Second, 12*time.Second)) })
-		wg.Go(func() { n.run(ctx, providers, pause(3*time.Second, 8*time.Second)) })
-		wg.Go(func() { n.run(ctx, append(short, wires...), pause(2*time.Second, 6*time.Second)) })
+		wg.Go(func() { n.lane(ctx, 1, long, 5*time.Second, 12*time.Second) })
+		wg.Go(func() { n.lane(ctx, 2, providers, 3*time.Second, 8*time.Second) })
+		wg.Go(func() { n.lane(ctx, 3, append(short, wires...), 2*time.Second, 6*time.Second) })
 	case "kills":
 		wg.Go(func() { n.kills(ctx, 50, 10) })
 	case "rolling":
@@ -360,10 +361,11 @@ func (n *nemesis) kills(ctx context.Context, kills, flushes int) {
 		if v < 0 {
 			n.inflict(context.WithoutCancel(ctx), n.flush("FLUSHALL"))
 		} else {
+			f := n.kill(victims[v])
 			wg.Go(func() {
 				busy[v].Lock() // who is dead cannot be killed
 				defer busy[v].Unlock()
-				n.inflict(context.WithoutCancel(ctx), n.kill(victims[v]))
+				n.inflict(context.WithoutCancel(ctx), f)
 			})
 		}
 		sleep(context.WithoutCancel(ctx), n.between(time.Second, 5*time.Second))
