@@ -46,6 +46,8 @@ var doors = map[string]string{
 	"github.com/pquerna/otp":                "app",
 	"github.com/coreos/go-oidc":             "app",
 	"github.com/scim2/filter-parser":        "scim",
+	"go.opentelemetry.io/otel":              "app",
+	"go.opentelemetry.io/proto/otlp":        "app",
 }
 
 func TestImportDirections(t *testing.T) {

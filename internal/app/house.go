@@ -56,6 +56,7 @@ type House struct {
 	nats       *nats.Conn // nil in a rehearsal
 	writes     writes
 	metrics    *metrics
+	traces     *traces       // nil: nobody wants them
 	working    tracker.Store // the working state
 	store      string        // where it is, in words
 	listener   net.Listener
@@ -87,6 +88,12 @@ func Open(ctx context.Context, c Config, version string, log *slog.Logger) (_ *H
 		return nil, err
 	}
 	c.vapidKey = secret.Push.Public
+	if h.traces, err = openTraces(ctx, version, h.now, log, nil); err != nil {
+		return nil, err
+	}
+	if h.traces != nil {
+		h.closers = append(h.closers, h.traces.close)
+	}
 
 	nc, err := h.openLedger(ctx, secret)
 	if made && errors.Is(err, ledger.ErrSealed) { // those just made are not in the way of the right ones
@@ -127,6 +134,9 @@ func Open(ctx context.Context, c Config, version string, log *slog.Logger) (_ *H
 func (h *House) furnish(ctx context.Context, secret *keys, store tracker.Store, queue dispatch.Queue, providers *http.Client) (err error) {
 	c, log := h.config, h.log
 	h.working = store
+	if h.traces != nil {
+		h.ledger, queue = tracedLedger{h.ledger, h.traces}, tracedQueue{queue, h.traces}
+	}
 	if h.directory, err = directory.Open(ctx, h.vault, directory.Options{Now: h.now, Country: "ID", Zone: c.Zone, Language: announcement.Indonesian, Log: log}); err != nil {
 		return fmt.Errorf("open directory: %w", err)
 	}
@@ -208,7 +218,7 @@ func (h *House) furnish(ctx context.Context, secret *keys, store tracker.Store, 
 		return err
 	}
 	for i, s := range senders {
-		s = h.metrics.timed(s)
+		s = h.traces.sender(h.metrics.timed(s))
 		senders[i] = s
 		h.desk.senders[s.Channel()] = s
 	}
@@ -465,7 +475,7 @@ func (h *House) Run(ctx context.Context) error {
 	}
 	group.Go(func() error { return named("certificate", h.metrics.watchCertificate(ctx, h.config.PublicURL)) })
 	group.Go(func() error { return named("retention", h.keeper.runRetention(ctx)) })
-	h.serve(ctx, group, h.listener, h.metrics.requests(h.server.Handler()))
+	h.serve(ctx, group, h.listener, h.metrics.requests(h.handler()))
 	if h.sandbox != nil {
 		h.serve(ctx, group, h.sandboxOn, h.sandbox)
 		group.Go(func() error { return named("sandbox", h.sandbox.Run(ctx)) })
@@ -477,6 +487,9 @@ func (h *House) Run(ctx context.Context) error {
 	}
 	return err
 }
+
+// handler answers every request for a page or the API.
+func (h *House) handler() http.Handler { return h.traces.requests(h.server.Handler()) }
 
 func named(part string, err error) error {
 	if err == nil || errors.Is(err, context.Canceled) {

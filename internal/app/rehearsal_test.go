@@ -78,8 +78,8 @@ func rehearse(t *testing.T, staff string, story func(*rehearsal)) {
 	})
 }
 
-// newRehearsal opens the house; it closes when the test in the bubble ends.
-func newRehearsal(t *testing.T, log *slog.Logger) *rehearsal {
+// newRehearsal opens the house as it was prepared; it closes when the test in the bubble ends.
+func newRehearsal(t *testing.T, log *slog.Logger, prepare ...func(*House)) *rehearsal {
 	t.Helper()
 	c := rehearsalConfig(rehearsalURL, outsideURL)
 	if err := c.Complete(); err != nil {
@@ -88,6 +88,9 @@ func newRehearsal(t *testing.T, log *slog.Logger) *rehearsal {
 	secret := rehearsalKeys(t)
 	c.vapidKey = secret.Push.Public
 	house := &House{config: c, log: log, now: time.Now, ledger: ledger.NewMemory(time.Now), vault: ledger.NewMemoryVault(), store: "memory"}
+	for _, one := range prepare {
+		one(house)
+	}
 	wires := wires{}
 	inside := &http.Client{Transport: wires}
 	box := sandbox.New(sandbox.Options{PublicURL: rehearsalURL, BaseURL: outsideURL, AccountSID: c.TwilioAccountSID, AuthToken: c.TwilioAuthToken, HTTP: inside})
@@ -102,7 +105,7 @@ func newRehearsal(t *testing.T, log *slog.Logger) *rehearsal {
 			w.WriteHeader(http.StatusBadGateway)
 			return
 		}
-		house.server.Handler().ServeHTTP(w, r)
+		house.handler().ServeHTTP(w, r)
 	})
 	running, ctx := errgroup.WithContext(ctx)
 	running.Go(func() error { return named("tracker", house.tracker.Run(ctx)) })
