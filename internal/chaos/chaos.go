@@ -12,6 +12,7 @@ package chaos
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -421,12 +422,14 @@ func (r *run) vouch(ctx context.Context) error {
 // judge holds the recorder's notes against the product.
 func (r *run) judge(ctx context.Context, owed []string) (*verdict, error) {
 	v := &verdict{seed: r.Seed, plan: r.Plan}
-	sleep(ctx, 3*time.Second) // the last answers are counted before their phones hear it
-	given, err := r.answers(ctx)
+	given, err := r.settled(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if err := r.read(ctx); err != nil {
+		return nil, err
+	}
+	if err := r.keep("answers.jsonl", given); err != nil {
 		return nil, err
 	}
 	messages, did := r.all(), r.nemesis.all()
@@ -472,6 +475,38 @@ func (r *run) judge(ctx context.Context, owed []string) (*verdict, error) {
 	v.add("no process ended by itself", len(r.nemesis.alone) == 0, "0", "%d", len(r.nemesis.alone))
 	v.add("  faults", failed == 0, "", "%d done, %d could not be", len(did), failed)
 	return v, nil
+}
+
+// settled returns the answers once none is on its way any more: the last ones are counted
+// before their phones hear it, and a text is, while its webhook is still being tried.
+func (r *run) settled(ctx context.Context) ([]sandbox.Given, error) {
+	if err := r.until(ctx, time.Minute, "the last answers to arrive", func(ctx context.Context) error {
+		var state struct{ Acting int }
+		if err := call(ctx, http.MethodGet, r.boxURL+"/phones/state", nil, &state); err != nil {
+			return err
+		}
+		if state.Acting > 0 {
+			return fmt.Errorf("%d are on their way", state.Acting)
+		}
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	return r.answers(ctx)
+}
+
+// keep leaves the answers beside the messages, a line each.
+func (r *run) keep(name string, given []sandbox.Given) error {
+	var b strings.Builder
+	for _, g := range given {
+		line, err := json.Marshal(g)
+		if err != nil {
+			return err
+		}
+		b.Write(append(line, '\n'))
+	}
+	_, err := r.write(name, b.String())
+	return err
 }
 
 // whole has the ledger verified by the program itself.

@@ -69,7 +69,7 @@ func (c *canary) search(ctx context.Context, s *scene, id string) error {
 			}
 		}
 		token := c.words[3]
-		for _, path := range []string{"/r/" + token + "x", "/t/" + token, "/r/" + token + "/none", "/nowhere/" + token, "/api/v1/people/" + canaryMobile, "/api/v1/announcements/" + id + "/recipients?q=" + canaryMobile + "&limit=x", "/alerts/" + token} {
+		for _, path := range []string{"/r/" + token + "x", "/t/" + token, "/r/" + token + "/none", "/nowhere/" + token, "/api/v1/people/" + canaryMobile, "/api/v1/announcements/" + id + "/recipients?q=" + canaryMobile + "&limit=x"} {
 			shape, _, _ := strings.Cut(path[1:], "/")
 			_ = get(ctx, u+path, func(b []byte) { c.look("the page of an error below /"+shape, b) }) // any status is one
 		}

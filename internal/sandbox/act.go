@@ -38,6 +38,8 @@ func (s *Sandbox) act(ctx context.Context, a Act) (Given, error) {
 	if (a.Answer < 1 || a.Answer > 3) && !(a.Via == "sms" && a.Text != "") {
 		return Given{}, errors.New("answer must be 1, 2 or 3")
 	}
+	s.acting.Add(1)
+	defer s.acting.Add(-1)
 	ph.acting.Lock()
 	defer ph.acting.Unlock()
 

@@ -83,15 +83,21 @@ func (s *Sandbox) answerByItself(ph *phone) {
 		return
 	}
 	ph.due = true
+	changed := s.changed
 	s.mu.Unlock()
 	s.spawn(func(ctx context.Context) {
 		d := time.Duration(a.Within)
 		if d > 0 {
 			d = rand.N(d)
 		}
-		alive := s.wait(ctx, d)
+		alive := s.waitUnless(ctx, d, changed)
 		s.mu.Lock()
 		ph.due = false
+		if s.changed != changed { // people do something else now
+			s.mu.Unlock()
+			s.answerByItself(ph)
+			return
+		}
 		open := ph.open(a.ways())
 		s.mu.Unlock()
 		if !alive || len(open) == 0 {
@@ -109,6 +115,19 @@ func (s *Sandbox) answerByItself(ph *phone) {
 			}
 		}
 	})
+}
+
+// waitUnless waits for d, or until changed is closed; it returns false when the sandbox
+// stops before.
+func (s *Sandbox) waitUnless(ctx context.Context, d time.Duration, changed <-chan struct{}) bool {
+	t := time.NewTimer(max(d, 0))
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-changed:
+	case <-ctx.Done():
+	}
+	return ctx.Err() == nil
 }
 
 // question is an unanswered message and the ways in which it can be answered.
@@ -167,6 +186,8 @@ func (s *Sandbox) setAuto(w http.ResponseWriter, r *http.Request) {
 	}
 	s.mu.Lock()
 	s.auto = a
+	close(s.changed)
+	s.changed = make(chan struct{})
 	phones := slices.Clone(s.phones)
 	s.version++
 	s.mu.Unlock()

@@ -169,7 +169,7 @@ func (s *Sandbox) showState(w http.ResponseWriter, _ *http.Request) {
 	}
 	state := map[string]any{
 		"version": s.version, "phones": len(s.phones), "enrolled": enrolled,
-		"messages": len(s.log.items), "answers": len(s.answers.items), "auto": s.auto,
+		"messages": len(s.log.items), "answers": len(s.answers.items), "acting": s.acting.Load(), "auto": s.auto,
 	}
 	s.mu.Unlock()
 	writeJSON(w, http.StatusOK, state)

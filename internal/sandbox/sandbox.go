@@ -20,6 +20,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -74,7 +75,9 @@ type Sandbox struct {
 	behave   Behaviour
 	owed     float64 // share of calls due to misbehave
 	auto     auto
-	version  uint64 // changes whenever a page would look different
+	acting   atomic.Int64  // answers on their way
+	changed  chan struct{} // closed when auto is another
+	version  uint64        // changes whenever a page would look different
 }
 
 // New returns a sandbox that serves at once. Run stops its background work.
@@ -97,7 +100,7 @@ func New(o Options) *Sandbox {
 		o.HTTP = &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: 30 * time.Second}}
 	}
 	s := &Sandbox{
-		o: o, out: make(chan struct{}, 64),
+		o: o, out: make(chan struct{}, 64), changed: make(chan struct{}),
 		byNumber: map[string]*phone{}, byMobile: map[string][]*phone{}, devices: map[string]*device{},
 		bySID: map[string]*smsRecord{}, optedOut: map[string]bool{},
 		gone: map[string]bool{}, goneIDs: ring[string]{max: keepLog}, log: ring[Entry]{max: keepLog}, answers: ring[Given]{max: keepAnswers}, sms: ring[*smsRecord]{max: keepLog},
