@@ -554,3 +554,6 @@ func (c Counts) Of(s State) int {
 	}
 	return 0
 }
+
+// AlreadyCalled is why somebody is not called again on a channel in the same round.
+const AlreadyCalled = "already_called"

@@ -71,7 +71,7 @@ type run struct {
 	people  []person
 	begun   time.Time
 	sayMu   sync.Mutex
-	blurred atomic.Int64 // messages that a provider may have taken without saying so
+	doubts  *doubts
 	id      string
 	opened  time.Time
 	canary  canary
@@ -123,7 +123,7 @@ func (r *run) play(ctx context.Context) (*verdict, error) {
 		scale = 1
 	}
 	r.nemesis = draw(r.scene, r.Seed, scale, r.say)
-	r.doubtful()
+	r.doubts = watchProviders(r.outside, r.nemesis.unclear)
 	watched, stop := context.WithCancel(ctx)
 	defer stop()
 	var wg sync.WaitGroup
@@ -209,30 +209,6 @@ func (r *run) prepare(ctx context.Context) error {
 	})
 	r.say("%d phones, %d with notifications", len(phones), pushes)
 	return err
-}
-
-// doubtful counts what a provider was asked to send while its answers are lost.
-func (r *run) doubtful() {
-	next := r.outside.Handler
-	r.outside.Handler = http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		sends := q.Method == http.MethodPost && (strings.HasPrefix(q.URL.Path, "/twilio/") || strings.HasPrefix(q.URL.Path, "/push/"))
-		if !sends {
-			next.ServeHTTP(w, q)
-			return
-		}
-		r.nemesis.mu.Lock()
-		before := r.nemesis.blurs > 0
-		r.nemesis.mu.Unlock()
-		defer func() {
-			r.nemesis.mu.Lock()
-			after := r.nemesis.blurs > 0
-			r.nemesis.mu.Unlock()
-			if before || after {
-				r.blurred.Add(1)
-			}
-		}()
-		next.ServeHTTP(w, q)
-	})
 }
 
 // Nine of ten answer by themselves while the faults last, some of them in need of help or
@@ -432,6 +408,10 @@ func (r *run) judge(ctx context.Context, owed []string) (*verdict, error) {
 	if err := r.keep("answers.jsonl", given); err != nil {
 		return nil, err
 	}
+	var phones []phone
+	if err := call(ctx, http.MethodGet, r.boxURL+"/sandbox/phones", nil, &phones); err != nil {
+		return nil, err
+	}
 	messages, did := r.all(), r.nemesis.all()
 	facts, err := r.facts(ctx, r.id)
 	if err != nil {
@@ -451,7 +431,7 @@ func (r *run) judge(ctx context.Context, owed []string) (*verdict, error) {
 	v.answers(r.people, given, states)
 	v.forgotten(owed)
 	v.counted(r.recorder)
-	v.repeated(messages, given, did, int(r.blurred.Load()))
+	v.repeated(messages, given, did, r.doubts.of(r.people, phones))
 	v.punctual(messages, facts, r.opened, did)
 	if r.Plan == "failover" {
 		v.gap(given, did)
@@ -462,7 +442,7 @@ func (r *run) judge(ctx context.Context, owed []string) (*verdict, error) {
 	}
 	v.add("it ends when everyone is accounted for", s.ClosedAs == "accounted", "accounted", "%s", s.ClosedAs)
 	r.whole(ctx, v)
-	if err := r.leaks(ctx, v, given); err != nil {
+	if err := r.leaks(ctx, v, phones); err != nil {
 		return nil, err
 	}
 	failed := 0
@@ -522,15 +502,8 @@ func (r *run) whole(ctx context.Context, v *verdict) {
 }
 
 // leaks searches for the canary.
-func (r *run) leaks(ctx context.Context, v *verdict, _ []sandbox.Given) error {
+func (r *run) leaks(ctx context.Context, v *verdict, phones []phone) error {
 	endpoint, answer := "", ""
-	var phones []struct {
-		Number  string
-		Devices []string
-	}
-	if err := call(ctx, http.MethodGet, r.boxURL+"/sandbox/phones", nil, &phones); err != nil {
-		return err
-	}
 	last := r.people[len(r.people)-1].number
 	for _, p := range phones {
 		if p.Number == last && len(p.Devices) > 0 {

@@ -29,6 +29,7 @@ type fault struct {
 	// provider did not say whether it took it.
 	hands int
 	blurs bool
+	lies  bool // the provider says 500 of what it took
 }
 
 // done is a fault that was, with its times.
@@ -49,7 +50,16 @@ type nemesis struct {
 	mu    sync.Mutex
 	did   []done
 	blurs int // faults under way that blur
+	lies  int // and those in which a provider says 500 of what it took
 	alone []string
+}
+
+// unclear reports whether a provider's answers may be lost now, and whether it says 500 of
+// what it took.
+func (n *nemesis) unclear() (lost, lied bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.blurs > 0, n.lies > 0
 }
 
 // draw returns a nemesis that draws from a seed.
@@ -77,6 +87,9 @@ func (n *nemesis) inflict(ctx context.Context, f fault) {
 	if f.blurs {
 		n.blurs++
 	}
+	if f.lies {
+		n.lies++
+	}
 	n.mu.Unlock()
 	n.say("%s (%s)", f.name, f.lasts.Round(100*time.Millisecond))
 	d.err = f.do(context.WithoutCancel(ctx))
@@ -88,6 +101,9 @@ func (n *nemesis) inflict(ctx context.Context, f fault) {
 	n.mu.Lock()
 	if f.blurs {
 		n.blurs--
+	}
+	if f.lies {
+		n.lies--
 	}
 	n.did = append(n.did, d)
 	n.mu.Unlock()
@@ -286,8 +302,8 @@ func (n *nemesis) providerFaults() (faults []fault) {
 		how   sandbox.Behaviour
 		blurs bool
 	}{
-		{"providers answer 500", sandbox.Behaviour{Fail: "500"}, true},
-		{"half of the providers' answers are 500", sandbox.Behaviour{Fail: "500", Share: .5}, true},
+		{"providers answer 500", sandbox.Behaviour{Fail: "500"}, false},
+		{"half of the providers' answers are 500", sandbox.Behaviour{Fail: "500", Share: .5}, false},
 		{"providers answer 429", sandbox.Behaviour{Fail: "429", Share: .7}, false},
 		{"providers answer 429 with Retry-After", sandbox.Behaviour{Fail: "429", Share: .7, RetryAfter: second(3)}, false},
 		{"providers hang", sandbox.Behaviour{Answer: second(30)}, true},
@@ -297,7 +313,7 @@ func (n *nemesis) providerFaults() (faults []fault) {
 		{"providers repeat and reorder callbacks", sandbox.Behaviour{Repeat: 5, Reorder: true}, false},
 		{"the SMS account is refused", sandbox.Behaviour{Channel: "sms", Fail: "401"}, false},
 	} {
-		faults = append(faults, fault{name: b.name, blurs: b.blurs, lasts: n.between(8*time.Second, 20*time.Second) * n.scale / 3,
+		faults = append(faults, fault{name: b.name, blurs: b.blurs, lies: b.how.Fail == "lost", lasts: n.between(8*time.Second, 20*time.Second) * n.scale / 3,
 			do: func(ctx context.Context) error { return n.behave(ctx, b.how) },
 			undo: func(ctx context.Context) error {
 				return n.behave(ctx, sandbox.Behaviour{})

@@ -171,9 +171,9 @@ func owes(people []person, messages []sandbox.Entry, given []sandbox.Given) (owe
 }
 
 // repeated judges messages that came twice, too late and in another order.
-func (v *verdict) repeated(messages []sandbox.Entry, given []sandbox.Given, did []done, blurred int) {
+func (v *verdict) repeated(messages []sandbox.Entry, given []sandbox.Given, did []done, doubts map[[2]string]int) {
 	count, last := map[key]int{}, map[string]int64{}
-	twice, disorder, afterwards := 0, 0, 0
+	twice, unexplained, disorder, afterwards := 0, 0, 0, 0
 	thanked := map[string]time.Time{}
 	for _, g := range given {
 		if at, ok := thanked[g.Phone]; g.OK && (!ok || g.Time.Before(at)) {
@@ -192,6 +192,11 @@ func (v *verdict) repeated(messages []sandbox.Entry, given []sandbox.Given, did 
 		}
 		if count[k]++; count[k] > 1 {
 			twice++
+			if way := [2]string{k.phone, k.channel}; doubts[way] > 0 {
+				doubts[way]--
+			} else {
+				unexplained++
+			}
 			continue
 		}
 		if e.Channel == "webpush" && e.Round < announcement.FirstExtraRound {
@@ -205,8 +210,8 @@ func (v *verdict) repeated(messages []sandbox.Entry, given []sandbox.Given, did 
 	for _, d := range did {
 		hands += d.hands
 	}
-	bound := hands*inFlight + blurred
-	v.add("bounded duplicates", twice <= bound, fmt.Sprintf("%d × %d + %d in doubt", hands, inFlight, blurred), "%d of %d messages", twice, len(messages))
+	bound := hands * inFlight
+	v.add("bounded duplicates", unexplained <= bound, fmt.Sprintf("%d × %d", hands, inFlight), "%d of %d, and %d of which the provider did not say that it had them", unexplained, len(messages), twice-unexplained)
 	v.add("  out of order", true, "", "%d", disorder)
 	v.add("  called after an answer was thanked for", true, "", "%d", afterwards)
 }

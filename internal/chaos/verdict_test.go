@@ -93,7 +93,7 @@ func TestRepetitionsAreCounted(t *testing.T) {
 		want              string
 	}{{1, 0, nil, ""}, {2, 0, nil, "bounded duplicates"}, {2, 1, nil, ""}, {inFlight + 1, 0, crash, ""}, {inFlight + 2, 0, crash, "bounded duplicates"}} {
 		v := &verdict{}
-		v.repeated(all[:c.messages], nil, c.did, c.blurred)
+		v.repeated(all[:c.messages], nil, c.did, map[[2]string]int{{"E1", "sms"}: c.blurred})
 		if got := broken(v); got != c.want {
 			t.Errorf("%d times, %d crashes: broken %q, want %q", c.messages, len(c.did), got, c.want)
 		}

@@ -80,11 +80,12 @@ type Tracker interface {
 	// Settled returns, for targets [lo, hi), which were already called on this
 	// channel in this round (fact Called). It first catches up with the ledger.
 	Settled(ctx context.Context, id announcement.ID, round int64, c announcement.Channel, lo, hi int) (settled []bool, err error)
-	// MayCall reports whether target n of the round may be called now: the
+	// MayCall reports whether target n of the round may be called on the channel now: it
+	// was not already, since Settled was asked, the
 	// announcement is open (or the round is a closing word), and a recipient of an
 	// OnlyOutstanding round is still outstanding, one of an OnlyCalled round was
 	// called. why names the reason when not.
-	MayCall(ctx context.Context, r announcement.Round, n int) (ok bool, why string, err error)
+	MayCall(ctx context.Context, r announcement.Round, c announcement.Channel, n int) (ok bool, why string, err error)
 	// Joined returns the recipients [lo, hi) whom a fact of the kind joined added, the
 	// i-th of the record at seq; ok is false while that is not known yet.
 	Joined(id announcement.ID, seq uint64, i int) (lo, hi int, ok bool)

@@ -115,7 +115,7 @@ func (w *world) Joined(announcement.ID, uint64, int) (lo, hi int, ok bool) { ret
 
 func (w *world) Quiet(announcement.Round, int) time.Duration { return max(0, time.Until(w.morning)) }
 
-func (w *world) MayCall(_ context.Context, _ announcement.Round, n int) (bool, string, error) {
+func (w *world) MayCall(_ context.Context, _ announcement.Round, _ announcement.Channel, n int) (bool, string, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return !w.silent[n], "answered", nil

@@ -163,13 +163,14 @@ func (p *pass) holds(ctx context.Context, n int, err error) bool {
 // call calls target n and writes down how the provider took it. It returns the
 // contact points found gone, and how the call went for the circuit.
 func (p *pass) call(ctx context.Context, n int) (gone []string, went error) {
-	switch ok, why, err := p.Tracker.MayCall(ctx, p.round, n); {
+	switch ok, why, err := p.Tracker.MayCall(ctx, p.round, p.job.Channel, n); {
 	case err != nil && ctx.Err() != nil:
 		p.leave(0, "stopping")
 		return nil, errNotCalled
 	case err != nil:
-		p.log.WarnContext(ctx, "cannot see whether to call", "step", "may_call", "reason", err.Error())
-		p.leave(backoff(1), "tracker")
+		if p.leave(backoff(1), "tracker") == 1 { // the others fail for the same reason
+			p.log.WarnContext(ctx, "cannot see whether to call", "step", "may_call", "reason", err.Error())
+		}
 		return nil, errNotCalled
 	case !ok && why == announcement.NeverCalled && p.Now().Sub(p.round.At) < onTheirWay:
 		p.leave(max(time.Second, p.Now().Sub(p.round.At)), why)
@@ -320,8 +321,9 @@ func (p *pass) retire(ctx context.Context, n int, gone []string) {
 	}
 }
 
-// leave leaves a target, or the rest of the job, for a pass after wait.
-func (p *pass) leave(wait time.Duration, why string) {
+// leave leaves a target, or the rest of the job, for a pass after wait. It returns how
+// many were left for the same reason.
+func (p *pass) leave(wait time.Duration, why string) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if wait = max(0, wait); !p.again || wait < p.after {
@@ -329,6 +331,7 @@ func (p *pass) leave(wait time.Duration, why string) {
 	}
 	p.again = true
 	p.counts[why]++
+	return p.counts[why]
 }
 
 func (p *pass) count(what string) {

@@ -102,11 +102,11 @@ func (v *View) alertTo(n int) announcement.Decided {
 	return announcement.Decided{}
 }
 
-// MayCall reports whether target n of the round may be called now, and names the
-// reason when not. It costs one round trip to the store.
+// MayCall reports whether target n of the round may be called on a channel now, and names
+// the reason when not. It costs one round trip to the store.
 //
 // A call for help goes out after the close too: a person may be dying.
-func (t *Tracker) MayCall(ctx context.Context, r announcement.Round, n int) (bool, string, error) {
+func (t *Tracker) MayCall(ctx context.Context, r announcement.Round, c announcement.Channel, n int) (bool, string, error) {
 	id, d := r.Announcement.ID, r.Decided
 	if n < 0 || n >= r.Targets() {
 		return false, "no_such_target", nil
@@ -140,7 +140,7 @@ func (t *Tracker) MayCall(ctx context.Context, r announcement.Round, n int) (boo
 	}
 	var p Peek
 	for range 3 {
-		if p, err = t.o.Store.Peek(ctx, id, n); err != nil {
+		if p, err = t.o.Store.Peek(ctx, id, n, d.Round, c); err != nil {
 			return false, "", err
 		}
 		if p.Applied >= seq {
@@ -152,6 +152,11 @@ func (t *Tracker) MayCall(ctx context.Context, r announcement.Round, n int) (boo
 	}
 	if p.Applied < seq {
 		return false, "", fmt.Errorf("look before a call for %s: %w", id, ErrLost)
+	}
+	// A job that its worker held for too long, because the queue was away or the process
+	// stood still, is seen through by another meanwhile.
+	if p.Settled {
+		return false, announcement.AlreadyCalled, nil
 	}
 	if d.Only != "" && len(d.Zones) > 0 && !joined && !slices.Contains(d.Zones, v.ZoneOf(n)) {
 		return false, "other_time_zone", nil

@@ -112,7 +112,7 @@ func (t *Tracker) attend(ctx context.Context, id announcement.ID, who people) er
 	if err := t.o.Store.Arm(ctx, id, at, !dirty); err != nil {
 		return err
 	}
-	peek, err := t.o.Store.Peek(ctx, id, 0)
+	peek, err := t.o.Store.Peek(ctx, id, 0, 0, announcement.SMS)
 	if err != nil {
 		return err
 	}

@@ -328,7 +328,7 @@ func (m *MemoryStore) Look(_ context.Context, id announcement.ID, numbers []int,
 	return out, nil
 }
 
-func (m *MemoryStore) Peek(_ context.Context, id announcement.ID, n int) (Peek, error) {
+func (m *MemoryStore) Peek(_ context.Context, id announcement.ID, n int, round int64, c announcement.Channel) (Peek, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	f := m.folds[id]
@@ -337,7 +337,7 @@ func (m *MemoryStore) Peek(_ context.Context, id announcement.ID, n int) (Peek, 
 	}
 	return Peek{Applied: f.applied, Closed: f.closed,
 		Answered: f.bits[bitSafe].Get(n) || f.bits[bitHelp].Get(n) || f.bits[bitOffSite].Get(n), Help: f.bits[bitHelp].Get(n),
-		Excused: f.bits[bitExcused].Get(n), Called: f.bits[bitCalled].Get(n)}, nil
+		Excused: f.bits[bitExcused].Get(n), Called: f.bits[bitCalled].Get(n), Settled: f.bits[settledBits(round, c)].Get(n)}, nil
 }
 
 func (m *MemoryStore) Settled(_ context.Context, id announcement.ID, round int64, c announcement.Channel) (Bitmap, uint64, error) {
@@ -347,7 +347,12 @@ func (m *MemoryStore) Settled(_ context.Context, id announcement.ID, round int64
 	if f == nil {
 		return nil, 0, nil
 	}
-	return slices.Clone(f.bits["settled:"+strconv.FormatInt(round, 10)+":"+string(c)]), f.applied, nil
+	return slices.Clone(f.bits[settledBits(round, c)]), f.applied, nil
+}
+
+// settledBits names the bitmap of the targets of a round that were called on a channel.
+func settledBits(round int64, c announcement.Channel) string {
+	return "settled:" + strconv.FormatInt(round, 10) + ":" + string(c)
 }
 
 func (m *MemoryStore) Forget(_ context.Context, id announcement.ID) error {

@@ -192,11 +192,11 @@ func (s *RedisStore) Look(ctx context.Context, id announcement.ID, numbers []int
 	return out, nil
 }
 
-func (s *RedisStore) Peek(ctx context.Context, id announcement.ID, n int) (Peek, error) {
+func (s *RedisStore) Peek(ctx context.Context, id announcement.ID, n int, round int64, c announcement.Channel) (Peek, error) {
 	pipe := s.c.TxPipeline()
 	meta := pipe.HMGet(ctx, keys(id)[0], "applied", "closed")
-	bits := make([]*redis.IntCmd, 0, 5)
-	for _, name := range []string{bitSafe, bitHelp, bitOffSite, bitExcused, bitCalled} {
+	bits := make([]*redis.IntCmd, 0, 6)
+	for _, name := range []string{bitSafe, bitHelp, bitOffSite, bitExcused, bitCalled, settledBits(round, c)} {
 		bits = append(bits, pipe.GetBit(ctx, prefix(id)+name, int64(n)))
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
@@ -204,13 +204,13 @@ func (s *RedisStore) Peek(ctx context.Context, id announcement.ID, n int) (Peek,
 	}
 	is := func(i int) bool { return bits[i].Val() == 1 }
 	return Peek{Applied: position(meta.Val()[0]), Closed: meta.Val()[1] != nil,
-		Answered: is(0) || is(1) || is(2), Help: is(1), Excused: is(3), Called: is(4)}, nil
+		Answered: is(0) || is(1) || is(2), Help: is(1), Excused: is(3), Called: is(4), Settled: is(5)}, nil
 }
 
 func (s *RedisStore) Settled(ctx context.Context, id announcement.ID, round int64, c announcement.Channel) (Bitmap, uint64, error) {
 	pipe := s.c.TxPipeline()
 	meta := pipe.HMGet(ctx, keys(id)[0], "applied")
-	bits := pipe.Get(ctx, fmt.Sprintf("%ssettled:%d:%s", prefix(id), round, c))
+	bits := pipe.Get(ctx, prefix(id)+settledBits(round, c))
 	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
 		return nil, 0, fmt.Errorf("read settled calls: %w", err)
 	}

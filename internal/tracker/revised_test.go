@@ -107,7 +107,7 @@ func TestFoldOfVersions(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				_, why, err := a.MayCall(t.Context(), r, n)
+				_, why, err := a.MayCall(t.Context(), r, announcement.SMS, n)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -164,7 +164,7 @@ func TestMorningSurvivesAnEmptiedStoreAndARestart(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			ok, why, err := tr.MayCall(t.Context(), r, n)
+			ok, why, err := tr.MayCall(t.Context(), r, announcement.SMS, n)
 			if err != nil || ok != (why == "") {
 				t.Fatal(ok, why, err)
 			}

@@ -141,8 +141,8 @@ func (s *Standby) Look(ctx context.Context, id announcement.ID, numbers []int, n
 	return out, err
 }
 
-func (s *Standby) Peek(ctx context.Context, id announcement.ID, n int) (out Peek, err error) {
-	err = s.do(ctx, func(ctx context.Context, to Store) error { out, err = to.Peek(ctx, id, n); return err })
+func (s *Standby) Peek(ctx context.Context, id announcement.ID, n int, round int64, c announcement.Channel) (out Peek, err error) {
+	err = s.do(ctx, func(ctx context.Context, to Store) error { out, err = to.Peek(ctx, id, n, round, c); return err })
 	return out, err
 }
 

@@ -31,7 +31,7 @@ type Store interface {
 	Look(ctx context.Context, id announcement.ID, numbers []int, names []string) (Look, error)
 	// Peek says what must be known right before recipient n is called: one round
 	// trip.
-	Peek(ctx context.Context, id announcement.ID, n int) (Peek, error)
+	Peek(ctx context.Context, id announcement.ID, n int, round int64, c announcement.Channel) (Peek, error)
 	// Settled returns which targets of a round were called on a channel, as a
 	// bitmap, and the position applied.
 	Settled(ctx context.Context, id announcement.ID, round int64, c announcement.Channel) (Bitmap, uint64, error)
@@ -159,4 +159,5 @@ type Peek struct {
 	Applied                           uint64
 	Closed, Answered, Excused, Called bool
 	Help                              bool // answered so
+	Settled                           bool // target n was called already, on this channel in this round
 }

@@ -277,10 +277,13 @@ func TestFold(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for n, want := range map[int]string{2: "answered", 8: "excused", 9: ""} {
-				if ok, why, err := a.MayCall(t.Context(), round, n); err != nil || why != want || ok != (want == "") {
+			for n, want := range map[int]string{2: "answered", 6: announcement.AlreadyCalled, 7: announcement.AlreadyCalled, 8: "excused", 9: ""} {
+				if ok, why, err := a.MayCall(t.Context(), round, announcement.SMS, n); err != nil || why != want || ok != (want == "") {
 					t.Errorf("may call %d: got %v %q %v, want %q", n, ok, why, err, want)
 				}
+			}
+			if _, why, _ := a.MayCall(t.Context(), round, announcement.WebPush, 7); why == announcement.AlreadyCalled {
+				t.Error("a call by SMS holds back the notification")
 			}
 			for _, n := range []int{1, 4, 110, 112, 3, 114} { // 4 and 112 by their manager's word
 				told := n != 3 && n != 114
@@ -293,7 +296,7 @@ func TestFold(t *testing.T) {
 			if c := counts(t, a); c.Late != 1 || c.NeedHelp != 5 {
 				t.Errorf("after the close: got %+v, want one late and five in need", c)
 			}
-			if ok, why, _ := a.MayCall(t.Context(), round, 111); ok || why != "closed" {
+			if ok, why, _ := a.MayCall(t.Context(), round, announcement.SMS, 111); ok || why != "closed" {
 				t.Errorf("after the close: may call is %v %q", ok, why)
 			}
 		})
@@ -434,8 +437,8 @@ type overtaken struct {
 	meanwhile func()
 }
 
-func (o *overtaken) Peek(ctx context.Context, id announcement.ID, n int) (Peek, error) {
-	p, err := o.Store.Peek(ctx, id, n)
+func (o *overtaken) Peek(ctx context.Context, id announcement.ID, n int, round int64, c announcement.Channel) (Peek, error) {
+	p, err := o.Store.Peek(ctx, id, n, round, c)
 	o.meanwhile()
 	return p, err
 }
