@@ -57,6 +57,17 @@ type Queue interface {
 	// Oldest returns when the oldest of those jobs was published, per lane and
 	// channel; there is no entry where none waits or runs.
 	Oldest(ctx context.Context) (map[announcement.Lane]map[announcement.Channel]time.Time, error)
+
+	// Stuck returns the jobs that nobody works on any more, the oldest first. They are
+	// neither in Depth nor in Oldest.
+	Stuck(ctx context.Context) ([]Stuck, error)
+	// StuckJobs returns how many there are.
+	StuckJobs(ctx context.Context) (int, error)
+	// TryAgain gives a stuck job back to its line, as if it were new. It may be asked
+	// twice: a worker asks what is settled. ErrNotStuck: there is none of this id.
+	TryAgain(ctx context.Context, id string) error
+	// Drop takes a stuck job out of the list, for good.
+	Drop(ctx context.Context, id string) error
 }
 
 // DuplicateWindow is how long a queue remembers that a job was published. A
@@ -66,10 +77,13 @@ const DuplicateWindow = time.Hour
 // Lanes lists the lanes in the order in which they are served.
 var Lanes = []announcement.Lane{announcement.Emergency, announcement.Routine}
 
-// Outcome says what becomes of a job: done, or again after a while.
+// Outcome says what becomes of a job: done, or again after a while. One that is broken
+// comes again too, but not for ever: then it is stuck.
 type Outcome struct {
-	Again bool
-	After time.Duration
+	Again  bool
+	After  time.Duration
+	Broken StuckWhy // the attempt did not come to its end, because of the job
+	Place  string   // where in our source; see Stuck
 }
 
 // Tracker is what dispatch asks of the tracker. Answers reflect everything in

@@ -1,11 +1,15 @@
 package dispatch
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,11 +23,16 @@ import (
 const (
 	streamName = "kentongan-deliveries"
 
+	// stuckName is the stream of the jobs that nobody works on any more, a message each,
+	// and beside them of how often a job was begun without an end.
+	stuckName    = "kentongan-stuck"
+	stuckSubject = "stuck.job."
+	begunSubject = "stuck.begun."
+
 	// ackWait is how long a job stays with a worker that has gone silent, and so
 	// how long a crash delays the rest of its jobs. A live worker says that it
-	// is at work every heartbeat: two may be lost.
-	ackWait   = 60 * time.Second
-	heartbeat = 20 * time.Second
+	// is at work three times in that: two may be lost.
+	ackWait = 60 * time.Second
 
 	pullWait  = 10 * time.Second       // one long poll for the next job
 	yieldWait = 100 * time.Millisecond // routine looks again for waiting emergencies
@@ -33,8 +42,10 @@ const (
 
 // QueueOptions configures OpenQueue.
 type QueueOptions struct {
-	Replicas int // of the stream; 0 is 1
+	Replicas int // of the streams; 0 is 1
 	Log      *slog.Logger
+	Now      func() time.Time // nil is time.Now
+	AckWait  time.Duration    // how long a job stays with a worker that has gone silent; 0 is a minute
 }
 
 // JetStreamQueue is the Queue on a JetStream work-queue stream, shared by every
@@ -42,11 +53,18 @@ type QueueOptions struct {
 type JetStreamQueue struct {
 	js        jetstream.JetStream
 	stream    jetstream.Stream
+	list      jetstream.Stream // of stuck jobs
 	consumers map[line]jetstream.Consumer
 	log       *slog.Logger
+	now       func() time.Time
+	ackWait   time.Duration
+	alone     alone
+
+	mu    sync.Mutex
+	lived map[string]time.Time // jobs that this process has begun and outlived, by stuckID
 }
 
-// OpenQueue creates the stream and its consumers, or finds them as they were.
+// OpenQueue creates the streams and the consumers, or finds them as they were.
 //
 // Jobs are asked for one at a time: a job that was prefetched would age without
 // a heartbeat. MaxAckPending is unlimited because a job that waits for its next
@@ -70,9 +88,28 @@ func OpenQueue(ctx context.Context, nc *nats.Conn, o QueueOptions) (*JetStreamQu
 	if err != nil {
 		return nil, fmt.Errorf("open delivery queue: %w", err)
 	}
-	q := &JetStreamQueue{js: js, stream: stream, consumers: map[line]jetstream.Consumer{}, log: o.Log}
+	list, err := js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+		Name:              stuckName,
+		Description:       "deliveries that nobody works on any more, until a person decides",
+		Subjects:          []string{stuckSubject + "*", begunSubject + "*"},
+		Discard:           jetstream.DiscardNew,
+		Storage:           jetstream.FileStorage,
+		Replicas:          max(1, o.Replicas),
+		MaxMsgsPerSubject: 1,
+		DenyPurge:         true,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open the list of stuck jobs: %w", err)
+	}
+	q := &JetStreamQueue{js: js, stream: stream, list: list, consumers: map[line]jetstream.Consumer{}, log: o.Log, now: o.Now, ackWait: o.AckWait, alone: newAlone(), lived: map[string]time.Time{}}
 	if q.log == nil {
 		q.log = slog.New(slog.DiscardHandler)
+	}
+	if q.now == nil {
+		q.now = time.Now
+	}
+	if q.ackWait <= 0 {
+		q.ackWait = ackWait
 	}
 	for _, lane := range Lanes {
 		for _, c := range announcement.Channels {
@@ -81,7 +118,7 @@ func OpenQueue(ctx context.Context, nc *nats.Conn, o QueueOptions) (*JetStreamQu
 				Durable:       fmt.Sprintf("%s-%s", lane, c),
 				FilterSubject: at.subject(),
 				AckPolicy:     jetstream.AckExplicitPolicy,
-				AckWait:       ackWait,
+				AckWait:       q.ackWait,
 				MaxDeliver:    -1,
 				MaxAckPending: -1,
 			})
@@ -170,7 +207,7 @@ func (q *JetStreamQueue) serve(ctx context.Context, at line, fn func(context.Con
 		cancel()
 		switch {
 		case err == nil:
-			q.run(ctx, msg, fn)
+			q.run(ctx, at, msg, fn)
 		case !idle && !errors.Is(err, nats.ErrTimeout):
 			q.log.WarnContext(ctx, "queue did not answer, asking again", "step", "pull", "channel", at.channel, "reason", err.Error())
 			pause(ctx, retryWait)
@@ -186,42 +223,309 @@ func (q *JetStreamQueue) emergencyWaits(ctx context.Context, c announcement.Chan
 	return err == nil && info.NumPending > 0
 }
 
-func (q *JetStreamQueue) run(ctx context.Context, msg jetstream.Msg, fn func(context.Context, Job, int) Outcome) {
-	var job Job
+func (q *JetStreamQueue) run(ctx context.Context, at line, msg jetstream.Msg, fn func(context.Context, Job, int) Outcome) {
+	w := &working{queue: q, msg: msg, job: Job{Lane: at.lane, Channel: at.channel}, id: stuckID(msg.Data())}
 	meta, err := msg.Metadata()
-	if err == nil {
-		err = json.Unmarshal(msg.Data(), &job)
-	}
-	if err != nil { // nobody could ever read it
-		q.log.ErrorContext(ctx, "job cannot be read, dropped", "step", "decode", "reason", err.Error())
-		q.settle(ctx, msg.TermWithReason("unreadable"))
+	if err != nil { // not from the stream: nobody can say which job it is
+		q.log.ErrorContext(ctx, "not a job of the queue", "step", "decode", "reason", err.Error())
 		return
 	}
+	w.attempts, w.published = int(meta.NumDelivered), meta.Timestamp
+	job, err := readJob(at, msg.Data())
+	if err != nil {
+		w.setAside(ctx, Unreadable, "")
+		return
+	}
+	w.job = job
 	done := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		beat := time.NewTicker(heartbeat)
+		beat := time.NewTicker(q.ackWait / 3)
 		defer beat.Stop()
 		for {
 			select {
 			case <-beat.C:
 				q.settle(ctx, msg.InProgress())
+				q.outlive(w.id)
 			case <-done:
 				return
 			}
 		}
 	})
-	o := fn(ctx, job, int(meta.NumDelivered))
+	leave, crashed := w.begin(ctx)
+	o := Outcome{Again: true}
+	if !crashed && ctx.Err() == nil {
+		o = attempt(ctx, fn, job, w.attempts)
+	}
+	leave()
 	close(done)
 	wg.Wait()
 	switch {
-	case !o.Again:
-		q.settle(ctx, msg.Ack())
-	case o.After <= 0:
-		q.settle(ctx, msg.Nak())
+	case crashed:
+		w.setAside(ctx, Crashed, "")
+	case o.Broken != "" && w.broke(ctx) >= brokenMost:
+		w.setAside(ctx, o.Broken, o.Place)
 	default:
-		q.settle(ctx, msg.NakWithDelay(o.After))
+		if o.Broken == "" {
+			w.ended(ctx)
+		}
+		q.settle(ctx, w.answer(o))
 	}
+}
+
+// working is a job while a worker has it.
+type working struct {
+	queue     *JetStreamQueue
+	msg       jetstream.Msg
+	job       Job
+	id        string // in the list
+	attempts  int
+	published time.Time
+	begun     int // how often it was begun without an end, with this time; 0: nobody wrote it down
+}
+
+// answer tells the queue what becomes of the job.
+func (w *working) answer(o Outcome) error {
+	switch {
+	case !o.Again:
+		return w.msg.Ack()
+	case o.After <= 0:
+		return w.msg.Nak()
+	}
+	return w.msg.NakWithDelay(o.After)
+}
+
+// begin writes down that a job is begun which may have ended a process: it comes again,
+// and not because this process gave it back, or was cut off from NATS. crashed says that it has done so too often.
+// A list that does not answer holds no job up.
+func (w *working) begin(ctx context.Context) (leave func(), crashed bool) {
+	q := w.queue
+	leave = func() {}
+	if lived := q.outlive(w.id); w.attempts == 1 || lived {
+		return leave, false
+	}
+	before, err := q.begunOf(ctx, w.id)
+	if err == nil && before > 0 {
+		leave = q.alone.enter(ctx, w.job.Lane)
+		before, err = q.begunOf(ctx, w.id) // it may have waited long
+	}
+	switch {
+	case ctx.Err() != nil:
+		return leave, false
+	case err == nil && before >= brokenMost:
+		return leave, true
+	case err == nil:
+		err = q.noteBegun(ctx, w.id, before+1)
+	}
+	if err != nil {
+		q.log.WarnContext(ctx, "cannot note that a job is begun again", "announcement", w.job.Announcement, "step", "begin", "reason", err.Error())
+		return leave, false
+	}
+	w.begun = before + 1
+	return leave, false
+}
+
+// broke notes that an attempt did not come to its end, and returns how many did not.
+func (w *working) broke(ctx context.Context) int {
+	q := w.queue
+	q.mu.Lock()
+	delete(q.lived, w.id)
+	q.mu.Unlock()
+	if w.begun > 0 {
+		return w.begun
+	}
+	before, err := q.begunOf(ctx, w.id)
+	if err == nil {
+		err = q.noteBegun(ctx, w.id, before+1)
+	}
+	if err != nil { // then it is tried once more than it might be
+		q.log.WarnContext(ctx, "cannot note that a job is broken", "announcement", w.job.Announcement, "step", "begin", "reason", err.Error())
+		return 0
+	}
+	return before + 1
+}
+
+// outlive notes that this process lives with a job, and returns whether it did before.
+func (q *JetStreamQueue) outlive(id string) (before bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	now := q.now()
+	if _, before = q.lived[id]; !before {
+		for other, at := range q.lived {
+			if now.Sub(at) > forgetAfter {
+				delete(q.lived, other)
+			}
+		}
+	}
+	q.lived[id] = now
+	return before
+}
+
+// ended notes that an attempt came to its end, whatever became of the job.
+func (w *working) ended(ctx context.Context) {
+	q := w.queue
+	if w.begun == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	defer cancel()
+	if err := q.forget(ctx, begunSubject+w.id); err != nil && !errors.Is(err, ErrNotStuck) {
+		q.log.WarnContext(ctx, "cannot note that a job has ended", "announcement", w.job.Announcement, "step", "begin", "reason", err.Error())
+	}
+}
+
+// setAside puts the job into the list, and only then takes it from its line.
+func (w *working) setAside(ctx context.Context, why StuckWhy, place string) {
+	q := w.queue
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	defer cancel()
+	data, err := json.Marshal(Stuck{ID: w.id, Why: why, Place: place, Job: w.job, Attempts: w.attempts, Published: w.published.UTC(), At: q.now().UTC(), Data: w.msg.Data()})
+	if err == nil {
+		_, err = q.js.Publish(ctx, stuckSubject+w.id, data)
+	}
+	log := q.log.With("announcement", w.job.Announcement, "round", w.job.Round, "channel", w.job.Channel, "attempt", w.attempts, "step", "stuck", "stuck", w.id)
+	if err != nil {
+		log.ErrorContext(ctx, "a job is stuck and cannot be set aside yet", "reason", err.Error())
+		q.settle(ctx, w.msg.NakWithDelay(backoff(1)))
+		return
+	}
+	log.ErrorContext(ctx, "a job is stuck: nobody works on it until a person has decided", "reason", string(why), "place", place)
+	if err := q.forget(ctx, begunSubject+w.id); err != nil && !errors.Is(err, ErrNotStuck) {
+		log.WarnContext(ctx, "an old note about a job is left", "reason", err.Error())
+	}
+	q.settle(ctx, w.msg.TermWithReason(string(why)))
+}
+
+// begunOf returns how often a job was begun without an end.
+func (q *JetStreamQueue) begunOf(ctx context.Context, id string) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
+	defer cancel()
+	m, err := q.list.GetLastMsgForSubject(ctx, begunSubject+id)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read how often a job was begun: %w", err)
+	}
+	n, err := strconv.Atoi(string(m.Data))
+	if err != nil {
+		return 0, fmt.Errorf("read how often a job was begun: %w", err)
+	}
+	return n, nil
+}
+
+// noteBegun writes it down. It outlives ctx, which ends with the process.
+func (q *JetStreamQueue) noteBegun(ctx context.Context, id string, n int) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	defer cancel()
+	if _, err := q.js.Publish(ctx, begunSubject+id, []byte(strconv.Itoa(n))); err != nil {
+		return fmt.Errorf("note that a job is begun: %w", err)
+	}
+	return nil
+}
+
+// forget takes what stands at a subject of the list away.
+func (q *JetStreamQueue) forget(ctx context.Context, subject string) error {
+	m, err := q.list.GetLastMsgForSubject(ctx, subject)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return ErrNotStuck
+	}
+	if err != nil {
+		return fmt.Errorf("take from the list of stuck jobs: %w", err)
+	}
+	return q.takeOut(ctx, m.Sequence)
+}
+
+// takeOut takes one message from the list, and nothing that came to its place since: a
+// job that was tried again may be stuck again already.
+func (q *JetStreamQueue) takeOut(ctx context.Context, seq uint64) error {
+	err := q.list.DeleteMsg(ctx, seq)
+	if err == nil {
+		return nil
+	}
+	if _, gone := q.list.GetMsg(ctx, seq); errors.Is(gone, jetstream.ErrMsgNotFound) {
+		return nil
+	}
+	return fmt.Errorf("take from the list of stuck jobs: %w", err)
+}
+
+// Stuck implements Queue.
+func (q *JetStreamQueue) Stuck(ctx context.Context) ([]Stuck, error) {
+	info, err := q.list.Info(ctx, jetstream.WithSubjectFilter(stuckSubject+"*"))
+	if err != nil {
+		return nil, fmt.Errorf("read the list of stuck jobs: %w", err)
+	}
+	var all []Stuck
+	for subject := range info.State.Subjects {
+		s, _, err := q.stuckAt(ctx, subject)
+		switch {
+		case err == nil:
+			all = append(all, s)
+		case !errors.Is(err, ErrNotStuck): // just taken out
+			return nil, err
+		}
+	}
+	slices.SortFunc(all, func(a, b Stuck) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.ID, b.ID)) })
+	return all, nil
+}
+
+func (q *JetStreamQueue) stuckAt(ctx context.Context, subject string) (s Stuck, seq uint64, err error) {
+	m, err := q.list.GetLastMsgForSubject(ctx, subject)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return Stuck{}, 0, ErrNotStuck
+	}
+	if err == nil {
+		err = json.Unmarshal(m.Data, &s)
+	}
+	if err != nil {
+		return Stuck{}, 0, fmt.Errorf("read a stuck job: %w", err)
+	}
+	return s, m.Sequence, nil
+}
+
+// StuckJobs implements Queue.
+func (q *JetStreamQueue) StuckJobs(ctx context.Context) (int, error) {
+	info, err := q.list.Info(ctx, jetstream.WithSubjectFilter(stuckSubject+"*"))
+	if err != nil {
+		return 0, fmt.Errorf("count the stuck jobs: %w", err)
+	}
+	return len(info.State.Subjects), nil
+}
+
+// subjectOf is where a job of the list stands; "" where the id is none.
+func subjectOf(id string) string {
+	if id == "" || strings.Trim(id, "0123456789abcdef") != "" {
+		return ""
+	}
+	return stuckSubject + id
+}
+
+// TryAgain implements Queue. Published is before taken out: a crash between them tries
+// a job twice, and loses none.
+func (q *JetStreamQueue) TryAgain(ctx context.Context, id string) error {
+	subject := subjectOf(id)
+	if subject == "" {
+		return ErrNotStuck
+	}
+	s, seq, err := q.stuckAt(ctx, subject)
+	if err != nil {
+		return err
+	}
+	again := &nats.Msg{Subject: line{s.Job.Lane, s.Job.Channel}.subject(), Data: s.Data,
+		Header: nats.Header{jetstream.MsgIDHeader: {fmt.Sprintf("%s/%d", id, s.At.UnixNano())}}}
+	if _, err := q.js.PublishMsg(ctx, again); err != nil {
+		return fmt.Errorf("try a stuck job again: %w", err)
+	}
+	return q.takeOut(ctx, seq)
+}
+
+// Drop implements Queue.
+func (q *JetStreamQueue) Drop(ctx context.Context, id string) error {
+	subject := subjectOf(id)
+	if subject == "" {
+		return ErrNotStuck
+	}
+	return q.forget(ctx, subject)
 }
 
 // settle notes that an ack could not be sent. Nothing is lost: the job comes

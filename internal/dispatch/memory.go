@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,7 +18,9 @@ type MemoryQueue struct {
 	mu        sync.Mutex
 	lines     map[line][]*entry
 	published map[string]time.Time // job ID → when
-	changed   chan struct{}        // closed and replaced when a job becomes ready
+	broken    map[string]int       // job ID → attempts that did not come to their end
+	stuck     []Stuck
+	changed   chan struct{} // closed and replaced when a job becomes ready
 }
 
 type line struct {
@@ -41,6 +44,7 @@ func NewMemoryQueue(now func() time.Time) *MemoryQueue {
 		now:       now,
 		lines:     map[line][]*entry{},
 		published: map[string]time.Time{},
+		broken:    map[string]int{},
 		changed:   make(chan struct{}),
 	}
 }
@@ -82,7 +86,7 @@ func (q *MemoryQueue) Work(ctx context.Context, c announcement.Channel, parallel
 					if e == nil {
 						return
 					}
-					q.finish(e, fn(ctx, e.job, e.attempt))
+					q.finish(e, attempt(ctx, fn, e.job, e.attempt))
 				}
 			})
 		}
@@ -127,8 +131,31 @@ func (q *MemoryQueue) ready(at line) *entry {
 }
 
 func (q *MemoryQueue) finish(e *entry, o Outcome) {
+	if q.setAside(e, o) {
+		o.Again = false
+	}
+	q.giveBack(e, o)
+}
+
+// setAside puts a job into the list that was broken too often.
+func (q *MemoryQueue) setAside(e *entry, o Outcome) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if o.Broken == "" {
+		delete(q.broken, e.job.ID())
+		return false
+	}
+	if q.broken[e.job.ID()]++; q.broken[e.job.ID()] < brokenMost {
+		return false
+	}
+	delete(q.broken, e.job.ID())
+	q.stuck = append(q.stuck, Stuck{ID: stuckID([]byte(e.job.ID())), Why: o.Broken, Place: o.Place, Job: e.job, Attempts: e.attempt, Published: e.at, At: q.now()})
+	return true
+}
+
+func (q *MemoryQueue) giveBack(e *entry, o Outcome) {
 	if o.Again && o.After > 0 {
-		time.AfterFunc(o.After, func() { q.finish(e, Outcome{Again: true}) })
+		time.AfterFunc(o.After, func() { q.giveBack(e, Outcome{Again: true}) })
 		return
 	}
 	q.mu.Lock()
@@ -178,6 +205,53 @@ func (q *MemoryQueue) Oldest(context.Context) (map[announcement.Lane]map[announc
 		}
 	}
 	return oldest, nil
+}
+
+// Stuck implements Queue.
+func (q *MemoryQueue) Stuck(context.Context) ([]Stuck, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return slices.Clone(q.stuck), nil
+}
+
+// StuckJobs implements Queue.
+func (q *MemoryQueue) StuckJobs(context.Context) (int, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.stuck), nil
+}
+
+// TryAgain implements Queue.
+func (q *MemoryQueue) TryAgain(_ context.Context, id string) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	s, err := q.takeOut(id)
+	if err != nil {
+		return err
+	}
+	at := line{s.Job.Lane, s.Job.Channel}
+	q.lines[at] = append(q.lines[at], &entry{job: s.Job, at: q.now()})
+	q.wake()
+	return nil
+}
+
+// Drop implements Queue.
+func (q *MemoryQueue) Drop(_ context.Context, id string) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	_, err := q.takeOut(id)
+	return err
+}
+
+// takeOut takes a job out of the list. The caller holds mu.
+func (q *MemoryQueue) takeOut(id string) (Stuck, error) {
+	i := slices.IndexFunc(q.stuck, func(s Stuck) bool { return s.ID == id })
+	if i < 0 {
+		return Stuck{}, ErrNotStuck
+	}
+	s := q.stuck[i]
+	q.stuck = slices.Delete(q.stuck, i, i+1)
+	return s, nil
 }
 
 // noDepth returns a depth of 0 for every lane and channel.

@@ -2,7 +2,9 @@ package dispatch_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -18,6 +20,11 @@ import (
 // startNATS runs a real server with JetStream in this process.
 func startNATS(t *testing.T) *nats.Conn {
 	t.Helper()
+	return connect(t, natsServer(t))
+}
+
+func natsServer(t *testing.T) *server.Server {
+	t.Helper()
 	s, err := server.NewServer(&server.Options{DontListen: true, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true})
 	if err != nil {
 		t.Fatalf("new server: %v", err)
@@ -27,6 +34,11 @@ func startNATS(t *testing.T) *nats.Conn {
 	if !s.ReadyForConnections(10 * time.Second) {
 		t.Fatal("server is not ready")
 	}
+	return s
+}
+
+func connect(t *testing.T, s *server.Server) *nats.Conn {
+	t.Helper()
 	nc, err := nats.Connect("", nats.InProcessServer(s))
 	if err != nil {
 		t.Fatalf("connect: %v", err)
@@ -58,6 +70,9 @@ func TestQueue(t *testing.T) {
 		"channels do not mix":      channelsDoNotMix,
 		"stop gives back the job":  stopGivesBack,
 		"at most parallel at once": atMostParallel,
+		"poison is set aside":      poisonIsSetAside,
+		"coming back is no poison": comingBackIsNoPoison,
+		"tried again and dropped":  triedAgainAndDropped,
 	}
 	for name, open := range queues {
 		t.Run(name, func(t *testing.T) {
@@ -309,6 +324,253 @@ func atMostParallel(t *testing.T, q dispatch.Queue) {
 	eventually(t, "30 jobs", func() bool { return done.Load() == 30 })
 	if got := most.Load(); got > 3 {
 		t.Errorf("at once: got %d, want at most 3", got)
+	}
+}
+
+func stuck(t *testing.T, q dispatch.Queue) []dispatch.Stuck {
+	t.Helper()
+	all, err := q.Stuck(t.Context())
+	if err != nil {
+		t.Fatalf("stuck: %v", err)
+	}
+	return all
+}
+
+// poisonIsSetAside: a job at which the program fails, each time, ends in the list with
+// where it failed and no word of what it said. The others go on.
+func poisonIsSetAside(t *testing.T, q dispatch.Queue) {
+	poison := job(3, announcement.Emergency, announcement.SMS)
+	publish(t, q, jobs(8, announcement.Emergency, announcement.SMS)...)
+	var done, failed atomic.Int32
+	working(t, q, announcement.SMS, 2, func(_ context.Context, j dispatch.Job, _ int) dispatch.Outcome {
+		if j == poison {
+			failed.Add(1)
+			panic("call Siti on +628120000001")
+		}
+		done.Add(1)
+		return dispatch.Outcome{}
+	})
+	eventually(t, "the line is empty", func() bool { return depth(t, q, announcement.Emergency, announcement.SMS) == 0 })
+	all := stuck(t, q)
+	if n, err := q.StuckJobs(t.Context()); err != nil || n != 1 {
+		t.Errorf("counted %d, %v; want 1", n, err)
+	}
+	if len(all) != 1 || done.Load() != 7 {
+		t.Fatalf("%d are stuck, %d done; want 1 and 7", len(all), done.Load())
+	}
+	s := all[0]
+	if s.Job != poison || s.Why != dispatch.Panicked || s.Attempts != 3 || failed.Load() != 3 || s.ID == "" {
+		t.Errorf("got %+v after %d attempts", s, failed.Load())
+	}
+	if s.Place == "" || !strings.Contains(s.Place, "dispatch/queue_test.go:") || strings.Contains(s.Place, "Siti") {
+		t.Errorf("place: got %q", s.Place)
+	}
+	if since := time.Since(s.Published); since < 0 || since > time.Minute || s.At.Before(s.Published) {
+		t.Errorf("published %v, set aside %v", s.Published, s.At)
+	}
+}
+
+// comingBackIsNoPoison: while a provider is down a job comes back without end.
+func comingBackIsNoPoison(t *testing.T, q dispatch.Queue) {
+	publish(t, q, job(0, announcement.Emergency, announcement.SMS))
+	var came atomic.Int32
+	stop := working(t, q, announcement.SMS, 1, func(context.Context, dispatch.Job, int) dispatch.Outcome {
+		came.Add(1)
+		return dispatch.Outcome{Again: true, After: time.Millisecond}
+	})
+	eventually(t, "it has come 50 times", func() bool { return came.Load() >= 50 })
+	stop()
+	if all := stuck(t, q); len(all) != 0 || depth(t, q, announcement.Emergency, announcement.SMS) != 1 {
+		t.Errorf("%+v is stuck", all)
+	}
+}
+
+func triedAgainAndDropped(t *testing.T, q dispatch.Queue) {
+	publish(t, q, jobs(2, announcement.Routine, announcement.WebPush)...)
+	var mended atomic.Bool
+	done := make(chan dispatch.Job, 2)
+	working(t, q, announcement.WebPush, 2, func(_ context.Context, j dispatch.Job, _ int) dispatch.Outcome {
+		if !mended.Load() {
+			return dispatch.Outcome{Again: true, Broken: dispatch.Unknown}
+		}
+		done <- j
+		return dispatch.Outcome{}
+	})
+	eventually(t, "both are stuck", func() bool { return len(stuck(t, q)) == 2 })
+	all := stuck(t, q)
+	if all[0].Why != dispatch.Unknown || all[0].At.After(all[1].At) {
+		t.Errorf("got %+v", all)
+	}
+	// Nothing is mended yet: it comes back into the list, and is not lost between.
+	if err := q.TryAgain(t.Context(), all[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it is stuck again", func() bool {
+		now := stuck(t, q)
+		return len(now) == 2 && now[1].ID == all[0].ID && now[1].At.After(all[0].At)
+	})
+	mended.Store(true)
+	if err := q.TryAgain(t.Context(), all[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case j := <-done:
+		if j != all[0].Job {
+			t.Errorf("done: %+v, want %+v", j, all[0].Job)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("it was not tried again")
+	}
+	if err := q.Drop(t.Context(), all[1].ID); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "nothing is left", func() bool {
+		return len(stuck(t, q)) == 0 && depth(t, q, announcement.Routine, announcement.WebPush) == 0
+	})
+	for _, id := range []string{all[1].ID, "", "*", "stuck.job.>", "00"} {
+		if again, drop := q.TryAgain(t.Context(), id), q.Drop(t.Context(), id); !errors.Is(again, dispatch.ErrNotStuck) || !errors.Is(drop, dispatch.ErrNotStuck) {
+			t.Errorf("%q: got %v and %v, want that it is not in the list", id, again, drop)
+		}
+	}
+}
+
+// TestUnreadableJobIsKept: what no worker can read, whatever it is, goes into the list as
+// it is; the jobs behind it go on; and tried again by a version that can read it, it runs.
+func TestUnreadableJobIsKept(t *testing.T) {
+	t.Parallel()
+	nc := startNATS(t)
+	q, err := dispatch.OpenQueue(t.Context(), nc, dispatch.QueueOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad := []string{
+		"", "{", "{}", "null", "[]", `"delivery"`, "\x00\xff",
+		`{"announcement":"aaaaaaaaaaaaaaaa","channel":"sms","lane":"emergency","lo":5,"hi":5}`,
+		`{"announcement":"aaaaaaaaaaaaaaaa","channel":"sms","lane":"emergency","lo":-1,"hi":5}`,
+		`{"announcement":"aaaaaaaaaaaaaaaa","channel":"webpush","lane":"emergency","lo":0,"hi":5}`,
+		`{"announcement":"../../etc/passwd","channel":"sms","lane":"emergency","lo":0,"hi":5}`,
+	}
+	for _, data := range bad {
+		if err := nc.Publish("delivery.emergency.sms", []byte(data)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	publish(t, q, jobs(3, announcement.Emergency, announcement.SMS)...)
+	var done atomic.Int32
+	stop := working(t, q, announcement.SMS, 1, func(context.Context, dispatch.Job, int) dispatch.Outcome {
+		done.Add(1)
+		return dispatch.Outcome{}
+	})
+	eventually(t, "the line is empty", func() bool { return depth(t, q, announcement.Emergency, announcement.SMS) == 0 })
+	all := stuck(t, q)
+	if len(all) != len(bad) || done.Load() != 3 {
+		t.Fatalf("%d are stuck, %d done; want %d and 3", len(all), done.Load(), len(bad))
+	}
+	kept := map[string]bool{}
+	for _, s := range all {
+		kept[string(s.Data)] = true
+		if s.Why != dispatch.Unreadable || s.Job.Lane != announcement.Emergency || s.Job.Channel != announcement.SMS || s.Attempts != 1 {
+			t.Errorf("got %+v", s)
+		}
+	}
+	for _, data := range bad {
+		if !kept[data] {
+			t.Errorf("%q is lost", data)
+		}
+	}
+	stop()
+
+	// Another start finds the list as it was, and what is given back is what was published.
+	if q, err = dispatch.OpenQueue(t.Context(), nc, dispatch.QueueOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := stuck(t, q); len(got) != len(bad) {
+		t.Errorf("after a restart %d are stuck, want %d", len(got), len(bad))
+	}
+	if err := q.TryAgain(t.Context(), all[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	if got := depth(t, q, announcement.Emergency, announcement.SMS); got != 1 || len(stuck(t, q)) != len(bad)-1 {
+		t.Errorf("%d in the line, want 1", got)
+	}
+}
+
+// TestJobThatEndsTheProcessIsSetAside: a job that takes the whole process with it, each
+// time, ends in the list, and takes none of those with it that were worked on beside it.
+func TestJobThatEndsTheProcessIsSetAside(t *testing.T) {
+	t.Parallel()
+	s := natsServer(t)
+	poison := job(1, announcement.Emergency, announcement.SMS)
+	var mu sync.Mutex
+	done, fatal := map[dispatch.Job]bool{}, 0
+	// life is a process, until it ends or t does.
+	life := func() (ended <-chan struct{}, q *dispatch.JetStreamQueue) {
+		nc := connect(t, s)
+		q, err := dispatch.OpenQueue(t.Context(), nc, dispatch.QueueOptions{AckWait: time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		over := make(chan struct{})
+		working(t, q, announcement.SMS, 4, func(ctx context.Context, j dispatch.Job, _ int) dispatch.Outcome {
+			if j == poison {
+				mu.Lock()
+				fatal++
+				mu.Unlock()
+				time.Sleep(50 * time.Millisecond) // its neighbours are on their way
+				nc.Close()
+				close(over)
+			} else {
+				pass := time.NewTimer(200 * time.Millisecond)
+				defer pass.Stop()
+				select {
+				case <-over:
+				case <-pass.C:
+				}
+			}
+			select {
+			case <-over: // nobody is there any more who could say how it ended
+				<-ctx.Done()
+			default:
+				mu.Lock()
+				done[j] = true
+				mu.Unlock()
+			}
+			return dispatch.Outcome{}
+		})
+		return over, q
+	}
+	first := connect(t, s)
+	q, err := dispatch.OpenQueue(t.Context(), first, dispatch.QueueOptions{AckWait: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	publish(t, q, jobs(6, announcement.Emergency, announcement.SMS)...)
+	for range 10 {
+		over, _ := life()
+		settled := func() bool { return depth(t, q, announcement.Emergency, announcement.SMS) == 0 }
+		eventually(t, "the process ends, or all is settled", func() bool {
+			select {
+			case <-over:
+				return true
+			default:
+				return settled()
+			}
+		})
+		if settled() {
+			break
+		}
+	}
+	all := stuck(t, q)
+	if len(all) != 1 || all[0].Job != poison || all[0].Why != dispatch.Crashed {
+		t.Fatalf("stuck: got %+v, want the one that ends the process", all)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if len(done) != 5 || fatal != 4 {
+		t.Errorf("%d others are done, after %d crashes; want 5 and 4", len(done), fatal)
 	}
 }
 

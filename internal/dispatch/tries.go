@@ -42,6 +42,7 @@ type try struct {
 	doubts    int       // of these, without knowing whether the provider took it
 	doubted   time.Time // when the first of those began
 	notBefore time.Time // when to try next
+	apart     bool      // it goes on as a job of its own
 }
 
 func newTries() *tries { return &tries{jobs: map[string]*jobTries{}} }

@@ -41,6 +41,7 @@ type pass struct {
 	again  bool          // some target is unsettled
 	after  time.Duration // the shortest wait among those
 	counts map[string]int
+	broken string // where the program failed at the one target of this job
 }
 
 // work sees a job through as far as it comes now: every unsettled target is
@@ -53,7 +54,11 @@ func (d *Dispatcher) work(ctx context.Context, job Job, attempt int) Outcome {
 	r, err := d.round(ctx, job.Announcement, job.Round)
 	if err != nil {
 		log.WarnContext(ctx, "round not known yet", "step", "round", "reason", err.Error())
-		return Outcome{Again: true, After: backoff(attempt)}
+		o := Outcome{Again: true, After: backoff(attempt)}
+		if attempt >= roundMost && ctx.Err() == nil {
+			o.Broken = Unknown
+		}
+		return o
 	}
 	hi := min(job.Hi, r.Targets())
 	settled, err := d.Tracker.Settled(ctx, job.Announcement, job.Round, job.Channel, job.Lo, hi)
@@ -67,9 +72,14 @@ func (d *Dispatcher) work(ctx context.Context, job Job, attempt int) Outcome {
 
 	p := &pass{Dispatcher: d, job: job, round: r, log: log, counts: map[string]int{},
 		circuit: d.circuits[provider{job.Channel, r.Decided.Second}], place: &place{job: job.ID(), lane: job.Lane, at: r.At, lo: job.Lo}}
-	p.run(ctx, settled)
-	if p.circuit != nil {
-		p.circuit.leave(p.place)
+	func() {
+		if p.circuit != nil {
+			defer p.circuit.leave(p.place)
+		}
+		p.run(ctx, settled)
+	}()
+	if p.broken != "" {
+		return Outcome{Again: true, After: brokenWait, Broken: Panicked, Place: p.broken}
 	}
 	if p.again {
 		log.WarnContext(ctx, "job comes again", "step", "job", "reason", p.summary(), "after", p.after)
@@ -87,10 +97,11 @@ func (p *pass) run(ctx context.Context, settled []bool) {
 	defer wg.Wait()
 	for i, done := range settled {
 		n := p.job.Lo + i
-		if done {
+		before := p.tries.of(p.job.ID(), n)
+		if done || before.apart {
 			continue
 		}
-		if wait := p.tries.of(p.job.ID(), n).notBefore.Sub(p.Now()); wait > 0 {
+		if wait := before.notBefore.Sub(p.Now()); wait > 0 {
 			p.leave(wait, "waiting")
 			continue
 		}
@@ -100,7 +111,7 @@ func (p *pass) run(ctx context.Context, settled []bool) {
 		}
 		wg.Go(func() {
 			for ok {
-				gone, err := p.call(ctx, n)
+				gone, err := p.callSafely(ctx, n)
 				exit(err) // not before: the receipt is durable, or nothing was sent
 				p.retire(ctx, n, gone)
 				if !p.holds(ctx, n, err) {
@@ -158,6 +169,39 @@ func (p *pass) holds(ctx context.Context, n int, err error) bool {
 	}
 	p.leave(wait, string(channel.ReasonOf(err)))
 	return false
+}
+
+// callSafely is call. Where the program fails at one target, that target goes on as a job
+// of its own, and keeps nobody else waiting: should it fail again and again, this one
+// alone is set aside.
+func (p *pass) callSafely(ctx context.Context, n int) (gone []string, went error) {
+	defer func() {
+		v := recover()
+		if v == nil {
+			return
+		}
+		gone, went = nil, errNotCalled
+		place := placeOf(v)
+		p.log.ErrorContext(ctx, "the program failed at a call", "recipient", n, "step", "call", "reason", place)
+		if p.job.Hi-p.job.Lo == 1 {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.broken = place
+			return
+		}
+		one := p.job
+		one.Lo, one.Hi = n, n+1
+		if err := p.Queue.Publish(ctx, []Job{one}); err != nil {
+			p.log.WarnContext(ctx, "a call that failed is not in the queue yet", "recipient", n, "step", "call", "reason", err.Error())
+			p.leave(brokenWait, "panicked")
+			return
+		}
+		before := p.tries.of(p.job.ID(), n)
+		before.apart = true
+		p.tries.note(p.job.ID(), n, p.Now(), before)
+		p.count("panicked")
+	}()
+	return p.call(ctx, n)
 }
 
 // call calls target n and writes down how the provider took it. It returns the
@@ -316,6 +360,11 @@ func (p *pass) retire(ctx context.Context, n int, gone []string) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
+	defer func() {
+		if v := recover(); v != nil { // the call itself is written down
+			p.log.ErrorContext(ctx, "contact points not retired", "recipient", n, "step", "retire", "reason", placeOf(v))
+		}
+	}()
 	if err := p.People.Retire(ctx, p.round.Target(n), gone); err != nil {
 		p.log.WarnContext(ctx, "contact points not retired", "recipient", n, "step", "retire", "reason", err.Error())
 	}
