@@ -24,7 +24,7 @@ type About struct {
 	Account      string   `json:"account,omitempty"` // of the console
 	Object       string   `json:"object,omitempty"`  // the key of a template, the id of a site, a group, an import, a token
 	Count        int      `json:"count,omitempty"`   // people on a list, rows of a file, tries
-	Asked        []string `json:"asked,omitempty"`   // names of the filters of a list, never what was typed
+	Asked        []string `json:"asked,omitempty"`   // names of the filters of a list, or a reason from a list; never what was typed
 	By           string   `json:"by,omitempty"`      // the way: console, api, scim, link, phone, password, passkey, sso
 	Refused      bool     `json:"refused,omitempty"` // it was asked for, and nothing came of it
 }
@@ -90,6 +90,8 @@ const (
 	RetentionChanged Act = "retention_changed"
 	BackupMade       Act = "backup_made"
 	BackupRestored   Act = "backup_restored"
+	JobTriedAgain    Act = "job_tried_again" // a delivery that was stuck
+	JobDropped       Act = "job_dropped"
 
 	PeopleExported   Act = "people_exported"
 	ReportExported   Act = "report_exported"
@@ -114,7 +116,7 @@ var Acts = []Act{
 	AccountInvited, AccountChanged, AccountEnded, RoleChanged, PasswordSet, PasskeyAdded, PasskeyDropped, TokenCreated, TokenEnded,
 	PersonChanged, PeopleLeft, NumberCleared, PersonInvited, PhonesShutOut, PeopleImported, ImportUndone, PeopleProvision, SiteChanged, GroupChanged, DutyChanged,
 	TemplateChanged, TemplatePublished, WentLive, ChannelTried, Approved, Rejected, SentAlone, TextHandled, LedgerVerified,
-	Erased, RetentionChanged, BackupMade, BackupRestored,
+	Erased, RetentionChanged, BackupMade, BackupRestored, JobTriedAgain, JobDropped,
 	PeopleExported, ReportExported, FaultsExported, AuditExported, EvidenceExported,
 	PeopleListed, PersonViewed, NumberShown, RecipientsViewed, TeamViewed, TextViewed, PhotoViewed, ReportViewed, AuditViewed,
 }

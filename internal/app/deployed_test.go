@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"net/url"
 	"strings"
 	"testing"
@@ -10,7 +11,9 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"kentongan/internal/announcement"
 	"kentongan/internal/app/apptest"
+	"kentongan/internal/dispatch"
 	"kentongan/internal/ledger"
 	"kentongan/internal/tracker"
 )
@@ -43,6 +46,15 @@ func TestShippedNATSRefusesWhatTheServiceNeverDoes(t *testing.T) {
 				return nil //nolint:nilerr // then it is not there: found below
 			}
 			return s.Purge(ctx)
+		},
+		"delete the list of stuck jobs": func(ctx context.Context) error { return js.DeleteStream(ctx, "kentongan-stuck") },
+		"purge the list of stuck jobs": func(ctx context.Context) error {
+			_, err := nc.RequestWithContext(ctx, "$JS.API.STREAM.PURGE.kentongan-stuck", nil)
+			return err
+		},
+		"take a record out of the ledger": func(ctx context.Context) error {
+			_, err := nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.DELETE.kentongan-ledger", []byte(`{"seq":1}`))
+			return err
 		},
 		"a stream of its own": func(ctx context.Context) error {
 			_, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: "other", Subjects: []string{"other.>"}})
@@ -143,4 +155,53 @@ func TestSentinelLeadsToTheRedisThatServes(t *testing.T) {
 	if _, err := dialRedis("redis://:canary@a:1/0?master_name="); err == nil || strings.Contains(err.Error(), "canary") {
 		t.Errorf("got %v, want an address without the name refused, and not told", err)
 	}
+}
+
+// TestShippedNATSLetsAStuckJobBeDecidedAbout: what may not delete a stream may still take
+// out of the list what a person has decided about.
+func TestShippedNATSLetsAStuckJobBeDecidedAbout(t *testing.T) {
+	t.Parallel()
+	nc, err := nats.Connect(apptest.StartNATS(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	q, err := dispatch.OpenQueue(t.Context(), nc, dispatch.QueueOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, data := range []string{"x", "y"} {
+		if err := nc.Publish("delivery.emergency.sms", []byte(data)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stuck := func(want int) []dispatch.Stuck {
+		t.Helper()
+		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+			all, err := q.Stuck(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(all) == want {
+				return all
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%d are stuck, want %d", len(all), want)
+			}
+		}
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- q.Work(ctx, announcement.SMS, 1, func(context.Context, dispatch.Job, int) dispatch.Outcome { return dispatch.Outcome{} })
+	}()
+	all := stuck(2)
+	stop()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(q.TryAgain(t.Context(), all[0].ID), q.Drop(t.Context(), all[1].ID)); err != nil {
+		t.Fatal(err)
+	}
+	stuck(0)
 }

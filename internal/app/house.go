@@ -113,7 +113,7 @@ func Open(ctx context.Context, c Config, version string, log *slog.Logger) (_ *H
 	h.closers = append(h.closers, closeStore)
 	var queue *dispatch.JetStreamQueue
 	err = patiently(ctx, h.config, h.log, func(ctx context.Context) error {
-		queue, err = dispatch.OpenQueue(ctx, nc, dispatch.QueueOptions{Replicas: c.Replicas, Log: log})
+		queue, err = dispatch.OpenQueue(ctx, nc, dispatch.QueueOptions{Replicas: c.Replicas, Now: h.now, Log: log})
 		return err
 	})
 	if err != nil {
@@ -242,6 +242,12 @@ func (h *House) furnish(ctx context.Context, secret *keys, store tracker.Store, 
 		return err
 	}
 	h.watch = &watch{ledger: h.ledger, tracker: h.tracker, queue: queue, heartbeat: c.HeartbeatURL, client: &http.Client{}, now: h.now, log: log}
+	if h.nats != nil {
+		h.watch.unplanned = func(ctx context.Context) (int, error) {
+			s, err := ledger.Inspect(ctx, h.nats)
+			return s.Pending, err
+		}
+	}
 	h.keeper = &keeper{desk: h.desk, now: h.now}
 	staff := &people{directory: h.directory, links: h.links, sample: c.SMSProvider == "sandbox", desk: h.desk, uploads: files, errands: h.desk.errands, editions: words, access: guard}
 	h.server, err = web.New(web.Options{Desk: h.desk, Phone: h.desk, People: staff,

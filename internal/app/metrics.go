@@ -262,6 +262,7 @@ var (
 	descOverdue     = described("escalation_overdue_seconds", "For how long the most delayed step of an escalation ought to have been taken.")
 	descJobs        = described("queue_jobs", "Jobs that wait or run; each is up to 500 calls.", "lane", "channel")
 	descOldest      = described("queue_oldest_seconds", "How long the oldest job has been there; 0: there is none.", "lane", "channel")
+	descStuck       = described("stuck_jobs", "Jobs that nobody works on any more, until a person has decided about them.")
 	descApplied     = described("tracker_applied_sequence", "Position of the ledger that this node reflects.")
 	descLast        = described("ledger_last_sequence", "Position of the last record of the ledger.")
 	descFailed      = described("ledger_write_failures_total", "Writes to the ledger and the vault that were not acknowledged.")
@@ -277,7 +278,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (s *state) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descBuild, descReady, descStreams, descRedisAway, descAway, descPeople, descAudit, descSeals, descOpen, descRecipients, descOutstanding, descNeedHelp, descOverdue, descWatch, descUnheard, descJobs, descOldest, descApplied, descLast, descFailed, descLagging, descPlanning, descStored, descLimit, descDrift, descFree, descSize, descCertificate} {
+	for _, d := range []*prometheus.Desc{descBuild, descReady, descStreams, descRedisAway, descAway, descPeople, descAudit, descSeals, descOpen, descRecipients, descOutstanding, descNeedHelp, descOverdue, descWatch, descUnheard, descJobs, descOldest, descStuck, descApplied, descLast, descFailed, descLagging, descPlanning, descStored, descLimit, descDrift, descFree, descSize, descCertificate} {
 		out <- d
 	}
 }
@@ -363,6 +364,9 @@ func (s *state) collectQueue(ctx context.Context, gauge gauges) {
 	depth, err := s.queue.Depth(ctx)
 	if err != nil {
 		return
+	}
+	if stuck, err := s.queue.StuckJobs(ctx); err == nil {
+		gauge(descStuck, float64(stuck))
 	}
 	oldest, err := s.queue.Oldest(ctx)
 	for lane, channels := range depth {

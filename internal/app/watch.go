@@ -32,10 +32,21 @@ type watch struct {
 	log       *slog.Logger
 
 	mu    sync.Mutex
-	found []string // by the last round; no names, no numbers
+	found []finding // by the last round
 	at    time.Time
 	end   uint64 // of the ledger, a round ago
 	mute  bool   // the last heartbeat was not taken
+
+	// unplanned says how many decisions are not in the queue yet; nil: nobody knows. A
+	// round ago there were so many.
+	unplanned func(context.Context) (int, error)
+	planning  int
+}
+
+// finding is one thing that is not as it should be.
+type finding struct {
+	code string // the pages have words for it, for people who do not run the server
+	says string // no names, no numbers
 }
 
 const (
@@ -43,6 +54,8 @@ const (
 	// What may lie for so long: the tries of one delivery, and a tick of the tracker.
 	mayWait = 2 * time.Minute
 	mayLag  = 30 * time.Second
+	// What is not urgent may lie until everybody's morning, wherever that is.
+	routineMayWait = 25 * time.Hour
 )
 
 // run walks until ctx ends.
@@ -65,7 +78,7 @@ func (w *watch) walk(ctx context.Context) {
 	defer cancel()
 	found := w.look(ctx)
 	if ctx.Err() != nil && len(found) == 0 {
-		found = []string{"a round took more than a minute"}
+		found = []finding{{"slow", "a round took more than a minute"}}
 	}
 	w.mu.Lock()
 	before := w.found
@@ -73,7 +86,7 @@ func (w *watch) walk(ctx context.Context) {
 	w.mu.Unlock()
 	for _, f := range found {
 		if !slices.Contains(before, f) {
-			w.log.Error("the watch found something", "step", "watch", "reason", f)
+			w.log.Error("the watch found something", "step", "watch", "reason", f.says)
 		}
 	}
 	if len(found) == 0 && w.heartbeat != "" {
@@ -82,24 +95,41 @@ func (w *watch) walk(ctx context.Context) {
 }
 
 // look returns what is not as it should be.
-func (w *watch) look(ctx context.Context) (found []string) {
+//
+// No intent to send is without a result for long. Until its announcement is planned it is
+// a decision that is not planned; then it is a job, which leaves the queue only when there
+// is a receipt for each of its people, or why there is none; and a job that cannot be worked
+// on is stuck. Each of the three is looked at here.
+func (w *watch) look(ctx context.Context) (found []finding) {
+	add := func(code, says string) { found = append(found, finding{code, says}) }
 	last, err := w.ledger.Last(ctx)
 	if err != nil {
-		return []string{"the ledger does not answer"}
+		return []finding{{"ledger", "the ledger does not answer"}}
 	}
 	if applied := w.tracker.Applied(); applied < w.end {
-		found = append(found, fmt.Sprintf("the tracker is at record %d and ought to have been at %d a minute ago", applied, w.end))
+		add("behind", fmt.Sprintf("the tracker is at record %d and ought to have been at %d a minute ago", applied, w.end))
 	}
 	w.end = last // only read and written here
 	if late := w.tracker.Overdue(); late > mayLag {
-		found = append(found, "a step of an escalation is late")
+		add("escalation", "a step of an escalation is late")
 	}
 	if waits, err := w.queue.Oldest(ctx); err == nil {
-		for _, at := range waits[announcement.Emergency] {
-			if w.now().Sub(at) > mayWait {
-				found = append(found, "a delivery of an emergency waits for more than two minutes")
-				break
+		if w.waits(waits[announcement.Emergency], mayWait) {
+			add("emergency", "a delivery of an emergency waits for more than two minutes")
+		}
+		if w.waits(waits[announcement.Routine], routineMayWait) {
+			add("routine", "a delivery that is not urgent waits for more than a day")
+		}
+	}
+	if n, err := w.queue.StuckJobs(ctx); err == nil && n > 0 {
+		add("stuck", fmt.Sprintf("%d deliveries are stuck and wait for a person, on the page /stuck", n))
+	}
+	if w.unplanned != nil {
+		if n, err := w.unplanned(ctx); err == nil {
+			if n > 0 && w.planning > 0 {
+				add("unplanned", "a decision is not in the queue after a minute")
 			}
+			w.planning = n // only read and written here
 		}
 	}
 	for _, id := range w.tracker.IDs() {
@@ -108,12 +138,22 @@ func (w *watch) look(ctx context.Context) (found []string) {
 			continue
 		}
 		if err := w.tracker.Recount(ctx, id); errors.Is(err, tracker.ErrMiscounted) {
-			found = append(found, fmt.Sprintf("%s: who has answered was counted wrongly, and was counted anew from the ledger", id))
+			add("miscounted", fmt.Sprintf("%s: who has answered was counted wrongly, and was counted anew from the ledger", id))
 		} else if err != nil {
-			found = append(found, fmt.Sprintf("%s: who has answered cannot be counted", id))
+			add("uncounted", fmt.Sprintf("%s: who has answered cannot be counted", id))
 		}
 	}
 	return found
+}
+
+// waits reports whether one of these has waited for longer than it may.
+func (w *watch) waits(oldest map[announcement.Channel]time.Time, most time.Duration) bool {
+	for _, at := range oldest {
+		if w.now().Sub(at) > most {
+			return true
+		}
+	}
+	return false
 }
 
 // beat says that all is well. That nobody takes it is no reason to alarm anybody here:
@@ -141,5 +181,20 @@ func (w *watch) beat(ctx context.Context) {
 func (w *watch) Found() (found []string, at time.Time, heard bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return slices.Clone(w.found), w.at, !w.mute
+	for _, f := range w.found {
+		found = append(found, f.says)
+	}
+	return found, w.at, !w.mute
+}
+
+// codes is what the last round found, each kind once.
+func (w *watch) codes() (codes []string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, f := range w.found {
+		if !slices.Contains(codes, f.code) {
+			codes = append(codes, f.code)
+		}
+	}
+	return codes
 }

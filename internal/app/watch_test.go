@@ -3,17 +3,21 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"kentongan/internal/announcement"
+	"kentongan/internal/dispatch"
 	"kentongan/internal/ledger"
 	"kentongan/internal/tracker"
+	"kentongan/internal/web"
 )
 
 // hearer is who waits for the heartbeat.
@@ -91,6 +95,111 @@ func TestTheWatchSaysWhatItFinds(t *testing.T) {
 		w.walk(h.t.Context())
 		if found, _, heard := w.Found(); len(found) != 0 || heard {
 			h.t.Errorf("found %q, heard %t", found, heard)
+		}
+	})
+}
+
+// TestStuckDeliveryIsSeenAndSent: a delivery at which the program fails takes nobody else
+// with it. It is in the list, the watch finds it, /readyz, the metric and the pages say so,
+// and the heartbeat is silent; once it is tried again it is sent, and all is well.
+func TestStuckDeliveryIsSeenAndSent(t *testing.T) {
+	rehearse(t, "siti manager:budi, budi", func(h *rehearsal) {
+		t, w, hears := h.t, h.house.watch, new(hearer)
+		w.heartbeat, w.client = "https://heartbeat.example/x", &http.Client{Transport: hears}
+		right := h.house.dispatcher.Composer
+		h.house.dispatcher.Composer = failsFor{right, 0}
+		id := h.Announce("Fire")
+		time.Sleep(30 * time.Second)
+		w.walk(t.Context())
+
+		operated := health{h.house}
+		jobs, err := operated.Stuck(t.Context())
+		if err != nil || len(jobs) != len(announcement.Channels) {
+			t.Fatalf("stuck: %+v, %v; want one on each channel", jobs, err)
+		}
+		for _, j := range jobs {
+			if j.Announcement != id || j.Why != "panicked" || j.From != 0 || j.To != 1 || j.Lane != announcement.Emergency {
+				t.Errorf("stuck: %+v", j)
+			}
+		}
+		if got := operated.Found(); len(got) != 1 || got[0] != "stuck" || hears.beats.Load() != 0 {
+			t.Errorf("found %q, %d beats", got, hears.beats.Load())
+		}
+		said := false
+		for _, c := range operated.Ready(t.Context()) {
+			said = said || c.Name == "watch" && c.OK && strings.Contains(c.Hint, "stuck")
+		}
+		if !said {
+			t.Error("/readyz does not say it, or takes the node out of service")
+		}
+		get := func(path string) string {
+			page := httptest.NewRecorder()
+			h.house.server.Handler().ServeHTTP(page, httptest.NewRequest(http.MethodGet, path, nil))
+			return page.Body.String()
+		}
+		if page := get("/metrics"); !strings.Contains(page, fmt.Sprintf("kentongan_stuck_jobs %d\n", len(jobs))) || !strings.Contains(page, "kentongan_watch_found 1\n") {
+			t.Error("the metrics do not say it")
+		}
+
+		h.house.dispatcher.Composer = right
+		for _, j := range jobs {
+			if err := operated.TryAgain(t.Context(), j.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := operated.TryAgain(t.Context(), jobs[0].ID); !errors.Is(err, web.ErrNotFound) {
+			t.Errorf("a second time: %v", err)
+		}
+		time.Sleep(settled)
+		w.walk(t.Context())
+		if got := operated.Found(); len(got) != 0 || hears.beats.Load() != 1 {
+			t.Errorf("afterwards: found %q, %d beats", got, hears.beats.Load())
+		}
+		bits, err := h.house.tracker.Settled(t.Context(), id, 0, announcement.SMS, 0, 2)
+		if err != nil || !bits[0] || !bits[1] {
+			t.Errorf("called: %v, %v", bits, err)
+		}
+	})
+}
+
+// failsFor is a composer that fails at one target.
+type failsFor struct {
+	dispatch.Composer
+	n int
+}
+
+func (f failsFor) Compose(r announcement.Round, n int, lang announcement.Language) announcement.Message {
+	if r.Decided.Round == 0 && n == f.n {
+		panic("no text for this one")
+	}
+	return f.Composer.Compose(r, n, lang)
+}
+
+// TestTheWatchFindsWhatHasNoResult: a decision that does not become jobs, and a job that is
+// not urgent and goes nowhere.
+func TestTheWatchFindsWhatHasNoResult(t *testing.T) {
+	rehearse(t, "siti", func(h *rehearsal) {
+		w, waiting := h.house.watch, 1
+		w.unplanned = func(context.Context) (int, error) { return waiting, nil }
+		left := dispatch.NewMemoryQueue(time.Now)
+		w.queue = left
+		if err := left.Publish(h.t.Context(), []dispatch.Job{{Announcement: "a123456789bcdefg", Channel: announcement.SMS, Lane: announcement.Routine, Hi: 1}}); err != nil {
+			h.t.Fatal(err)
+		}
+		for _, c := range []struct {
+			after time.Duration
+			want  string
+		}{{0, ""}, {time.Minute, "unplanned"}, {23 * time.Hour, "unplanned"}, {2 * time.Hour, "routine unplanned"}} {
+			time.Sleep(c.after)
+			w.walk(h.t.Context())
+			if got := strings.Join(w.codes(), " "); got != c.want {
+				h.t.Errorf("%v later: found %q, want %q", c.after, got, c.want)
+			}
+		}
+		waiting = 0
+		w.walk(h.t.Context())
+		if got := strings.Join(w.codes(), " "); got != "routine" {
+			h.t.Errorf("found %q, want routine", got)
 		}
 	})
 }

@@ -178,6 +178,10 @@ func (s *Server) routeAPI() {
 		huma.Register(api, op("POST", "/announcements/{id}/evidence", "export-evidence", "What proves an announcement, to be checked without the server (application/zip)", byToken(Audit).notes(announcement.EvidenceExported)), s.apiEvidence)
 	}
 	huma.Register(api, op("GET", "/audit", "list-audit", "Who did, took out and looked at what, newest first", byToken(Audit).notes(announcement.AuditViewed)), s.apiTrail)
+	huma.Register(api, op("GET", "/stuck", "list-stuck", "Deliveries that nobody works on any more, the oldest first", byToken(Operate).notesNothing(showsCounts)), s.apiStuck)
+	huma.Register(api, op("POST", "/stuck:again", "try-all-stuck-again", "Have all stuck deliveries tried again", byToken(Operate).notes(announcement.JobTriedAgain)), s.apiAllAgain)
+	huma.Register(api, op("POST", "/stuck/{id}/again", "try-stuck-again", "Have a stuck delivery tried again", byToken(Operate).notes(announcement.JobTriedAgain)), s.apiAgain)
+	huma.Register(api, op("POST", "/stuck/{id}/drop", "drop-stuck", "Drop a stuck delivery, for good", byToken(Operate).notes(announcement.JobDropped)), s.apiDrop)
 	if s.Verify != nil {
 		huma.Register(api, op("POST", "/ledger:verify", "verify-ledger", "Read the whole ledger and say whether it is whole", byToken(Operate, Audit).notes(announcement.LedgerVerified)), s.apiVerify)
 	}
@@ -218,7 +222,7 @@ func (s *Server) noteCall(api huma.API, ctx huma.Context, rl rule, p Principal, 
 	}
 	r, _ := humago.Unwrap(ctx)
 	act, on := rl.act(r), aboutPath(r.URL.Path, r.PathValue, r.URL.Query().Has)
-	on.By = "api"
+	on.By, on.Asked = "api", append(on.Asked, whyDropped(act, r)...)
 	if !act.Looks() {
 		if err := s.Trail.Note(ctx.Context(), p.Actor, act, on); err != nil {
 			status, detail := statusOf(err)

@@ -145,7 +145,18 @@ func (w *reply) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 func (s *Server) about(rl rule, r *http.Request) Noted {
 	on := aboutPath(r.URL.Path, r.PathValue, r.URL.Query().Has)
 	on.By = map[gate]string{gateConsole: "console", gateToken: "scim", gateLink: "link", gateDevice: "phone"}[rl.gate]
+	if rl.act != nil {
+		on.Asked = append(on.Asked, whyDropped(rl.act(r), r)...)
+	}
 	return on
+}
+
+// whyDropped is the reason for which a stuck delivery is dropped, one of a list.
+func whyDropped(act announcement.Act, r *http.Request) []string {
+	if why := r.FormValue("why"); act == announcement.JobDropped && slices.Contains(dropReasons, why) {
+		return []string{why}
+	}
+	return nil
 }
 
 // filters are those of lists, by which the trail tells what was looked for. What was

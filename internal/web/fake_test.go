@@ -27,10 +27,12 @@ type house struct {
 	marks     []Mark
 	claims    int
 	people    int
-	changed   int  // acts about people, sites and groups
-	nobody    bool // the company is empty
-	fatal     bool // the file cannot be imported at all
-	leaving   int  // by the file
+	changed   int // acts about people, sites and groups
+	stuck     []StuckJob
+	found     []string // by the watch
+	nobody    bool     // the company is empty
+	fatal     bool     // the file cannot be imported at all
+	leaving   int      // by the file
 	ordered   []ReportOrder
 	held      bool // people whom the identity provider takes out
 	trials    *Trials
@@ -515,6 +517,23 @@ func (h *house) OpenConsole() bool { return h.open }
 func (h *house) Live() bool        { return true }
 func (h *house) Ready(context.Context) []Check {
 	return []Check{{Name: "ledger", OK: h.ready, Hint: "start NATS"}}
+}
+func (h *house) Found() []string                           { return h.found }
+func (h *house) Stuck(context.Context) ([]StuckJob, error) { return h.stuck, nil }
+func (h *house) TryAgain(_ context.Context, id string) error {
+	return h.takeStuck(id)
+}
+func (h *house) DropStuck(_ context.Context, id string) error {
+	return h.takeStuck(id)
+}
+func (h *house) takeStuck(id string) error {
+	left := slices.DeleteFunc(slices.Clone(h.stuck), func(j StuckJob) bool { return j.ID == id })
+	if len(left) == len(h.stuck) {
+		return ErrNotFound
+	}
+	h.stuck = left
+	h.changed++
+	return nil
 }
 
 func newServer(t testing.TB, h *house) http.Handler {

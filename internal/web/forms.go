@@ -10,6 +10,7 @@ import (
 
 // notices say what has just been done, after the redirect that ended a form.
 var notices = map[string]string{
+	"again": "It is tried again.", "dropped": "It was dropped.",
 	// of an employee's own phone
 	"arrived":    "Good: alerts reach this phone.",
 	"saved":      "Saved.",

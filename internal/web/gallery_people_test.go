@@ -78,6 +78,11 @@ func init() {
 		exhibit{name: "readiness", path: "/readiness"},
 		exhibit{name: "readiness-first-day", path: "/readiness", set: empty},
 		exhibit{name: "readiness-looks", path: "/readiness", set: looks},
+		exhibit{name: "stuck", path: "/stuck?done=again", set: func(_ testing.TB, c *company) { c.stuck, c.found = stuckJobs, []string{"stuck"} }},
+		exhibit{name: "stuck-none", path: "/stuck"},
+		exhibit{name: "stuck-no-reason", path: "/stuck/0a1b2c3d4e5f", form: []string{"act=drop"}, set: func(_ testing.TB, c *company) { c.stuck = stuckJobs }, want: http.StatusUnprocessableEntity},
+		exhibit{name: "stuck-operator", path: "/stuck", as: "operator", set: func(_ testing.TB, c *company) { c.stuck, c.found = stuckJobs[:1], []string{"stuck"} }},
+		exhibit{name: "home-wrong", path: "/", set: func(_ testing.TB, c *company) { c.found = []string{"emergency", "stuck"} }},
 		exhibit{name: "setup", path: "/setup"},
 		exhibit{name: "setup-channels", path: "/setup/channels?done=tested"},
 		exhibit{name: "setup-channels-proven", path: "/setup/channels", set: func(_ testing.TB, c *company) {

@@ -17,6 +17,7 @@ type Check struct {
 type Health interface {
 	Live() bool
 	Ready(ctx context.Context) []Check
+	Operating
 }
 
 func (s *Server) routeHealth() {

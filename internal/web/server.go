@@ -127,6 +127,7 @@ func (s *Server) routes() http.Handler {
 	s.routeImport()
 	s.routePlaces()
 	s.routePrepare()
+	s.routeStuck()
 	s.routeEditor()
 	s.routeInbox()
 	s.routeTrail()

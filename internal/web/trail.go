@@ -74,6 +74,7 @@ var actWords = map[announcement.Act]string{
 	announcement.TemplateChanged: "changed a template", announcement.TemplatePublished: "published a template", announcement.WentLive: "went live", announcement.ChannelTried: "tested a channel",
 	announcement.Approved: "approved an alert", announcement.Rejected: "rejected an alert", announcement.SentAlone: "sent an alert that nobody approved", announcement.PhonesShutOut: "shut out the phones of", announcement.EvidenceExported: "took out the evidence of an alert", announcement.TextHandled: "handled a message", announcement.LedgerVerified: "checked the ledger",
 	announcement.Erased: "erased data", announcement.RetentionChanged: "changed how long data is kept", announcement.BackupMade: "made a backup", announcement.BackupRestored: "restored a backup",
+	announcement.JobTriedAgain: "had a stuck delivery tried again", announcement.JobDropped: "dropped a stuck delivery",
 	announcement.PeopleExported: "exported people", announcement.ReportExported: "exported a report", announcement.FaultsExported: "exported the faults of an import", announcement.AuditExported: "exported the audit trail",
 	announcement.PeopleListed: "looked at a list of people", announcement.PersonViewed: "looked at a person", announcement.NumberShown: "had a number shown", announcement.RecipientsViewed: "looked at the people of an alert", announcement.TeamViewed: "looked at their team",
 	announcement.TextViewed: "read messages", announcement.PhotoViewed: "looked at a photo", announcement.ReportViewed: "looked at a report", announcement.AuditViewed: "looked at the audit trail",
@@ -171,6 +172,11 @@ func (p trailView) To(e TrailEntry) string {
 			out = append(out, p.T("%s {time|times}", p.N(e.About.Count)))
 		} else {
 			out = append(out, p.T("%s {person|people}", p.N(e.About.Count)))
+		}
+	}
+	if e.Act == announcement.JobDropped {
+		for _, why := range e.About.Asked {
+			out = append(out, p.T(dropWords[why]))
 		}
 	}
 	if e.About.Refused {

@@ -139,6 +139,7 @@ type page struct {
 	Leaves  bool   // they signed in, so they can sign out
 	grant   Grant
 	reader  announcement.Actor
+	wrong   []string               // with the service, as the watch found it; for those who send or look after it
 	opens   func(path string) bool // whether a page of the console lets the reader in
 	Keys    bool                   // passkeys work here
 	SSO     bool                   // the company has a sign-in of its own
@@ -157,6 +158,9 @@ func (s *Server) page(r *http.Request, title string) page {
 	who := principalOf(r.Context())
 	p.opens = func(path string) bool { return s.opens(who.Grant, path) }
 	p.Who, p.reader, p.grant, p.Leaves = who.Name, who.Actor, who.Grant, !s.Access.OpenConsole()
+	if who.May(Announce, Operate, Administer) {
+		p.wrong = s.Health.Found()
+	}
 	p.Keys, p.SSO = s.Access.Passkeys(), s.Access.SSO()
 	p.Title = p.T(title)
 	p.Notice = p.T(notices[p.query.Get("done")])
@@ -211,6 +215,7 @@ func (p page) Company() []corner {
 		{Path: "/accounts", Label: "Access", Icon: "lock"},
 		{Path: "/retention", Label: "Retention", Icon: "clock"},
 		{Path: "/audit", Label: "Audit trail", Icon: "history"},
+		{Path: "/stuck", Label: "Stuck deliveries", Icon: "triangle-alert"},
 	}, func(c corner) bool { return !p.opens(c.Path) })
 	for i, c := range all {
 		all[i].Current = p.Within(c.Path)

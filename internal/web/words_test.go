@@ -89,6 +89,15 @@ func TestEveryWordIsTranslated(t *testing.T) {
 	for part, english := range partNames {
 		want(part, english)
 	}
+	for _, words := range dropWords {
+		want("drop", words)
+	}
+	for _, some := range []map[string][2]string{stuckWords, wrongWords} {
+		for code, words := range some {
+			want(code, words[0])
+			want(code, words[1])
+		}
+	}
 	for key, words := range taskWords {
 		want(key, words[0])
 		want(key, words[1])
