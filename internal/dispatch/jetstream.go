@@ -30,9 +30,11 @@ const (
 	begunSubject = "stuck.begun."
 
 	// ackWait is how long a job stays with a worker that has gone silent, and so
-	// how long a crash delays the rest of its jobs. A live worker says that it
-	// is at work three times in that: two may be lost.
-	ackWait = 60 * time.Second
+	// how long a crash delays the rest of its jobs: the reminders of a step come within
+	// half a minute though a node died. A live worker says that it is at work three
+	// times in that: two may be lost, and a job that two hold is called once, since
+	// each looks before each call.
+	ackWait = 24 * time.Second
 
 	pullWait  = 10 * time.Second       // one long poll for the next job
 	yieldWait = 100 * time.Millisecond // routine looks again for waiting emergencies
@@ -45,7 +47,7 @@ type QueueOptions struct {
 	Replicas int // of the streams; 0 is 1
 	Log      *slog.Logger
 	Now      func() time.Time // nil is time.Now
-	AckWait  time.Duration    // how long a job stays with a worker that has gone silent; 0 is a minute
+	AckWait  time.Duration    // how long a job stays with a worker that has gone silent; 0 is 24 s
 }
 
 // JetStreamQueue is the Queue on a JetStream work-queue stream, shared by every
