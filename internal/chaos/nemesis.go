@@ -288,7 +288,7 @@ func (n *nemesis) wireFaults() (faults []fault) {
 		}{{"slow", latency(int(n.between(300*time.Millisecond, 3*time.Second).Milliseconds()), 200)}, {"resets", resets(100)}, {"half-open", halfOpen()}} {
 			faults = append(faults, fault{name: t.name + " connections to " + w.name, hands: w.hands, blurs: w.blurs, lasts: n.between(5*time.Second, 15*time.Second) * n.scale / 3,
 				do:   func(context.Context) error { return n.wires.poison(w.pattern, t.toxics) },
-				undo: func(context.Context) error { n.wires.cure(w.pattern); return nil }})
+				undo: func(context.Context) error { return n.wires.cure(w.pattern) }})
 		}
 	}
 	return faults

@@ -1,7 +1,6 @@
 package chaos
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"path"
@@ -77,11 +76,25 @@ func (w *wires) poison(pattern string, toxics []toxic) error {
 	return nil
 }
 
-// cure takes the toxics from the wires again. A connection that hung is ended.
-func (w *wires) cure(pattern string) {
+// cure takes the toxics from the wires again, and ends their connections. (The library can
+// take a toxic out of a connection that goes on, but waits for ever where nobody reads.)
+func (w *wires) cure(pattern string) error {
 	for _, p := range w.named(pattern) {
-		p.Toxics.ResetToxics(context.Background())
+		p.Lock()
+		whole := p.Enabled
+		p.Unlock()
+		p.Stop()
+		fresh := toxiproxy.NewProxy(w.server, p.Name, p.Listen, p.Upstream)
+		w.mu.Lock()
+		w.all[p.Name] = fresh
+		w.mu.Unlock()
+		if whole {
+			if err := fresh.Start(); err != nil {
+				return fmt.Errorf("cure the wire %s: %w", p.Name, err)
+			}
+		}
 	}
+	return nil
 }
 
 // cut refuses and ends every connection of the wires.
@@ -118,6 +131,8 @@ const everyWire = "**"
 
 // heal makes every wire whole.
 func (w *wires) heal() error {
-	w.cure(everyWire)
+	if err := w.cure(everyWire); err != nil {
+		return err
+	}
 	return w.mend(everyWire)
 }
