@@ -33,6 +33,9 @@ func (h health) Ready(ctx context.Context) []web.Check {
 	add("ledger", err == nil, "NATS does not answer, or cannot write: nothing can be recorded; check KENTONGAN_NATS_URL and the disk, and restart NATS (without KENTONGAN_NATS_URL this server) after the disk was full")
 	ok, hint := h.tracker.Ready()
 	add("tracker", ok, hint)
+	if far := h.tracker.Rebuilding(); ok && far != "" { // answers are taken meanwhile, so the node stays in service
+		checks = append(checks, web.Check{Name: "rebuild", OK: true, Hint: "the working state was lost and is rebuilt from the ledger: " + far})
+	}
 	if s, found := h.working.(*tracker.Standby); found && s.Away() { // nothing waits for it, so the node stays in service
 		checks = append(checks, web.Check{Name: "redis", OK: true, Hint: "Redis does not answer: this node keeps the working state in memory meanwhile; check KENTONGAN_REDIS_URL"})
 	}

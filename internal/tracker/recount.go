@@ -8,6 +8,7 @@ import (
 	"maps"
 
 	"kentongan/internal/announcement"
+	"kentongan/internal/ledger"
 )
 
 // ErrMiscounted is returned when the working state was not what the ledger makes of it.
@@ -32,7 +33,7 @@ func (t *Tracker) Recount(ctx context.Context, id announcement.ID) error {
 		return fmt.Errorf("recount %s: %w", id, err)
 	}
 	own := NewMemoryStore()
-	if err := t.fold(ctx, id, e, kept.Applied, own); err != nil {
+	if err := t.fold(ctx, id, e, kept.Applied, own, func(ledger.Record) {}); err != nil {
 		return fmt.Errorf("recount %s: %w", id, err)
 	}
 	counted, err := own.Snapshot(ctx, id)

@@ -82,6 +82,8 @@ type Tracker struct {
 	moved   chan struct{}                     // closed and replaced when seq moves
 	ready   bool                              // caught up once
 
+	progress progress
+
 	telling sync.Mutex                     // guards what follows; whoever tells of a change may hold locks of the directory
 	changed map[announcement.PersonID]bool // people about whom something changed since it was last looked
 	resolve bool                           // something else changed that decides who belongs to an audience
@@ -155,7 +157,22 @@ func (t *Tracker) follow(ctx context.Context) error {
 	t.mu.RLock()
 	after := t.seq
 	t.mu.RUnlock()
-	return t.o.Ledger.Follow(ctx, after, func(r ledger.Record) error { return t.take(ctx, r) })
+	last, err := t.o.Ledger.Last(ctx)
+	if err != nil {
+		return err
+	}
+	now := &reading{}
+	if after < last {
+		now = t.beginReading("", last)
+		defer t.endReading(now)
+	}
+	return t.o.Ledger.Follow(ctx, after, func(r ledger.Record) error {
+		err := t.take(ctx, r)
+		if err == nil {
+			t.hasRead(now, r)
+		}
+		return err
+	})
 }
 
 // checkEpoch compares the ledger with the one that the store has seen: a ledger
@@ -259,7 +276,9 @@ func (t *Tracker) replay(ctx context.Context, id announcement.ID, e *entry) erro
 	upTo := e.seq
 	t.mu.RUnlock()
 	for range 100 { // emptied again and again while we rebuild: give up and come back later
-		err := t.fold(ctx, id, e, upTo, t.o.Store)
+		now := t.beginReading(id, upTo)
+		err := t.fold(ctx, id, e, upTo, t.o.Store, func(r ledger.Record) { t.hasRead(now, r) })
+		t.endReading(now)
 		if !errors.Is(err, ErrLost) {
 			return err
 		}
@@ -271,8 +290,8 @@ func (t *Tracker) replay(ctx context.Context, id announcement.ID, e *entry) erro
 	return fmt.Errorf("rebuild %s: %w", id, ErrLost)
 }
 
-// fold applies an announcement's records up to a position to a store.
-func (t *Tracker) fold(ctx context.Context, id announcement.ID, e *entry, upTo uint64, into Store) error {
+// fold applies an announcement's records up to a position to a store; applied hears of each.
+func (t *Tracker) fold(ctx context.Context, id announcement.ID, e *entry, upTo uint64, into Store, applied func(ledger.Record)) error {
 	var prev uint64
 	return t.o.Ledger.Read(ctx, id, func(r ledger.Record) error {
 		if r.Seq > upTo {
@@ -285,6 +304,7 @@ func (t *Tracker) fold(ctx context.Context, id announcement.ID, e *entry, upTo u
 			return err
 		}
 		prev = r.Seq
+		applied(r)
 		return nil
 	})
 }
@@ -334,7 +354,11 @@ func (t *Tracker) Ready() (bool, string) {
 	case t.fault != nil:
 		return false, "the working state cannot be reached: check Redis and NATS; nothing is lost, and it goes on by itself"
 	case !t.ready:
-		return false, "still reading the ledger"
+		hint := "still reading the ledger"
+		if far := t.Rebuilding(); far != "" {
+			hint += ": " + far
+		}
+		return false, hint
 	}
 	return true, ""
 }

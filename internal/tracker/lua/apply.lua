@@ -22,9 +22,18 @@ local function split(s)
   return t
 end
 local function get(name, n) return redis.call('GETBIT', prefix .. name, n) == 1 end
-local function set(name, n, on)
-  redis.call('SADD', KEYS[5], name)
+local made = {} -- names of bitmaps that this call has noted
+local function set(name, n, on, was) -- was: as it is now, where that is known
+  if was == nil then was = get(name, n) end
+  if was == on then return end -- most are: a rebuilding is mainly this
+  if not made[name] then redis.call('SADD', KEYS[5], name) end
+  made[name] = true
   redis.call('SETBIT', prefix .. name, n, on and 1 or 0)
+end
+local closed
+local function is_closed()
+  if closed == nil then closed = redis.call('HGET', KEYS[1], 'closed') and true or false end
+  return closed
 end
 local function field(name) return redis.call('HGET', KEYS[2], name) or '' end
 local function put(name, value) redis.call('HSET', KEYS[2], name, value) end
@@ -72,9 +81,10 @@ end
 -- named person says. Somebody else's word against their own counts in one case:
 -- that they need help, said since. Returns whether they came to need help.
 local function reckon(n, at)
-  local before = ''
-  for i, name in ipairs({'safe', 'help', 'offsite'}) do
-    if get(name, n) then before = tostring(i) end
+  local before, had, states = '', {}, {'safe', 'help', 'offsite'}
+  for i, name in ipairs(states) do
+    had[i] = get(name, n)
+    if had[i] then before = tostring(i) end
   end
   local answer, late = '', false
   local own, vouched = counting(split(field(n .. ':o')), 8), counting(split(field(n .. ':v')), 7)
@@ -85,9 +95,7 @@ local function reckon(n, at)
   elseif #own > 1 then
     answer, late = own[2], own[3] == '1'
   end
-  set('safe', n, answer == '1')
-  set('help', n, answer == '2')
-  set('offsite', n, answer == '3')
+  for i, name in ipairs(states) do set(name, n, answer == tostring(i), had[i]) end
   set('vouched', n, counts)
   set('late', n, late)
   if answer ~= before then put(n .. ':s', at) end
@@ -143,7 +151,7 @@ function apply.answer(a) -- number answer said ref at cause via from_words note 
       put(n .. ':s', a[6])
     end
   end
-  local late = redis.call('HGET', KEYS[1], 'closed') and '1' or '0'
+  local late = is_closed() and '1' or '0'
   put(n .. ':o', table.concat({said, answer, late, a[8], a[9], a[10], a[5], of}, '\31'))
   reckon(n, a[6])
 end
@@ -175,7 +183,10 @@ function apply.revise(a) -- version: everybody is asked again, and whoever needs
   redis.call('BITOP', 'AND', prefix .. 'vouched', prefix .. 'vouched', prefix .. 'help')
   redis.call('DEL', KEYS[4])
 end
-function apply.close() redis.call('HSET', KEYS[1], 'closed', '1') end
+function apply.close()
+  redis.call('HSET', KEYS[1], 'closed', '1')
+  closed = true
+end
 
 local ops = {}
 for i = 4, #ARGV do
