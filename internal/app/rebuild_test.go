@@ -122,15 +122,20 @@ func (p *past) track(t testing.TB, l ledger.Ledger, now func() time.Time, log *s
 	return tr, stop
 }
 
-// deciding sees every decision before it is written.
+// deciding sees every decision before it is written, and counts those that are.
 type deciding struct {
 	ledger.Ledger
-	before func(announcement.Fact)
+	before  func(announcement.Fact)
+	written *atomic.Int64
 }
 
 func (d deciding) Once(ctx context.Context, key string, f announcement.Fact) (uint64, error) {
 	d.before(f)
-	return d.Ledger.Once(ctx, key, f)
+	seq, err := d.Ledger.Once(ctx, key, f)
+	if err == nil && f.Decided != nil {
+		d.written.Add(1)
+	}
+	return seq, err
 }
 
 // lines is what was logged.
@@ -178,11 +183,10 @@ func TestNothingEscalatesWhileTheWorkingStateIsRebuilt(t *testing.T) {
 		if f.Decided == nil && f.Closed == nil {
 			return
 		}
-		decided.Add(1)
 		if s, err := p.store.Snapshot(t.Context(), p.id); err != nil || s.Applied < last {
 			t.Errorf("%s was decided at position %d of %d, %v", f.Kind, s.Applied, last, err)
 		}
-	}}
+	}, &decided}
 	var said lines
 	due()
 	tr, _ := p.track(t, l, now, slog.New(slog.NewTextHandler(&said, nil)))
@@ -203,6 +207,9 @@ func TestNothingEscalatesWhileTheWorkingStateIsRebuilt(t *testing.T) {
 		told := said.take()
 		if strings.Count(told, "reading the ledger") < 2 || !strings.Contains(told, fmt.Sprint("last=", last)) || !strings.Contains(told, "facts_per_s=") {
 			t.Errorf("%s: the log says %s", what, told)
+		}
+		if err := tr.CatchUp(t.Context()); err != nil {
+			t.Fatal(err)
 		}
 		s, err := tr.Standing(t.Context(), p.id)
 		if err != nil || s.Rebuilding || s.Counts().Confirmed != rebuildPeople || s.Counts().Outstanding() != 1 {

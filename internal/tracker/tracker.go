@@ -166,12 +166,34 @@ func (t *Tracker) follow(ctx context.Context) error {
 		now = t.beginReading("", last)
 		defer t.endReading(now)
 	}
-	return t.o.Ledger.Follow(ctx, after, func(r ledger.Record) error {
-		err := t.take(ctx, r)
-		if err == nil {
+	// What was there before is applied as many facts at a time as a full record has: an
+	// answer by SMS is a record of its own, and each would be a round trip.
+	var waiting []ledger.Record
+	facts := 0
+	apply := func() error {
+		if len(waiting) == 0 {
+			return nil
+		}
+		if err := t.take(ctx, waiting); err != nil {
+			return err
+		}
+		for _, r := range waiting {
 			t.hasRead(now, r)
 		}
-		return err
+		waiting, facts = nil, 0
+		return nil
+	}
+	return t.o.Ledger.Follow(ctx, after, func(r ledger.Record) error {
+		if len(waiting) > 0 && (waiting[0].Announcement != r.Announcement || facts+len(r.Facts) > ledger.MaxPack || len(waiting) == ledger.MaxPack) {
+			if err := apply(); err != nil {
+				return err
+			}
+		}
+		waiting, facts = append(waiting, r), facts+len(r.Facts)
+		if r.Seq < last {
+			return nil
+		}
+		return apply()
 	})
 }
 
@@ -202,24 +224,25 @@ func (t *Tracker) checkEpoch(ctx context.Context) error {
 	return nil
 }
 
-// take folds one record into memory and the store.
-func (t *Tracker) take(ctx context.Context, r ledger.Record) error {
+// take folds records of one announcement, in their order, into memory and the store.
+func (t *Tracker) take(ctx context.Context, records []ledger.Record) error {
+	id, last := records[0].Announcement, records[len(records)-1].Seq
 	t.mu.Lock()
-	if r.Seq <= t.seq {
+	if last <= t.seq {
 		t.mu.Unlock()
 		return nil
 	}
-	if r.Announcement == announcement.House { // the audit trail: nobody is called for it, and it is not kept in memory
-		t.seq, t.fault = r.Seq, nil
+	if id == announcement.House { // the audit trail: nobody is called for it, and it is not kept in memory
+		t.seq, t.fault = last, nil
 		close(t.moved)
 		t.moved = make(chan struct{})
 		t.mu.Unlock()
 		return nil
 	}
-	e := t.entries[r.Announcement]
+	e := t.entries[id]
 	if e == nil {
 		e = &entry{}
-		t.entries[r.Announcement] = e
+		t.entries[id] = e
 	}
 	t.mu.Unlock()
 
@@ -227,33 +250,38 @@ func (t *Tracker) take(ctx context.Context, r ledger.Record) error {
 	defer e.work.Unlock()
 	t.mu.Lock()
 	prev := e.applied
-	if r.Seq > e.seq { // else it comes again because the store failed
-		was, listed := e.committed(), 0
-		if was {
-			listed = len(e.Roster.Recipients)
+	var ops []Op
+	for _, r := range records {
+		if r.Seq > e.seq { // else it comes again because the store failed
+			was, listed := e.committed(), 0
+			if was {
+				listed = len(e.Roster.Recipients)
+			}
+			e.fold(r)
+			if e.committed() {
+				t.list(id, e, was, listed)
+			}
 		}
-		e.fold(r)
-		if e.committed() {
-			t.list(r.Announcement, e, was, listed)
-		}
+		ops = append(ops, e.ops(r)...)
 	}
-	ops := e.ops(r)
 	t.mu.Unlock()
 
-	err := t.o.Store.Apply(ctx, r.Announcement, prev, r.Seq, ops)
+	err := t.o.Store.Apply(ctx, id, prev, last, ops)
 	if errors.Is(err, ErrLost) {
-		err = t.replay(ctx, r.Announcement, e)
+		err = t.replay(ctx, id, e)
 	}
 	if err != nil {
 		return err
 	}
 	t.mu.Lock()
-	e.applied, t.seq, t.fault = r.Seq, r.Seq, nil
+	e.applied, t.seq, t.fault = last, last, nil
 	close(t.moved)
 	t.moved = make(chan struct{})
 	t.mu.Unlock()
 	if t.o.OnRecord != nil {
-		t.o.OnRecord(r)
+		for _, r := range records {
+			t.o.OnRecord(r)
+		}
 	}
 	return nil
 }
@@ -292,21 +320,36 @@ func (t *Tracker) replay(ctx context.Context, id announcement.ID, e *entry) erro
 
 // fold applies an announcement's records up to a position to a store; applied hears of each.
 func (t *Tracker) fold(ctx context.Context, id announcement.ID, e *entry, upTo uint64, into Store, applied func(ledger.Record)) error {
-	var prev uint64
-	return t.o.Ledger.Read(ctx, id, func(r ledger.Record) error {
+	var prev, at uint64
+	var ops []Op
+	var waiting []ledger.Record
+	apply := func() error { // many facts at a time, as follow does
+		if err := into.Apply(ctx, id, prev, at, ops); err != nil {
+			return err
+		}
+		for _, r := range waiting {
+			applied(r)
+		}
+		prev, ops, waiting = at, nil, nil
+		return nil
+	}
+	err := t.o.Ledger.Read(ctx, id, func(r ledger.Record) error {
 		if r.Seq > upTo {
 			return nil
 		}
 		t.mu.RLock()
-		ops := e.ops(r)
+		ops = append(ops, e.ops(r)...)
 		t.mu.RUnlock()
-		if err := into.Apply(ctx, id, prev, r.Seq, ops); err != nil {
-			return err
+		at, waiting = r.Seq, append(waiting, r)
+		if len(ops) < ledger.MaxPack && len(waiting) < ledger.MaxPack {
+			return nil
 		}
-		prev = r.Seq
-		applied(r)
-		return nil
+		return apply()
 	})
+	if err != nil || len(waiting) == 0 {
+		return err
+	}
+	return apply()
 }
 
 // CatchUp waits until everything that is in the ledger at the time of the call
