@@ -55,6 +55,7 @@ checks: tools ## every page in a browser: axe, HTML, narrow, wide, keyboard, pri
 
 shots: ## a picture of every page, both languages, phone and desk, light and dark, in .artefacts/shots
 	$(GO) test ./internal/web -count=1 -timeout 60m -run '^TestShots$$' -shots $(CURDIR)/.artefacts/shots
+	$(GO) test ./internal/app -count=1 -timeout 60m -run '^TestScreens$$' -screens $(CURDIR)/.artefacts/screens
 
 sheet: ## the contact sheet of the README
 	$(GO) test ./internal/web -count=1 -run '^TestContactSheet$$' -sheet $(CURDIR)/deploy/screens/contact-sheet.png

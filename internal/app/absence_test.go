@@ -23,6 +23,7 @@ func (h *rehearsal) away(name string, days int, delegate string) {
 // Whoever stands in for a manager who is away gets the list and the calls for help, and
 // opens that team and no other; the manager's manager is left alone.
 func TestDelegateStandsIn(t *testing.T) {
+	t.Parallel()
 	rehearse(t, "chief, budi manager:chief, wati manager:chief, siti manager:budi, agus manager:budi, tono manager:wati", func(h *rehearsal) {
 		h.away("budi", 3, "wati")
 		fire := h.Announce("Fire in hall 3", to("siti", "agus", "tono"), steps(2*time.Hour, step(5*time.Minute, announcement.CallManager)))
@@ -47,6 +48,7 @@ func TestDelegateStandsIn(t *testing.T) {
 
 // Who stands in and leads people of their own is told of both teams, and opens both.
 func TestDelegateWithATeamOfTheirOwn(t *testing.T) {
+	t.Parallel()
 	rehearse(t, "chief, budi manager:chief, wati manager:chief, siti manager:budi, tono manager:wati", func(h *rehearsal) {
 		h.away("budi", 3, "wati")
 		fire := h.Announce("Fire in hall 3", to("siti", "tono"), steps(2*time.Hour, step(5*time.Minute, announcement.CallManager)))
@@ -62,6 +64,7 @@ func TestDelegateWithATeamOfTheirOwn(t *testing.T) {
 
 // Somebody who stands in and is silent themselves is called, and so is the next one up.
 func TestSilentDelegate(t *testing.T) {
+	t.Parallel()
 	rehearse(t, "chief, budi manager:chief, wati manager:chief, siti manager:budi", func(h *rehearsal) {
 		h.away("budi", 3, "wati")
 		h.Announce("Fire in hall 3", to("siti", "wati"), steps(2*time.Hour, step(5*time.Minute, announcement.CallManager)))
@@ -74,6 +77,7 @@ func TestSilentDelegate(t *testing.T) {
 // Without anybody who stands in, with one who is away too, and where two name each
 // other, the next one up is called.
 func TestNobodyStandsInSoTheNextOneUpIsCalled(t *testing.T) {
+	t.Parallel()
 	for name, say := range map[string]func(*rehearsal){
 		"nobody":     func(h *rehearsal) { h.away("budi", 3, "") },
 		"each other": func(h *rehearsal) { h.away("budi", 3, "wati"); h.away("wati", 3, "budi") },
@@ -94,6 +98,7 @@ func TestNobodyStandsInSoTheNextOneUpIsCalled(t *testing.T) {
 
 // An absence begins and ends at midnight where the person is, by itself.
 func TestAbsenceEndsAtMidnightWhereTheyAre(t *testing.T) {
+	t.Parallel()
 	rehearse(t, "chief, budi manager:chief zone:Europe/Berlin, siti manager:budi", func(h *rehearsal) {
 		berlin := announcement.Location("Europe/Berlin")
 		today := time.Now().In(berlin)
@@ -115,6 +120,7 @@ func TestAbsenceEndsAtMidnightWhereTheyAre(t *testing.T) {
 }
 
 func TestAbsenceIsChecked(t *testing.T) {
+	t.Parallel()
 	rehearse(t, "chief, budi manager:chief, gone manager:chief", func(h *rehearsal) {
 		h.Leaves("gone")
 		for why, v := range map[string][3]string{

@@ -415,6 +415,7 @@ func (v *lateVault) Follow(ctx context.Context, prefix string, fn func(string, [
 
 // The store tells of a session's beginning when it has been ended already.
 func TestEndedSessionDoesNotComeBack(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		vault := &lateVault{Vault: ledger.NewMemoryVault()}
@@ -463,6 +464,7 @@ func TestAnAdministratorSeesEverybody(t *testing.T) {
 // TestAnAPITokenIsEndedAtOnce: whoever holds one that was ended is out with the next
 // request, and the trail has its making and its end by the same id.
 func TestAnAPITokenIsEndedAtOnce(t *testing.T) {
+	t.Parallel()
 	rehearse(t, "chief, siti manager:chief", func(h *rehearsal) {
 		wall := *h.api
 		var made struct{ Token string }

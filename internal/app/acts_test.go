@@ -25,6 +25,7 @@ func (h *rehearsal) Prepare(title, key string, choices ...choice) announcement.I
 }
 
 func TestCheck27CancelInTheCountdownCallsNobody(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		h.house.config.Countdown = 10 * time.Second
 		id := h.Prepare("Fire in hall 3", "form-1")
@@ -52,6 +53,7 @@ func TestCheck27CancelInTheCountdownCallsNobody(t *testing.T) {
 // A node may learn later of the one than of the other when a countdown that
 // ended long ago is forgotten.
 func TestCancelledCountdownStaysCancelledWhenItIsForgotten(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		h.house.config.Countdown = 10 * time.Second
 		id := h.Prepare("Fire in hall 3", "form-1")
@@ -70,6 +72,7 @@ func TestCancelledCountdownStaysCancelledWhenItIsForgotten(t *testing.T) {
 }
 
 func TestCountdownEndsByItself(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		h.house.config.Countdown = 5 * time.Second
 		id := h.Prepare("Fire in hall 3", "form-1", to("siti"))
@@ -87,6 +90,7 @@ func TestCountdownEndsByItself(t *testing.T) {
 }
 
 func TestUpdateReachesThoseWhoWereCalled(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		fire := h.Announce("Fire in hall 3", to("siti", "agus"))
 		h.Phone("siti").ExpectSMS("Fire in hall 3")
@@ -112,6 +116,7 @@ func TestUpdateReachesThoseWhoWereCalled(t *testing.T) {
 }
 
 func TestEscalateNowTakesTheNextStep(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		fire := h.Announce("Fire in hall 3", to("siti"))
 		h.Phone("siti").ExpectSMS("Fire in hall 3")
@@ -128,6 +133,7 @@ func TestEscalateNowTakesTheNextStep(t *testing.T) {
 }
 
 func TestActSaysWhatItWouldDo(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		h.house.config.SMSPrice, h.house.config.Currency = 350, "Rp"
 		fire := h.Announce("Fire in hall 3", to("siti", "agus"))
@@ -168,6 +174,7 @@ func TestActSaysWhatItWouldDo(t *testing.T) {
 }
 
 func TestCountSMSTakesTheLongestSite(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		count := func(fields map[string]string) web.SMSCount {
 			t.Helper()
@@ -193,6 +200,7 @@ func TestCountSMSTakesTheLongestSite(t *testing.T) {
 }
 
 func TestAllClearThatKeepsAsking(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		fire := h.Announce("Fire in hall 3", to("siti", "agus"))
 		h.Phone("siti").ExpectSMS("Fire in hall 3")
@@ -217,6 +225,7 @@ func TestAllClearThatKeepsAsking(t *testing.T) {
 }
 
 func TestPreviewRaisesDoubts(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		fire := func(names ...string) choice {
 			return func(d *web.Draft) {

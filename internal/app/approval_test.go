@@ -407,6 +407,7 @@ func TestWhatGoesAlone(t *testing.T) {
 // Whoever may send hears at once on their own phone that somebody else has sent, and
 // whoever may approve that something waits for them; the author hears of neither.
 func TestOthersHearOnTheirOwnPhones(t *testing.T) {
+	t.Parallel()
 	rehearse(t, "chief, siti push manager:chief, agus push manager:chief, tono push manager:chief", func(h *rehearsal) {
 		h.house.config.ApprovalOver = 2
 		access := h.people().access

@@ -39,6 +39,7 @@ func trail(t *testing.T, l ledger.Ledger) (out []announcement.Fact) {
 // TestLookingNeverWaitsForTheTrail: an act that cannot be noted is not done, and a look
 // that cannot be noted is shown.
 func TestLookingNeverWaitsForTheTrail(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := &moody{Ledger: ledger.NewMemory(time.Now)}
 		a := newAudit(l, time.Now, slog.New(slog.NewTextHandler(io.Discard, nil)))
@@ -81,6 +82,7 @@ func TestLookingNeverWaitsForTheTrail(t *testing.T) {
 
 // TestGuessersDoNotFillTheLedger: ten thousand tries are three entries, with their number.
 func TestGuessersDoNotFillTheLedger(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := ledger.NewMemory(time.Now)
 		a := newAudit(l, time.Now, slog.New(slog.NewTextHandler(io.Discard, nil)))
@@ -113,6 +115,7 @@ func TestKnownLooksAreBounded(t *testing.T) {
 // TestAuditTrail: what is noted is found again by who, act, person and day, a page at a
 // time and none twice, with names as they are now, and it holds no name itself.
 func TestAuditTrail(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		d, ctx := h.house.desk, h.t.Context()
 		siti, ok := d.directory.ByNumber("siti")

@@ -23,6 +23,7 @@ func (h *rehearsal) device(name string) string {
 // A manager holds up the enrolment board; Siti has no signal for an SMS, types
 // the code that it shows, and her name ticks.
 func TestManagerHelpsTheirTeamToConnect(t *testing.T) {
+	t.Parallel()
 	rehearse(t, "chief, budi manager:chief push, siti manager:budi, agus manager:budi push, wati manager:chief", func(h *rehearsal) {
 		budi := h.device("budi")
 		crew, err := h.house.desk.Crew(h.t.Context(), budi)

@@ -13,6 +13,7 @@ import (
 // What somebody began is there for every node, also after a restart, and what was
 // cancelled in its countdown is a draft again.
 func TestDraftsAreKept(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		ctx, desk := h.t.Context(), h.house.desk
 		hr := web.Principal{Actor: announcement.ByConsole, Grant: web.As(web.Sender)}
@@ -63,6 +64,7 @@ func TestDraftsAreKept(t *testing.T) {
 }
 
 func TestDraftsStayAFewPagesLong(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		hr := web.Principal{Actor: announcement.ByConsole, Grant: web.As(web.Sender)}
 		for n := range maxDrafts {

@@ -10,6 +10,7 @@ import (
 
 // Whoever reads the versions of a text later sees what each of them changed.
 func TestVersionsOfATextSayWhatTheyChanged(t *testing.T) {
+	t.Parallel()
 	rehearse(t, "chief", func(h *rehearsal) {
 		editor, boss := h.house.server.People, web.Principal{Actor: announcement.ByConsole, Name: "console", Grant: web.As(web.Sender)}
 		publish := func(edit func(*announcement.Text)) {

@@ -47,6 +47,7 @@ func person(h *rehearsal, name string) announcement.PersonID {
 // TestEnrolmentBySMSCode tells how a phone is connected with the code of a
 // poster: late codes, resends, guesses, and a manager's code instead.
 func TestEnrolmentBySMSCode(t *testing.T) {
+	t.Parallel()
 	rehearse(t, "siti manager:budi, budi", func(h *rehearsal) {
 		t, d, ctx := h.t, h.house.desk, h.t.Context()
 		enter := func(number, code string) error {
@@ -163,6 +164,7 @@ func TestTwoNodesShareCodes(t *testing.T) {
 
 // TestANewNumberNeedsItsCode lets a person correct their own number.
 func TestANewNumberNeedsItsCode(t *testing.T) {
+	t.Parallel()
 	rehearse(t, "siti manager:budi, budi", func(h *rehearsal) {
 		t, d, ctx := h.t, h.house.desk, h.t.Context()
 		p := person(h, "siti")
@@ -203,6 +205,7 @@ func TestANewNumberNeedsItsCode(t *testing.T) {
 
 // TestAnEnrolmentLinkEndsAfterFourteenDays lets somebody find an old message.
 func TestAnEnrolmentLinkEndsAfterFourteenDays(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("two weeks of a whole house on a fake clock; make test waits for them")
 	}

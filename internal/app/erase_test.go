@@ -370,6 +370,7 @@ func TestErasedPersonIsNowhere(t *testing.T) {
 // Nobody is erased by a node that does not know yet what is in the ledger: an open alert
 // may ask for them, or their own words call for help.
 func TestWhoLagsErasesNobody(t *testing.T) {
+	t.Parallel()
 	rehearse(t, "chief, siti manager:chief", func(h *rehearsal) {
 		h.Announce("Fire in hall 3", to("siti"), steps(2*time.Hour))
 		siti, _ := h.house.directory.ByNumber("siti")

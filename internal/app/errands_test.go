@@ -34,6 +34,7 @@ func node(t *testing.T, vault ledger.Vault, do work) (e *errands, stop func()) {
 // Whoever waits sees on any node how far it is, and when the node that does it
 // dies, another begins it anew.
 func TestErrandOutlivesItsNode(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		vault := ledger.NewMemoryVault()
 		var done atomic.Int32 // by b
@@ -82,6 +83,7 @@ func TestErrandOutlivesItsNode(t *testing.T) {
 
 // Of two nodes one does it.
 func TestErrandIsDoneByOneNode(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		vault := ledger.NewMemoryVault()
 		times := make(chan string, 100)
@@ -114,6 +116,7 @@ func TestErrandIsDoneByOneNode(t *testing.T) {
 // An errand that panics is one that failed; one that takes its node down every time is
 // given up, and may be ordered again.
 func TestErrandThatPanicsEndsNoHouse(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var tries, begun atomic.Int32
 		vault := ledger.NewMemoryVault()
@@ -153,6 +156,7 @@ func TestErrandThatPanicsEndsNoHouse(t *testing.T) {
 
 // A check of a file that panics has failed, and the next who asks tries again.
 func TestCheckThatPanicsEndsNoHouse(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		files, err := openUploads(t.Context(), ledger.NewMemoryVault(), time.Now)
 		if err != nil {
@@ -171,6 +175,7 @@ func TestCheckThatPanicsEndsNoHouse(t *testing.T) {
 
 // A fault of the person's is told at once; one of ours is tried again, then told.
 func TestErrandThatFails(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		tries := 0
 		var fail error = announcement.FieldErrors{{Field: "typed", Why: "Type how many people leave: 3."}}
@@ -201,6 +206,7 @@ func TestErrandThatFails(t *testing.T) {
 // A check that takes long says how far it is, goes on without the page that asked,
 // and is made once however many ask.
 func TestLargeCheckSaysHowFarItIs(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u, err := openUploads(t.Context(), ledger.NewMemoryVault(), time.Now)
 		if err != nil {
@@ -274,6 +280,7 @@ func TestLargeImportGoesOnByItself(t *testing.T) {
 // The file that is made while nobody waits is the same as the one that is made at
 // once, is kept for a week, and is nobody's under another alert.
 func TestReportIsMadeForAWeek(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		id := h.Announce("Fire in hall 3")
 		h.Phone("siti").Reply("1")

@@ -20,6 +20,7 @@ const crew = "chief, dewi, budi manager:chief, siti manager:budi, agus manager:b
 // Whoever of KENTONGAN_DUTY has left keeps neither the service from starting nor the
 // others from being on duty.
 func TestDutyPersonWhoLeftStopsNoStart(t *testing.T) {
+	t.Parallel()
 	rehearse(t, "chief, siti manager:chief, agus manager:chief", func(h *rehearsal) {
 		start := func(duty string) error { h.house.config.Duty = duty; return h.house.openPeople(h.t.Context()) }
 		h.Leaves("siti")
@@ -38,6 +39,7 @@ func TestDutyPersonWhoLeftStopsNoStart(t *testing.T) {
 }
 
 func TestHelpGoesToManagerAndDutyAtOnce(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		fire := h.Announce("Fire in hall 3", to("siti", "agus"))
 		h.Phone("siti").ExpectSMS("Fire in hall 3", "1=safe 2=need help")
@@ -60,6 +62,7 @@ func TestHelpGoesToManagerAndDutyAtOnce(t *testing.T) {
 }
 
 func TestSilentManagerIsCalledAndSoIsTheNextOneUp(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		fire := h.Announce("Fire in hall 3", to("siti", "agus", "budi"), steps(time.Hour, step(5*time.Minute, announcement.CallManager)))
 		h.Phone("agus").Tap(announcement.Safe)
@@ -78,6 +81,7 @@ func TestSilentManagerIsCalledAndSoIsTheNextOneUp(t *testing.T) {
 }
 
 func TestManagerWhoLeftIsPassedBy(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		fire := h.Announce("Fire in hall 3", to("siti"), steps(time.Hour, step(5*time.Minute, announcement.CallManager)))
 		h.Phone("siti").ExpectSMS("Fire in hall 3")
@@ -90,6 +94,7 @@ func TestManagerWhoLeftIsPassedBy(t *testing.T) {
 }
 
 func TestWhoLeftIsNoLongerAsked(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		fire := h.Announce("Fire in hall 3", to("siti", "agus"), steps(time.Hour, step(5*time.Minute, announcement.CallManager)))
 		h.Phone("siti").ExpectSMS("Fire in hall 3")
@@ -108,6 +113,7 @@ func TestWhoLeftIsNoLongerAsked(t *testing.T) {
 }
 
 func TestLateAnswerIsRecordedAndThanked(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		fire := h.Announce("Fire in hall 3", to("siti", "agus"))
 		h.Phone("agus").Tap(announcement.Safe)
@@ -131,6 +137,7 @@ func TestLateAnswerIsRecordedAndThanked(t *testing.T) {
 }
 
 func TestTwoOpenAnnouncements(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		fire := h.Announce("Fire in hall 3", to("siti"))
 		flood := h.Announce("Flood at the gate", to("siti"))
@@ -160,6 +167,7 @@ func TestTwoOpenAnnouncements(t *testing.T) {
 
 // TestLettersBelongToTheReader: what is open for others is nothing to her.
 func TestLettersBelongToTheReader(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		h.Announce("Leak in the lab", to("agus"))
 		h.Announce("Power is off", to("agus"))
@@ -181,6 +189,7 @@ func TestLettersBelongToTheReader(t *testing.T) {
 }
 
 func TestHelpCountsForEveryOpenAnnouncement(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		fire := h.Announce("Fire in hall 3", to("siti"))
 		flood := h.Announce("Flood at the gate", to("siti"))
@@ -193,6 +202,7 @@ func TestHelpCountsForEveryOpenAnnouncement(t *testing.T) {
 }
 
 func TestTwoPeopleShareANumber(t *testing.T) {
+	t.Parallel()
 	rehearse(t, "chief, siti manager:chief, agus manager:chief mobile:siti", func(h *rehearsal) {
 		fire := h.Announce("Fire in hall 3", to("siti", "agus"))
 		phone := h.Phone("siti")
@@ -217,6 +227,7 @@ func TestTwoPeopleShareANumber(t *testing.T) {
 }
 
 func TestCheck53HelpIsHeardAfterStop(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		fire := h.Announce("Fire in hall 3", to("siti"))
 		siti := h.Phone("siti")
@@ -237,6 +248,7 @@ func TestCheck53HelpIsHeardAfterStop(t *testing.T) {
 }
 
 func TestDoubleTapIsOneAnswer(t *testing.T) {
+	t.Parallel()
 	rehearse(t, "chief push, siti push manager:chief", func(h *rehearsal) {
 		fire := h.Announce("Fire in hall 3", to("siti", "chief"))
 		token := h.Phone("siti").unread()[0].Token
@@ -265,6 +277,7 @@ func TestDoubleTapIsOneAnswer(t *testing.T) {
 }
 
 func TestChangedAnswerBecomesTheState(t *testing.T) {
+	t.Parallel()
 	rehearse(t, "chief push, budi push manager:chief, siti push manager:budi", func(h *rehearsal) {
 		fire := h.Announce("Fire in hall 3", to("siti", "budi"))
 		h.Phone("siti").Tap(announcement.Safe)
@@ -283,6 +296,7 @@ func TestChangedAnswerBecomesTheState(t *testing.T) {
 }
 
 func TestCorrectionGoesToExactlyThoseWhoWereCalled(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		h.beyond(http.MethodPost, "/sandbox/behave", sandbox.Behaviour{Channel: "sms", Fail: "21211", Share: 0.5}, nil)
 		fire := h.Announce("Fire in hall 3", to("siti", "agus"))
@@ -306,6 +320,7 @@ func TestCorrectionGoesToExactlyThoseWhoWereCalled(t *testing.T) {
 // TestWhoWasCalledAboutOthersHearsHowItGoesOn follows managers and the duty list,
 // who are outside the audience: an update, then the word that it was an error.
 func TestWhoWasCalledAboutOthersHearsHowItGoesOn(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew+", wati, joko manager:wati", func(h *rehearsal) {
 		fire := h.Announce("Fire in hall 3", to("siti", "agus", "joko"), steps(time.Hour, step(5*time.Minute, announcement.CallManager)))
 		for _, name := range []string{"siti", "agus", "joko"} {
@@ -347,6 +362,7 @@ func TestWhoWasCalledAboutOthersHearsHowItGoesOn(t *testing.T) {
 // TestFalseAlarmIsCorrectedWhileItStillGoesOut: when the sender sees the error,
 // the provider has the alarm in hand and has not said yet that it took it.
 func TestFalseAlarmIsCorrectedWhileItStillGoesOut(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		h.beyond(http.MethodPost, "/sandbox/behave", sandbox.Behaviour{Channel: "sms", Answer: announcement.Duration(8 * time.Second)}, nil)
 		fire := h.Announce("Fire in hall 3", to("siti", "agus"))
@@ -363,6 +379,7 @@ func TestFalseAlarmIsCorrectedWhileItStillGoesOut(t *testing.T) {
 // TestWhoCouldNotBeCalledIsNotTold lets the digest to a manager fail: what they
 // never heard of needs no all clear.
 func TestWhoCouldNotBeCalledIsNotTold(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		fire := h.Announce("Fire in hall 3", to("siti"), steps(time.Hour, step(5*time.Minute, announcement.CallManager)))
 		h.Phone("siti").ExpectSMS("Fire in hall 3")
@@ -379,6 +396,7 @@ func TestWhoCouldNotBeCalledIsNotTold(t *testing.T) {
 // TestTwoPeopleShareANumberInTwoAlerts: a letter is one person in one alert, so
 // that "1B" can never be another person's alert B.
 func TestTwoPeopleShareANumberInTwoAlerts(t *testing.T) {
+	t.Parallel()
 	rehearse(t, "chief, siti manager:chief, agus manager:chief mobile:siti", func(h *rehearsal) {
 		phone := h.Phone("siti")
 		fire := h.Announce("Fire in hall 3", to("siti"))
@@ -421,6 +439,7 @@ func (h *rehearsal) rosterOf(id announcement.ID) []announcement.PersonID {
 // TestPhonesOfThoseWhoHideStayQuiet tells the first half hour with an armed person
 // in the building. Budi is there too; the chief is not.
 func TestPhonesOfThoseWhoHideStayQuiet(t *testing.T) {
+	t.Parallel()
 	rehearse(t, "chief push, budi push manager:chief, siti push manager:budi, agus push manager:budi", func(h *rehearsal) {
 		armed := h.Announce("", to("siti", "agus", "budi"), func(d *web.Draft) {
 			d.Text, d.Template, d.Fields = nil, "active_threat", map[string]string{"site": "Harbour"}
@@ -464,6 +483,7 @@ func TestPhonesOfThoseWhoHideStayQuiet(t *testing.T) {
 // TestWhoWasToldThatItWasSentHearsThatItWasAnError: a colleague of the sender is
 // about to correct it too.
 func TestWhoWasToldThatItWasSentHearsThatItWasAnError(t *testing.T) {
+	t.Parallel()
 	rehearse(t, "chief push, siti manager:chief", func(h *rehearsal) {
 		fire := h.Announce("Fire in hall 3", to("siti"))
 		chief := h.Phone("chief")
@@ -481,6 +501,7 @@ func TestWhoWasToldThatItWasSentHearsThatItWasAnError(t *testing.T) {
 }
 
 func TestReminderSparesThoseWhoAnswered(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		h.Announce("Fire in hall 3", to("siti", "agus"))
 		h.Phone("siti").ExpectSMS("Fire in hall 3")
@@ -495,6 +516,7 @@ func TestReminderSparesThoseWhoAnswered(t *testing.T) {
 }
 
 func TestExpiresWhenNobodyAnswers(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		fire := h.Announce("Fire in hall 3", to("siti", "agus"), steps(30*time.Minute, step(10*time.Minute, announcement.CallDuty)))
 		h.After(29 * time.Minute)
@@ -507,6 +529,7 @@ func TestExpiresWhenNobodyAnswers(t *testing.T) {
 }
 
 func TestDrillSaysSoInEveryMessage(t *testing.T) {
+	t.Parallel()
 	rehearse(t, "chief push, dewi lang:id, budi manager:chief lang:id, siti manager:budi, agus push manager:budi lang:id", func(h *rehearsal) {
 		drill := h.Announce("Fire in hall 3", to("siti", "agus", "budi"), asDrill)
 		h.Phone("siti").Reply("2")

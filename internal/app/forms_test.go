@@ -262,6 +262,7 @@ func (f form) emptied() url.Values {
 // empty fields. Where it is refused, the page says so in its title, sums up what is
 // wrong with links to the fields, and still holds what was typed.
 func TestEveryFormKeepsWhatWasTyped(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		w := h.walk()
 		refused := 0
@@ -391,6 +392,7 @@ func (w *walker) deeds() string {
 // TestTheSameFormTwiceDoesOneThing sends every form twice, as a nervous finger or a
 // reload does: whatever the first one did is not done again.
 func TestTheSameFormTwiceDoesOneThing(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("opens a house for every form")
 	}

@@ -29,6 +29,7 @@ import (
 // cores that takes less than two seconds; what it took is printed, not judged,
 // because a busy machine says nothing about the program.
 func TestHourOfEscalation(t *testing.T) {
+	t.Parallel()
 	begun, before := time.Now(), processorTime()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHour(t)

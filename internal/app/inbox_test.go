@@ -18,6 +18,7 @@ func (h *rehearsal) Stranger(mobile string) handset {
 }
 
 func TestHelpOutsideOfAnAlertCallsTheDutyList(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		siti := h.Phone("siti")
 		siti.Reply("tolong, terjebak di lift")
@@ -43,6 +44,7 @@ func TestHelpOutsideOfAnAlertCallsTheDutyList(t *testing.T) {
 }
 
 func TestStrangersAreFiledAndAnsweredOnceADay(t *testing.T) {
+	t.Parallel()
 	rehearse(t, "chief", func(h *rehearsal) {
 		stranger := h.Stranger("+628999000111")
 		stranger.Reply("halo, apa kabar")
@@ -61,6 +63,7 @@ func TestStrangersAreFiledAndAnsweredOnceADay(t *testing.T) {
 }
 
 func TestSOSInADrillIsReal(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		drill := h.Announce("Fire in hall 3", to("siti"), asDrill)
 		siti := h.Phone("siti")
@@ -79,6 +82,7 @@ func TestSOSInADrillIsReal(t *testing.T) {
 }
 
 func TestYesIsAnAnswerUnlessItOptsInAgain(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		fire := h.Announce("Fire in hall 3", to("siti"))
 		siti := h.Phone("siti")
@@ -98,6 +102,7 @@ func TestYesIsAnAnswerUnlessItOptsInAgain(t *testing.T) {
 // Siti borrows a stranger's phone. Somebody in HR knows whose text it is: it
 // becomes her call for help in the open alert, once, and calls whom hers would.
 func TestTextOfAStrangerIsAssigned(t *testing.T) {
+	t.Parallel()
 	rehearse(t, "chief, budi manager:chief, siti manager:budi, agus manager:budi", func(h *rehearsal) {
 		hr := web.Principal{Actor: announcement.ByConsole, Grant: web.As(web.Sender)}
 		desk := h.house.desk
@@ -168,6 +173,7 @@ func TestTextOfAStrangerIsAssigned(t *testing.T) {
 // TestEmergencyIsReported follows a report from an employee's own page to the duty
 // list, into the inbox, and back to the one who made it.
 func TestEmergencyIsReported(t *testing.T) {
+	t.Parallel()
 	rehearse(t, "chief, siti manager:chief, agus manager:chief", func(h *rehearsal) {
 		ctx, d, siti := h.t.Context(), h.house.desk, h.device("siti")
 		report := web.Emergency{Kind: "fire", Where: "Gudang 2", What: "Asap dari panel", Photo: []byte("jpeg"), Ref: "k1"}

@@ -59,6 +59,7 @@ func mark(n int, answer, how string) url.Values {
 }
 
 func TestCheck41ManagerSeesOnlyTheirOwnTree(t *testing.T) {
+	t.Parallel()
 	staff := "chief, budi manager:chief, wati manager:chief"
 	for i := range 60 {
 		staff += fmt.Sprintf(", staffb%d manager:budi, staffw%d manager:wati", i, i)
@@ -104,6 +105,7 @@ func (h *rehearsal) recipientNamed(id announcement.ID, name string) int {
 }
 
 func TestCheck42MarkNeedsToSayHowOneKnows(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		fire := h.Announce("Fire in hall 3", to("siti", "agus"), steps(time.Hour))
 		team, siti := h.Team(fire, "budi"), h.recipientNamed(fire, "siti")
@@ -126,6 +128,7 @@ func TestCheck42MarkNeedsToSayHowOneKnows(t *testing.T) {
 }
 
 func TestNeedsHelpIsBelievedAboutSomebodyWhoWasSafe(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		fire := h.Announce("Fire in hall 3", to("siti", "agus"), steps(time.Hour))
 		team, siti := h.Team(fire, "budi"), h.recipientNamed(fire, "siti")
@@ -164,6 +167,7 @@ func TestNeedsHelpIsBelievedAboutSomebodyWhoWasSafe(t *testing.T) {
 }
 
 func TestMarkCanBeTakenBackForFiveMinutes(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		fire := h.Announce("Fire in hall 3", to("siti", "agus"), steps(time.Hour))
 		team, siti := h.Team(fire, "budi"), h.recipientNamed(fire, "siti")
@@ -188,6 +192,7 @@ func TestMarkCanBeTakenBackForFiveMinutes(t *testing.T) {
 }
 
 func TestTeamLinkEndsADayAfterTheClose(t *testing.T) {
+	t.Parallel()
 	rehearse(t, "chief, budi manager:chief, siti manager:budi", func(h *rehearsal) {
 		fire := h.Announce("Fire in hall 3", steps(time.Hour))
 		team := h.Team(fire, "budi")
@@ -213,6 +218,7 @@ func TestTeamLinkEndsADayAfterTheClose(t *testing.T) {
 }
 
 func TestCheck43SecondClaimSeesTheWinner(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		fire := h.Announce("Fire in hall 3", to("siti", "agus"), steps(time.Hour))
 		h.Phone("siti").Reply("2")
@@ -234,6 +240,7 @@ func TestCheck43SecondClaimSeesTheWinner(t *testing.T) {
 // TestHelpIsResolvedBySayingHow follows a call for help from "I'll handle it" to
 // its end, as everybody sees it, and further: it may not have been the end.
 func TestHelpIsResolvedBySayingHow(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		fire := h.Announce("Fire in hall 3", to("siti", "agus"), steps(time.Hour))
 		siti := h.recipientNamed(fire, "siti")
@@ -295,6 +302,7 @@ func TestHelpIsResolvedBySayingHow(t *testing.T) {
 }
 
 func TestRollCall(t *testing.T) {
+	t.Parallel()
 	rehearse(t, "chief, budi manager:chief, wati manager:chief, zaki manager:budi, agus manager:budi, siti manager:budi, eka manager:wati", func(h *rehearsal) {
 		fire := h.Announce("Fire in hall 3", steps(time.Hour))
 		agus, siti := h.recipientNamed(fire, "agus"), h.recipientNamed(fire, "siti")

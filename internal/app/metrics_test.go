@@ -149,6 +149,7 @@ func TestEveryMetricIsListed(t *testing.T) {
 
 // The numbers follow what happens, and name nobody.
 func TestMetricsTellWhatHappensAndNameNobody(t *testing.T) {
+	t.Parallel()
 	rehearse(t, "canarysiti, canarybudi manager:canarysiti push, canaryagus manager:canarysiti", func(h *rehearsal) {
 		read := func() []byte {
 			out := httptest.NewRecorder()

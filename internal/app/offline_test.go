@@ -15,6 +15,7 @@ import (
 // is no signal, as it fetches it: the guides, the page that says so, and what they
 // load.
 func TestBudgetOfWhatAPhoneKeeps(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		worker, err := os.ReadFile("../../templates/static/sw.js")
 		if err != nil {

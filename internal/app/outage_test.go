@@ -20,6 +20,7 @@ import (
 // go out, nobody's SMS fails, HR reads how many people that leaves without any call, and
 // after the recovery the texts go out, the older alert first.
 func TestSMSProviderDownHoldsTextsBackAndSaysWhoWaits(t *testing.T) {
+	t.Parallel()
 	rehearse(t, "chief push, siti manager:chief, agus manager:chief, wati manager:chief push", func(h *rehearsal) {
 		h.beyond(http.MethodPost, "/sandbox/behave", sandbox.Behaviour{Channel: "sms", Fail: "500"}, nil)
 		fire := h.Announce("Fire in hall 3", to("siti", "agus", "wati"), steps(4*time.Hour))
@@ -109,6 +110,7 @@ func (h *rehearsal) handedOver(mobile string) (bodies []string) {
 
 // While the first provider is down, HR sends through the second to those who wait.
 func TestWhoWaitsIsSentToThroughTheSecondProvider(t *testing.T) {
+	t.Parallel()
 	rehearse(t, "chief push, siti manager:chief, agus manager:chief", func(h *rehearsal) {
 		hr := web.Principal{Actor: announcement.ByConsole, Grant: web.As(web.Sender)}
 		h.beyond(http.MethodPost, "/sandbox/behave", sandbox.Behaviour{Channel: "sms", Fail: "401"}, nil)

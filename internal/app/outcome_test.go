@@ -10,6 +10,7 @@ import (
 
 // TestOutcomeTellsHowItWent reports an alert while it is open, and afterwards.
 func TestOutcomeTellsHowItWent(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		id := h.Announce("Fire in hall 3")
 		h.After(time.Minute)

@@ -13,6 +13,7 @@ import (
 // handful, nothing else, until the setup is done and HR has switched to live. The
 // switch stays.
 func TestNewHousePractises(t *testing.T) {
+	t.Parallel()
 	rehearse(t, "chief, siti manager:chief push, agus manager:chief, wati manager:chief, dewi manager:chief, rudi manager:chief", func(h *rehearsal) {
 		ctx, desk, c := h.t.Context(), h.house.desk, h.house.config
 		hr := web.Principal{Actor: announcement.ByConsole, Grant: web.As(web.Sender)}
@@ -63,6 +64,7 @@ func TestNewHousePractises(t *testing.T) {
 
 // A house whose people have sent a real alert needs no practice; a script is no practice.
 func TestHouseThatHasSentIsLive(t *testing.T) {
+	t.Parallel()
 	rehearse(t, "chief, siti manager:chief", func(h *rehearsal) {
 		h.house.config.SMSProvider = "twilio"
 		if !h.house.desk.practice() {
@@ -121,6 +123,7 @@ func (h *rehearsal) finishSetup(staff *people, hr web.Principal) {
 
 // A company that sends no SMS is asked for no test of one.
 func TestSetupAsksOnlyForWhatIsSetUp(t *testing.T) {
+	t.Parallel()
 	rehearse(t, "chief, siti manager:chief push", func(h *rehearsal) {
 		h.house.config.SMSProvider = "none"
 		state := func(key string) (state string, ticks []string) {

@@ -24,6 +24,7 @@ func asNotice(d *web.Draft) {
 func asEmergency(d *web.Draft) { d.Class = announcement.ClassEmergency }
 
 func TestNoticeWaitsForEverybodysOwnMorning(t *testing.T) {
+	t.Parallel()
 	rehearse(t, abroad, func(h *rehearsal) {
 		water := h.Announce("The water is off", to("siti", "dewi", "agus"), asNotice)
 		h.Phone("siti").ExpectSMS("The water is off")
@@ -57,6 +58,7 @@ func TestNoticeWaitsForEverybodysOwnMorning(t *testing.T) {
 // Who looks by themselves at night, and answers, is let sleep; and so is a manager
 // who would only have been told of them.
 func TestWhoAnswersAtNightIsNotCalledInTheMorning(t *testing.T) {
+	t.Parallel()
 	rehearse(t, abroad, func(h *rehearsal) {
 		water := h.Announce("The water is off", to("siti", "dewi"), asNotice)
 		h.Phone("siti").ExpectSMS("The water is off")
@@ -81,6 +83,7 @@ func TestWhoAnswersAtNightIsNotCalledInTheMorning(t *testing.T) {
 }
 
 func TestHelpBreaksQuietHours(t *testing.T) {
+	t.Parallel()
 	rehearse(t, abroad, func(h *rehearsal) {
 		h.Announce("The water is off", to("siti", "dewi"), asNotice)
 		h.Phone("siti").ExpectSMS("The water is off")
@@ -95,6 +98,7 @@ func TestHelpBreaksQuietHours(t *testing.T) {
 // What follows a notice waits for the morning as well: whoever was called by day, and
 // for whom it is night now.
 func TestUpdateOfANoticeWaitsToo(t *testing.T) {
+	t.Parallel()
 	rehearse(t, abroad, func(h *rehearsal) {
 		h.After(13*time.Hour + 30*time.Minute) // 20:30 in Jakarta
 		water := h.Announce("The water is off", to("siti"), asNotice, steps(72*time.Hour))
@@ -112,6 +116,7 @@ func TestUpdateOfANoticeWaitsToo(t *testing.T) {
 }
 
 func TestEmergencyBreaksQuietHoursAndIsCounted(t *testing.T) {
+	t.Parallel()
 	rehearse(t, abroad, func(h *rehearsal) {
 		h.house.config.QuietBudget = 1
 		desk, ctx := h.house.desk, h.t.Context()
@@ -158,6 +163,7 @@ func TestEmergencyBreaksQuietHoursAndIsCounted(t *testing.T) {
 }
 
 func TestClassIsRefusedWhenItIsNone(t *testing.T) {
+	t.Parallel()
 	rehearse(t, "chief", func(h *rehearsal) {
 		_, err := h.house.desk.Preview(h.t.Context(), hr, h.draft("Fire", func(d *web.Draft) { d.Class = "loud" }))
 		if err == nil || !strings.Contains(err.Error(), `class: "loud"`) {
@@ -169,6 +175,7 @@ func TestClassIsRefusedWhenItIsNone(t *testing.T) {
 // Who may use which class is a permission of an account and of a token. It holds for
 // acts on what is open too, and by every way in.
 func TestSenderOfNoticesOnly(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		desk, ctx := h.house.desk, h.t.Context()
 		calm := web.Principal{Actor: "account:calm", Grant: web.Grant{Roles: []web.Role{web.Sender}, Calm: true}}

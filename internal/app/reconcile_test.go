@@ -41,6 +41,7 @@ func (h *rehearsal) answers(id announcement.ID, name string) (n int, said time.T
 // Nothing of the provider reaches us for five minutes while a fire is open. No reply is
 // lost: within a minute each is counted, as of when it was written, and thanked for.
 func TestReconcileHearsWhatNoWebhookBrought(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		fire := h.Announce("Fire in hall 3", to("siti", "agus", "budi"), steps(time.Hour))
 		siti, agus, budi := h.Phone("siti"), h.Phone("agus"), h.Phone("budi")
@@ -80,6 +81,7 @@ func TestReconcileHearsWhatNoWebhookBrought(t *testing.T) {
 
 // What a webhook has brought is heard once, however often the provider lists it.
 func TestReconcileChangesNothingThatWasHeard(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		fire := h.Announce("Fire in hall 3", to("siti", "agus"), steps(time.Hour))
 		siti := h.Phone("siti")
@@ -97,6 +99,7 @@ func TestReconcileChangesNothingThatWasHeard(t *testing.T) {
 // A text that comes to us late does not undo what somebody said since, and is no answer
 // to what went out after it was written.
 func TestReconcileKeepsTheOrderInWhichThingsWereSaid(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		fire := h.Announce("Fire in hall 3", to("siti", "agus"), steps(time.Hour))
 		h.deaf.Store(true)
@@ -113,6 +116,7 @@ func TestReconcileKeepsTheOrderInWhichThingsWereSaid(t *testing.T) {
 // How our texts ended is asked for too: the provider's names of them are kept, sealed,
 // until that is known, and are never in the ledger.
 func TestReconcileAsksHowTextsEnded(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		h.deaf.Store(true)
 		fire := h.Announce("Fire in hall 3", to("siti"), steps(time.Hour))
@@ -153,6 +157,7 @@ func TestReconcileAsksHowTextsEnded(t *testing.T) {
 
 // Of several nodes one asks in a minute; nothing is asked while nothing is open.
 func TestReconcileAsksOnceAMinute(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		r := h.house.reconciler
 		other := &reconciler{desk: r.desk, accounts: r.accounts, found: func() {}, known: map[string]time.Time{}}

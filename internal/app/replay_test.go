@@ -29,6 +29,7 @@ func (p handset) hear(sid, body string) string {
 }
 
 func TestReplayedTextIsOneFactForEver(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		fire := h.Announce("Fire in hall 3", to("siti"))
 		siti := h.Phone("siti")
@@ -57,6 +58,7 @@ func TestReplayedTextIsOneFactForEver(t *testing.T) {
 
 // Operators send a text again under another name, within seconds.
 func TestCheck52ResentTextIsOneAnswerAndMachinesFallSilent(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		fire := h.Announce("Fire in hall 3", to("siti", "agus"))
 		siti := h.Phone("siti")
@@ -97,6 +99,7 @@ func TestCheck52ResentTextIsOneAnswerAndMachinesFallSilent(t *testing.T) {
 }
 
 func TestHelpInADrillSentAgainByTheOperatorIsStillADrill(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		h.Announce("Fire in hall 3", to("siti"), asDrill)
 		siti := h.Phone("siti")
@@ -111,6 +114,7 @@ func TestHelpInADrillSentAgainByTheOperatorIsStillADrill(t *testing.T) {
 }
 
 func TestHelpInADrillComingTwiceIsStillADrill(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		drill := h.Announce("Fire in hall 3", to("siti"), asDrill)
 		siti := h.Phone("siti")
@@ -140,6 +144,7 @@ func (f *failing) Once(ctx context.Context, key string, fact announcement.Fact) 
 }
 
 func TestHelpForTwoSurvivesHalfAFailure(t *testing.T) {
+	t.Parallel()
 	rehearse(t, "chief, siti manager:chief, agus manager:chief mobile:siti", func(h *rehearsal) {
 		fire := h.Announce("Fire in hall 3", to("siti", "agus"))
 		in := sms.Inbound{SID: "SM1", From: h.employee("siti").mobile, Body: "2"}
@@ -160,6 +165,7 @@ func TestHelpForTwoSurvivesHalfAFailure(t *testing.T) {
 }
 
 func TestUnknownLetterOfASharedNumberIsHelpForBoth(t *testing.T) {
+	t.Parallel()
 	rehearse(t, "chief, siti manager:chief, agus manager:chief mobile:siti", func(h *rehearsal) {
 		fire := h.Announce("Fire in hall 3", to("siti", "agus"))
 		h.Phone("siti").Reply("2K")
@@ -171,6 +177,7 @@ func TestUnknownLetterOfASharedNumberIsHelpForBoth(t *testing.T) {
 // In the first seconds a node has not read the ledger. What comes in then must be
 // answered with "not yet", or wait: never with "we do not know you".
 func TestNodeThatStillReadsTheLedgerKnowsThatItDoesNotKnow(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		fire := h.Announce("Fire in hall 3", to("siti"))
 		token := h.house.links.answerToken(fire, 0)
@@ -211,6 +218,7 @@ func TestNodeThatStillReadsTheLedgerKnowsThatItDoesNotKnow(t *testing.T) {
 // TestReplayedReceiptIsOneFact lets the provider post each callback five times, in
 // the wrong order, and somebody post them again when the node has forgotten them.
 func TestReplayedReceiptIsOneFact(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		h.beyond(http.MethodPost, "/sandbox/behave", sandbox.Behaviour{Channel: "sms", Repeat: 5, Reorder: true}, nil)
 		fire := h.Announce("Fire in hall 3", to("siti"), steps(time.Hour, step(time.Minute, announcement.CallRecipient), step(2*time.Minute, announcement.CallManager)))

@@ -15,6 +15,7 @@ import (
 // those who still wait, not to whoever answered or stopped SMS; and whoever got
 // only that hears of a correction too.
 func TestWhatFailedIsSentAgainThroughTheSecondProvider(t *testing.T) {
+	t.Parallel()
 	rehearse(t, "chief, siti manager:chief push, agus manager:chief, wati manager:chief", func(h *rehearsal) {
 		ctx, desk := h.t.Context(), h.house.desk
 		hr := web.Principal{Actor: announcement.ByConsole, Grant: web.As(web.Sender)}
@@ -55,6 +56,7 @@ func TestWhatFailedIsSentAgainThroughTheSecondProvider(t *testing.T) {
 }
 
 func TestOneProviderIsTriedAgainOnlyWhereThatCanHelp(t *testing.T) {
+	t.Parallel()
 	rehearse(t, "chief, agus manager:chief", func(h *rehearsal) {
 		h.house.config.SMS2AccountSID = ""
 		for code, people := range map[string]int{"30008": 1, "21211": 0} { // unknown error; no such number

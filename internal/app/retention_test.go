@@ -107,6 +107,7 @@ func (h *rehearsal) in(d time.Duration) *keeper {
 
 // Each kind goes on its day, and not a day sooner.
 func TestWhatIsDueIsErased(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		ctx := h.t.Context()
 		fire := h.Announce("Fire in hall 3", to("siti", "agus"))
@@ -179,6 +180,7 @@ func TestWhatIsDueIsErased(t *testing.T) {
 
 // Two nodes do one round a day, and one that was cut off is done again.
 func TestOneRoundADay(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		ctx, k := h.t.Context(), h.house.keeper
 		for range 3 {
@@ -211,6 +213,7 @@ func TestOneRoundADay(t *testing.T) {
 // Whoever runs the server decides how long data are kept: what they changed is in the
 // audit trail before anything goes by it, and once.
 func TestOtherDaysAreNotedBeforeTheyCount(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		ctx, c := h.t.Context(), h.house.config
 		for i, words := range []int{90, 90, 30, 30} {
@@ -247,6 +250,7 @@ func (c *counted) Walk(ctx context.Context, prefix string, fn func(string, []byt
 // Many who left are erased together: the vault is read once for what is due, once for who
 // is still called for, and once for their traces, however many they are.
 func TestLeaversAreErasedTogether(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		vault := &counted{Vault: h.house.vault}
 		k := &keeper{desk: &desk{audit: h.house.audit, config: h.house.config, ledger: h.house.ledger, vault: vault, directory: h.house.directory, tracker: h.house.tracker,
@@ -270,6 +274,7 @@ func TestLeaversAreErasedTogether(t *testing.T) {
 
 // Whoever left long ago is erased, and how they were reached goes much sooner.
 func TestLeaversAreErased(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		ctx := h.t.Context()
 		fire := h.Announce("Fire in hall 3", to("siti", "agus"))

@@ -33,6 +33,7 @@ func (h *rehearsal) Revise(id announcement.ID, r web.Revision, told int) {
 }
 
 func TestMaterialChangeAsksAgain(t *testing.T) {
+	t.Parallel()
 	rehearse(t, "chief, budi manager:chief push, siti manager:budi, agus manager:budi, dewi manager:chief", func(h *rehearsal) {
 		fire := h.Announce("Fire in hall 3", to("siti", "agus", "budi", "dewi"), steps(24*time.Hour, step(5*time.Minute, announcement.CallManager)))
 		for _, name := range []string{"siti", "agus", "budi", "dewi"} {
@@ -89,6 +90,7 @@ func TestMaterialChangeAsksAgain(t *testing.T) {
 // What was on its way when the text changed is an answer to the old one: by SMS, by the
 // button of the old notification, on the old page. A call for help counts all the same.
 func TestAnswersToTheOldTextAreNoneToTheNew(t *testing.T) {
+	t.Parallel()
 	rehearse(t, "chief, siti manager:chief, agus manager:chief, dewi manager:chief, wati manager:chief", func(h *rehearsal) {
 		fire := h.Announce("Fire in hall 3", to("siti", "agus", "dewi", "wati"), steps(24*time.Hour))
 		for _, name := range []string{"siti", "agus", "dewi", "wati"} {
@@ -152,6 +154,7 @@ func TestAnswersToTheOldTextAreNoneToTheNew(t *testing.T) {
 
 // A page of the new text may come from another node, before this one has heard of it.
 func TestAnswerToAVersionThatAnotherNodeShowed(t *testing.T) {
+	t.Parallel()
 	rehearse(t, "chief, siti manager:chief", func(h *rehearsal) {
 		fire := h.Announce("Fire in hall 3", to("chief", "siti"), steps(24*time.Hour))
 		siti := h.house.links.answerToken(fire, h.recipient(fire, "siti").Index)
@@ -172,6 +175,7 @@ func TestAnswerToAVersionThatAnotherNodeShowed(t *testing.T) {
 // A text that is no answer does not show that somebody has the new text before them:
 // neither "seen", nor a digit about which they are asked.
 func TestWhatIsNoAnswerIsNoSignOfTheNewText(t *testing.T) {
+	t.Parallel()
 	rehearse(t, "chief, siti manager:chief, agus manager:chief", func(h *rehearsal) {
 		h.Announce("Storm", to("agus"), steps(24*time.Hour))
 		fire := h.Announce("Fire in hall 3", to("siti", "agus"), steps(24*time.Hour))
@@ -195,6 +199,7 @@ func TestWhatIsNoAnswerIsNoSignOfTheNewText(t *testing.T) {
 }
 
 func TestTypoCallsNobody(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		fire := h.Announce("Fire in hall 3", to("siti", "agus"), steps(24*time.Hour, step(10*time.Minute, announcement.CallRecipient)))
 		h.Phone("siti").ExpectSMS("Fire in hall 3")
@@ -226,6 +231,7 @@ func TestTypoCallsNobody(t *testing.T) {
 }
 
 func TestRevisionsThatAreRefusedChangeNothing(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		fire := h.Announce("Fire in hall 3", to("siti"), steps(24*time.Hour), asDrill)
 		h.Phone("siti").ExpectSMS("Fire in hall 3")
@@ -274,6 +280,7 @@ func TestRevisionsThatAreRefusedChangeNothing(t *testing.T) {
 // What was made from a template is filled anew, and a notice that is changed at night
 // is said as it is now to those who slept.
 func TestNoticeRevisedAtNight(t *testing.T) {
+	t.Parallel()
 	rehearse(t, "chief, siti manager:chief, dewi manager:chief zone:Europe/Berlin", func(h *rehearsal) {
 		water := h.Announce("The water is off", to("siti", "dewi"), asNotice)
 		h.Phone("siti").ExpectSMS("The water is off")
@@ -301,6 +308,7 @@ func TestNoticeRevisedAtNight(t *testing.T) {
 // Recall: what was sent in error is closed in the ledger, for good, and what is said
 // of it is decided there too.
 func TestRecallIsInTheLedger(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		fire := h.Announce("Fire in hall 3", to("siti"))
 		h.Phone("siti").ExpectSMS("Fire in hall 3")

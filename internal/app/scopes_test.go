@@ -38,6 +38,7 @@ func (h *rehearsal) facts(id announcement.ID) int {
 // may see and alarm one site, about an alert and people of another: no name and no
 // number from there is on any page, and no form of theirs changes anything there.
 func TestWhoSeesOneSiteSeesNobodyElse(t *testing.T) {
+	t.Parallel()
 	rehearse(t, "chief, siti manager:chief, agus manager:chief, zulboss site:Kendal, zulfikar manager:zulboss site:Kendal, zulaikha manager:zulboss site:Kendal", func(h *rehearsal) {
 		ours := h.Announce("Fire in hall 3", to("chief", "siti", "agus"), steps(2*time.Hour))
 		theirs := h.Announce("Gas at the tank", to("zulboss", "zulfikar", "zulaikha"), steps(2*time.Hour))
@@ -203,6 +204,7 @@ func TestWhoSeesOneSiteDecidesAboutItAlone(t *testing.T) {
 // on its people alone, one by one too; and their own alert stays theirs when one of its
 // people leaves the group that it was sent to.
 func TestWhoAlarmsOneSiteCallsNobodyElse(t *testing.T) {
+	t.Parallel()
 	rehearse(t, "chief, siti manager:chief, agus manager:chief, zul site:Kendal", func(h *rehearsal) {
 		desk, ctx := h.house.desk, h.t.Context()
 		storm := h.Announce("Storm", to("siti", "zul"), steps(2*time.Hour))
@@ -275,6 +277,7 @@ func (c clerk) summary(t *testing.T, id announcement.ID) int {
 // TestNumbersAreForThoseWhoCall: nobody else reads a phone number or what people
 // wrote, on a page or by the API.
 func TestNumbersAreForThoseWhoCall(t *testing.T) {
+	t.Parallel()
 	rehearse(t, "chief, siti manager:chief", func(h *rehearsal) {
 		fire := h.Announce("Fire in hall 3", to("siti"), steps(2*time.Hour))
 		h.Phone("siti").Reply("2 stuck in the lift")

@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"flag"
 	"fmt"
 	"net/http"
 	"os"
@@ -13,8 +14,9 @@ import (
 	"kentongan/internal/sandbox"
 )
 
-// screens is where the pictures go; nothing in it is kept in the repository.
-const screens = "../../.artefacts/screens"
+// screensTo is where the pictures go. A picture proves nothing before somebody looks
+// at it, and taking them is most of the test's time.
+var screensTo = flag.String("screens", "", "take pictures of every page of the program into this folder (make shots)")
 
 // widths are a cheap phone's and a laptop's.
 var widths = []int{360, 1280}
@@ -29,12 +31,14 @@ E5,Dewi Lestari,+6281200000005,E6,Pabrik Cikande,id-ID,Produksi A,Operator,true
 E6,Joko,+6281200000006,E5,Pabrik Cikande,id-ID,Gudang,Operator,mungkin
 `
 
-// TestScreens takes a picture of every page, narrow and wide, light and dark, in
-// both languages, and holds that none is wider than its screen.
+// TestScreens shows every page, narrow and wide, light and dark, in both languages,
+// and holds that none is wider than its screen and nothing is left in English.
 func TestScreens(t *testing.T) {
 	p := openPlant(t)
-	if err := os.MkdirAll(screens, 0o750); err != nil {
-		t.Fatal(err)
+	if *screensTo != "" {
+		if err := os.MkdirAll(*screensTo, 0o750); err != nil {
+			t.Fatal(err)
+		}
 	}
 	visitor := p.browser.Tab("id", 1280, 900)
 	p.both(visitor, "signin", p.API.URL+"/signin")
@@ -50,7 +54,8 @@ func TestScreens(t *testing.T) {
 	hr.NoFaults()
 }
 
-// picture saves what a tab shows, at every width and in both colour schemes.
+// picture holds that what a tab shows fits at every width, and saves it in both colour
+// schemes when pictures are wanted.
 func (p *plant) picture(tab *apptest.Tab, name, lang string) {
 	p.t.Helper()
 	if lang == "id" {
@@ -67,8 +72,11 @@ func (p *plant) picture(tab *apptest.Tab, name, lang string) {
 		fits(width)
 		for _, dark := range []bool{false, true} {
 			tab.Dark(dark)
+			if *screensTo == "" {
+				continue
+			}
 			file := fmt.Sprintf("%s.%s.%d.%s.png", name, lang, width, map[bool]string{true: "dark", false: "light"}[dark])
-			if err := os.WriteFile(filepath.Join(screens, file), tab.Picture(), 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(*screensTo, file), tab.Picture(), 0o600); err != nil {
 				p.t.Fatal(err)
 			}
 		}

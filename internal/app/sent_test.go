@@ -11,6 +11,7 @@ import (
 // phone with notifications hear of it at once, with the way to correct it. A drill
 // wakes nobody, and nor does an alert that a call for help has caused.
 func TestWhoMaySendHearsOfARealAlert(t *testing.T) {
+	t.Parallel()
 	rehearse(t, "chief push, dewi push, budi manager:chief, siti manager:budi", func(h *rehearsal) {
 		if err := h.house.directory.SetDuty(h.t.Context(), []string{"chief", "dewi", "budi"}); err != nil {
 			t.Fatal(err)

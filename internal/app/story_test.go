@@ -14,6 +14,7 @@ import (
 // the whole ledger of an announcement that went through reminders, a call for
 // help and a close.
 func TestStoryIsTheTimelineInPages(t *testing.T) {
+	t.Parallel()
 	rehearse(t, crew, func(h *rehearsal) {
 		id := h.Announce("Fire in hall 3")
 		h.Phone("siti").Reply("1")

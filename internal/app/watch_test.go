@@ -37,6 +37,7 @@ func (l *hearer) RoundTrip(r *http.Request) (*http.Response, error) {
 // TestTheWatchGoesSilentWhenSomethingIsWrong: the heartbeat beats while all is well, and
 // only then.
 func TestTheWatchGoesSilentWhenSomethingIsWrong(t *testing.T) {
+	t.Parallel()
 	rehearse(t, "siti manager:budi, budi", func(h *rehearsal) {
 		t, w, hears := h.t, h.house.watch, new(hearer)
 		w.heartbeat, w.client = "https://heartbeat.example/x", &http.Client{Transport: hears}
@@ -80,6 +81,7 @@ type awayLedger struct{ ledger.Ledger }
 func (awayLedger) Last(context.Context) (uint64, error) { return 0, ledger.ErrUnavailable }
 
 func TestTheWatchSaysWhatItFinds(t *testing.T) {
+	t.Parallel()
 	rehearse(t, "siti", func(h *rehearsal) {
 		w, hears := h.house.watch, new(hearer)
 		w.heartbeat, w.client = "https://heartbeat.example/x", &http.Client{Transport: hears}

@@ -25,6 +25,7 @@ func (f full) Put(ctx context.Context, key string, value []byte) error {
 }
 
 func TestFullDiskIsNotReady(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var w writes
 		disk := true
@@ -57,6 +58,7 @@ func TestFullDiskIsNotReady(t *testing.T) {
 // After a full disk NATS may refuse the ledger until it is restarted, though the
 // vault takes everything: that is not ready either.
 func TestLedgerThatStaysRefusedIsNotReady(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var w writes
 		refused := true
