@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -68,6 +69,10 @@ type Dispatcher struct {
 	slots   map[announcement.Channel]*slots
 	tries   *tries
 	pauses  *pauses
+	inHand  struct { // jobs that this process works on
+		sync.Mutex
+		jobs map[string]bool
+	}
 
 	// circuits are of the senders with one provider, the second SMS provider apart.
 	circuits map[provider]*circuit
@@ -107,6 +112,7 @@ func New(o Options) *Dispatcher {
 		pauses:   newPauses(),
 		circuits: map[provider]*circuit{},
 	}
+	d.inHand.jobs = map[string]bool{}
 	for _, s := range o.Senders {
 		c := s.Channel()
 		d.senders[c] = s

@@ -118,6 +118,9 @@ func (w *world) Quiet(announcement.Round, int) time.Duration { return max(0, tim
 func (w *world) MayCall(_ context.Context, _ announcement.Round, _ announcement.Channel, n int) (bool, string, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if len(w.called[n]) > 0 {
+		return false, announcement.AlreadyCalled, nil
+	}
 	return !w.silent[n], "answered", nil
 }
 
@@ -295,6 +298,42 @@ func TestCrashRepeatsAtMostInFlight(t *testing.T) {
 		w.settledOnce(t, announcement.Accepted)
 		if got := w.totalSends() - recipients; got != lost {
 			t.Errorf("repeated: got %d, want the %d without a receipt", got, lost)
+		}
+	})
+}
+
+// A queue that was away gives out again what somebody still has: to another node, and to
+// the same.
+func TestJobThatTwoHoldCallsNobodyTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const recipients = 2_000
+		w := newWorld(recipients)
+		again := newWorld(0)
+		for _, q := range []dispatch.Queue{w.queue, again.queue} { // the same jobs, twice in each
+			for range 2 {
+				for lo := 0; lo < recipients; lo += dispatch.JobSize {
+					job := dispatch.Job{Announcement: annID, Channel: announcement.SMS, Lane: announcement.Emergency, Lo: lo, Hi: lo + dispatch.JobSize}
+					if err := q.Publish(t.Context(), []dispatch.Job{job}); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+		}
+		one, other := w.dispatcher(), dispatch.New(dispatch.Options{Ledger: w, Queue: again.queue, Tracker: w, People: w, Composer: w, Senders: []channel.Sender{w}})
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+		defer cancel()
+		var nodes sync.WaitGroup
+		for _, d := range []*dispatch.Dispatcher{one, other} {
+			nodes.Go(func() {
+				if err := d.Run(ctx); err != nil {
+					t.Errorf("run: %v", err)
+				}
+			})
+		}
+		nodes.Wait()
+		// Each of the four jobs costs at most what is in flight when the two meet over it.
+		if got := w.totalSends() - recipients; got < 0 || got > recipients/dispatch.JobSize*2*dispatch.DefaultInFlight {
+			t.Errorf("%d more calls than people, want at most what two nodes have in flight for each job", got)
 		}
 	})
 }

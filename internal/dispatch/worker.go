@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"kentongan/internal/announcement"
@@ -23,6 +25,8 @@ const (
 	// corrected while it still goes out.
 	onTheirWay = sendTimeout + recordGrace
 
+	inHandWait = 5 * time.Second // before a job is looked at again that this process has
+
 	recordTimeout = 10 * time.Second // of one try to write
 	recordWait    = 50 * time.Millisecond
 	maxRecordWait = 5 * time.Second
@@ -36,6 +40,8 @@ type pass struct {
 	circuit *circuit // nil: the channel has none
 	place   *place
 	log     *slog.Logger
+
+	met atomic.Bool // another has called a target meanwhile: it has the job too
 
 	mu     sync.Mutex
 	again  bool          // some target is unsettled
@@ -51,6 +57,10 @@ func (d *Dispatcher) work(ctx context.Context, job Job, attempt int) Outcome {
 	if wait := d.pauses.left(job.Channel, d.Now()); wait > 0 {
 		return Outcome{Again: true, After: wait}
 	}
+	if !d.take(job.ID()) { // the queue was away for so long that it gave the job out again
+		return Outcome{Again: true, After: jitter(inHandWait)}
+	}
+	defer d.give(job.ID())
 	r, err := d.round(ctx, job.Announcement, job.Round)
 	if err != nil {
 		log.WarnContext(ctx, "round not known yet", "step", "round", "reason", err.Error())
@@ -90,15 +100,34 @@ func (d *Dispatcher) work(ctx context.Context, job Job, attempt int) Outcome {
 	return Outcome{}
 }
 
+// take marks a job as in the hands of this process, unless it is already.
+func (d *Dispatcher) take(job string) bool {
+	d.inHand.Lock()
+	defer d.inHand.Unlock()
+	if d.inHand.jobs[job] {
+		return false
+	}
+	d.inHand.jobs[job] = true
+	return true
+}
+
+func (d *Dispatcher) give(job string) {
+	d.inHand.Lock()
+	defer d.inHand.Unlock()
+	delete(d.inHand.jobs, job)
+}
+
 // run starts a call for every unsettled target as soon as there is a slot, and
 // waits for all of them.
 func (p *pass) run(ctx context.Context, settled []bool) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	for i, done := range settled {
+	// Another node may hold the same job, because the queue was away or a process stood still.
+	// In two orders drawn by chance they meet soon, and then one leaves it to the other.
+	for _, i := range rand.Perm(len(settled)) { //nolint:gosec // any order will do
 		n := p.job.Lo + i
 		before := p.tries.of(p.job.ID(), n)
-		if done || before.apart {
+		if settled[i] || before.apart {
 			continue
 		}
 		if wait := before.notBefore.Sub(p.Now()); wait > 0 {
@@ -107,6 +136,11 @@ func (p *pass) run(ctx context.Context, settled []bool) {
 		}
 		exit, ok := p.enter(ctx, n)
 		if !ok {
+			return
+		}
+		if p.met.Load() {
+			exit(errNotCalled)
+			p.leave(jitter(inHandWait), "another_has_it")
 			return
 		}
 		wg.Go(func() {
@@ -220,6 +254,9 @@ func (p *pass) call(ctx context.Context, n int) (gone []string, went error) {
 		p.leave(max(time.Second, p.Now().Sub(p.round.At)), why)
 		return nil, errNotCalled
 	case !ok:
+		if why == announcement.AlreadyCalled {
+			p.met.Store(true)
+		}
 		p.count(why)
 		return nil, errNotCalled
 	}

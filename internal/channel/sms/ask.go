@@ -3,6 +3,7 @@ package sms
 import (
 	"context"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -29,7 +30,9 @@ type Progress struct {
 
 // Took asks whether the provider took m for the person since then. A text is told by
 // its words: Twilio may put something before them, and a second composing may have
-// another time of day in it, but the link is of this person and announcement.
+// another time of day in it. The link says whose it is and of which announcement, where
+// a phone is shared; it is the same in the alert and in each reminder, which may go out
+// within seconds when a provider is back.
 func (t *Twilio) Took(ctx context.Context, to announcement.ContactPoints, m announcement.Message, since time.Time) (channel.Handed, bool, error) {
 	if to.Mobile == "" || m.SMS == "" {
 		return channel.Handed{}, false, nil
@@ -40,15 +43,21 @@ func (t *Twilio) Took(ctx context.Context, to announcement.ContactPoints, m anno
 	if err != nil {
 		return channel.Handed{}, false, err
 	}
+	link := strings.TrimPrefix(strings.TrimPrefix(m.Link, "https://"), "http://")
 	for _, one := range page.Messages {
 		created, body := moment(one.DateCreated), text(one.Body)
-		same := strings.HasSuffix(body, m.SMS) || m.Link != "" && strings.Contains(body, strings.TrimPrefix(strings.TrimPrefix(m.Link, "https://"), "http://"))
+		same := strings.HasSuffix(body, m.SMS) || link != "" && strings.Contains(body, link) && strings.HasSuffix(anyHour(body), anyHour(m.SMS))
 		if same && strings.HasPrefix(text(one.Direction), "outbound") && !created.Before(since.Add(-clocks).Truncate(time.Second)) {
 			return channel.Handed{Rank: announcement.Accepted, Points: 1, SID: text(one.Sid)}, true, nil
 		}
 	}
 	return channel.Handed{}, false, nil
 }
+
+// anyHour is a text in which every time of day is the same.
+func anyHour(text string) string { return hour.ReplaceAllString(text, "#") }
+
+var hour = regexp.MustCompile(`\b\d{1,2}[.:]\d{2}\b`)
 
 // Inbound returns what was sent to our number since then, oldest first.
 func (t *Twilio) Inbound(ctx context.Context, since time.Time) ([]Inbound, error) {

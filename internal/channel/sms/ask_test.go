@@ -88,6 +88,7 @@ func TestTookIsOfThisTextAndThisTry(t *testing.T) {
 		{"a trial account says so first", "Sent from your Twilio trial account - " + m.SMS, "outbound-api", "Sat, 03 Oct 2026 07:00:01 +0000", true},
 		{"composed a minute before", testText + " siaga.example/r/8sKq2mPz at 06:59", "outbound-api", "Sat, 03 Oct 2026 07:00:01 +0000", true},
 		{"of somebody who shares the phone", testText + " siaga.example/r/OTHERONE at 07:00", "outbound-api", "Sat, 03 Oct 2026 07:00:01 +0000", false},
+		{"the alert, which went out a second before the reminder", "Fire in hall 3. siaga.example/r/8sKq2mPz at 07:00", "outbound-api", "Sat, 03 Oct 2026 07:00:01 +0000", false},
 		{"of a round before", m.SMS, "outbound-api", "Sat, 03 Oct 2026 06:50:00 +0000", false},
 		{"what they wrote", m.SMS, "inbound", "Sat, 03 Oct 2026 07:00:01 +0000", false},
 	}
