@@ -269,7 +269,7 @@ func (r *Restore) Run(ctx context.Context) error {
 		return err
 	}
 	if len(report.Faults) == 0 {
-		noteByOperator(ctx, l, announcement.BackupRestored, announcement.About{Object: about.At.Format(time.RFC3339)})
+		noteByOperator(ctx, l, announcement.BackupRestored, announcement.About{Object: about.At.UTC().Format("20060102T150405Z")})
 	}
 	fmt.Printf("restored as of %s\n", about.At.Format(time.RFC3339))
 	return printReport(os.Stdout, report)

@@ -60,6 +60,9 @@ func TestBackupAndRestore(t *testing.T) {
 			t.Fatalf("restore: %v %s", err, out)
 		}
 		t.Log(strings.TrimSpace(out))
+		if strings.Contains(out, "trail") {
+			t.Errorf("the restore is not noted: %s", out)
+		}
 		if out, err := w.Command("restore", file, "--passphrase", passphrase); err == nil || !strings.Contains(out, "there is a ledger already") {
 			t.Errorf("a ledger was written over: %v %s", err, out)
 		}
