@@ -405,9 +405,6 @@ func (r *run) judge(ctx context.Context, owed []string) (*verdict, error) {
 	if err := r.read(ctx); err != nil {
 		return nil, err
 	}
-	if err := r.keep("answers.jsonl", given); err != nil {
-		return nil, err
-	}
 	var phones []phone
 	if err := call(ctx, http.MethodGet, r.boxURL+"/sandbox/phones", nil, &phones); err != nil {
 		return nil, err
@@ -415,6 +412,9 @@ func (r *run) judge(ctx context.Context, owed []string) (*verdict, error) {
 	messages, did := r.all(), r.nemesis.all()
 	facts, err := r.facts(ctx, r.id)
 	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(keep(r, "answers.jsonl", given), keep(r, "facts.jsonl", facts)); err != nil {
 		return nil, err
 	}
 	states := map[string]recipient{}
@@ -475,11 +475,11 @@ func (r *run) settled(ctx context.Context) ([]sandbox.Given, error) {
 	return r.answers(ctx)
 }
 
-// keep leaves the answers beside the messages, a line each.
-func (r *run) keep(name string, given []sandbox.Given) error {
+// keep leaves what the verdict is made from beside the messages, a line each.
+func keep[T any](r *run, name string, all []T) error {
 	var b strings.Builder
-	for _, g := range given {
-		line, err := json.Marshal(g)
+	for _, one := range all {
+		line, err := json.Marshal(one)
 		if err != nil {
 			return err
 		}
