@@ -55,6 +55,11 @@ func (l *JetStream) Scan(ctx context.Context, after uint64, fn func(Stored) erro
 // errAgain ends one consumer so that the next begins after the last record seen.
 var errAgain = errors.New("open again")
 
+// followBeat is how often the server says that there is nothing new. When it has failed to
+// twice, the connection or the server is gone though nobody says so: the library's own 15 s
+// would keep a node behind, and every step of an escalation with it, for half a minute.
+const followBeat = 2 * time.Second
+
 // followOnce gives the messages of one ordered consumer to fn. ended is true if
 // fn returned the error, false if the consumer or the connection did.
 func (l *JetStream) followOnce(ctx context.Context, cfg jetstream.OrderedConsumerConfig, fn func(jetstream.Msg, uint64) error) (ended bool, err error) {
@@ -62,7 +67,7 @@ func (l *JetStream) followOnce(ctx context.Context, cfg jetstream.OrderedConsume
 	if err != nil {
 		return false, err
 	}
-	messages, err := consumer.Messages()
+	messages, err := consumer.Messages(jetstream.PullHeartbeat(followBeat), jetstream.PullExpiry(5*followBeat))
 	if err != nil {
 		return false, err
 	}

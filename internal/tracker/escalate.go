@@ -64,7 +64,10 @@ func (t *Tracker) runOnce(ctx context.Context) error {
 	due, err := t.o.Store.Due(ctx, now, now.Add(lease), 100)
 	errs = append(errs, err)
 	for _, id := range due {
-		errs = append(errs, t.evaluate(ctx, id))
+		if err := t.evaluate(ctx, id); err != nil {
+			// Whoever looks next need not wait for the lease to end.
+			errs = append(errs, err, t.o.Store.Arm(ctx, id, now, false))
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -394,6 +394,41 @@ func TestEscalation(t *testing.T) {
 	})
 }
 
+// refusing is a ledger that takes no decision before a moment.
+type refusing struct {
+	ledger.Ledger
+	until time.Time
+}
+
+func (r *refusing) Once(ctx context.Context, key string, f announcement.Fact) (uint64, error) {
+	if time.Now().Before(r.until) {
+		return 0, ledger.ErrUnavailable
+	}
+	return r.Ledger.Once(ctx, key, f)
+}
+
+// TestStepIsTakenAsSoonAsTheLedgerIsBack: a step that could not be written does not wait
+// until the lease of its timer is over.
+func TestStepIsTakenAsSoonAsTheLedgerIsBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		l := &refusing{Ledger: ledger.NewMemory(time.Now), until: start.Add(3*time.Minute + 2*time.Second)}
+		open(t, l, start, 3)
+		ctx, cancel := context.WithCancel(t.Context())
+		tr := New(Options{Ledger: l, Store: NewMemoryStore()})
+		var wg sync.WaitGroup
+		wg.Go(func() { _ = tr.Run(ctx) })
+		time.Sleep(time.Until(l.until.Add(2 * time.Second)))
+		synctest.Wait()
+		v, _ := tr.View(fire)
+		if !slices.ContainsFunc(v.Rounds, func(d announcement.Decided) bool { return d.Step == 1 }) {
+			t.Errorf("two seconds after the ledger is back: got %+v, want a reminder", v.Rounds)
+		}
+		cancel()
+		wg.Wait()
+	})
+}
+
 // TestLastAnswerClosesThoughTheStoreIsEmptied empties the store between the last
 // answer and the tick that would close.
 func TestLastAnswerClosesThoughTheStoreIsEmptied(t *testing.T) {
