@@ -394,14 +394,14 @@ func TestEscalation(t *testing.T) {
 	})
 }
 
-// refusing is a ledger that takes no decision before a moment.
+// refusing is a ledger that takes no step before a moment.
 type refusing struct {
 	ledger.Ledger
 	until time.Time
 }
 
 func (r *refusing) Once(ctx context.Context, key string, f announcement.Fact) (uint64, error) {
-	if time.Now().Before(r.until) {
+	if f.Decided != nil && f.Decided.Step > 0 && time.Now().Before(r.until) {
 		return 0, ledger.ErrUnavailable
 	}
 	return r.Ledger.Once(ctx, key, f)
