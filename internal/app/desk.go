@@ -15,6 +15,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"kentongan/internal/announcement"
 	"kentongan/internal/channel"
 	"kentongan/internal/channel/inapp"
@@ -39,6 +41,7 @@ type desk struct {
 	hub        *inapp.Hub
 	now        func() time.Time
 	log        *slog.Logger
+	lag        rate.Sometimes // says that the tracker lags: under load everybody finds it at once
 	inbox      *inbox
 	countdowns *countdowns
 	errands    *errands
@@ -489,7 +492,7 @@ func (d *desk) shows(ctx context.Context, wait func(context.Context) error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	if err := wait(ctx); err != nil {
-		d.log.Warn("the tracker lags behind the ledger", "reason", err)
+		d.lag.Do(func() { d.log.Warn("the tracker lags behind the ledger", "reason", err) })
 	}
 }
 

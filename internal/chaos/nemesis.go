@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -430,11 +431,13 @@ func (n *nemesis) failover(ctx context.Context) {
 	<-ctx.Done()
 }
 
-// master returns the Redis that leads now, or the first.
+// master returns the Redis that leads, as the Sentinels say, or the first.
 func (n *nemesis) master(ctx context.Context) *process {
-	for i, c := range n.admins {
-		if info, err := c.Info(ctx, "replication").Result(); err == nil && strings.Contains(info, "role:master") {
-			return n.redis[i]
+	if at, err := n.sentry1.GetMasterAddrByName(ctx, "kentongan").Result(); err == nil {
+		for i, p := range n.redis {
+			if n.address(fmt.Sprintf("redis/%d", i+1)) == net.JoinHostPort(at[0], at[1]) {
+				return p
+			}
 		}
 	}
 	return n.redis[0]

@@ -44,7 +44,8 @@ type scene struct {
 	nodes   []*process
 	urls    []string // of the nodes, past every wire
 	admins  []*redis.Client
-	direct  *nats.Conn // to the cluster, past every wire
+	sentry1 *redis.SentinelClient // past every wire
+	direct  *nats.Conn            // to the cluster, past every wire
 	outside *http.Server
 	box     *sandbox.Sandbox
 	boxURL  string
@@ -242,6 +243,10 @@ func (s *scene) startRedis(ctx context.Context, o Options) error {
 		s.sentry = append(s.sentry, p)
 		if err := p.Start(); err != nil {
 			return err
+		}
+		if i == 0 {
+			s.sentry1 = redis.NewSentinelClient(&redis.Options{Addr: address})
+			s.stop = append(s.stop, func() { _ = s.sentry1.Close() })
 		}
 	}
 	return nil
