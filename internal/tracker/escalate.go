@@ -167,11 +167,8 @@ func (t *Tracker) closeIfOver(ctx context.Context, id announcement.ID) (over boo
 		Closed: &announcement.Closed{As: as}})
 }
 
-// evaluate takes at most one step of an announcement.
+// evaluate takes at most one step of an announcement. This node has just caught up.
 func (t *Tracker) evaluate(ctx context.Context, id announcement.ID) error {
-	if err := t.CatchUp(ctx); err != nil {
-		return err
-	}
 	t.mu.RLock()
 	e := t.entries[id]
 	if e == nil || !e.committed() || e.Status != announcement.StatusOpen {

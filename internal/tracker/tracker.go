@@ -84,6 +84,10 @@ type Tracker struct {
 
 	progress progress
 
+	asking sync.Mutex // held by the one question for the end of the ledger
+	endMu  sync.Mutex // guards toAsk
+	toAsk  *inquiry   // the next question, which has not begun
+
 	telling sync.Mutex                     // guards what follows; whoever tells of a change may hold locks of the directory
 	changed map[announcement.PersonID]bool // people about whom something changed since it was last looked
 	resolve bool                           // something else changed that decides who belongs to an audience
@@ -355,7 +359,7 @@ func (t *Tracker) fold(ctx context.Context, id announcement.ID, e *entry, upTo u
 // CatchUp waits until everything that is in the ledger at the time of the call
 // is reflected here. Run must be running.
 func (t *Tracker) CatchUp(ctx context.Context) error {
-	last, err := t.o.Ledger.Last(ctx)
+	last, err := t.end(ctx)
 	if err != nil {
 		return fmt.Errorf("ask the ledger for its end: %w", err)
 	}
@@ -367,6 +371,48 @@ func (t *Tracker) CatchUp(ctx context.Context) error {
 	t.mu.Unlock()
 	return nil
 }
+
+// inquiry is one question for the end of the ledger, asked for everybody who wanted to know
+// before it was asked.
+type inquiry struct {
+	done chan struct{}
+	last uint64
+	err  error
+}
+
+// end asks the ledger for its end, one question at a time: each answer of thousands asks,
+// and a server that has much to do would answer the last of them after seconds.
+func (t *Tracker) end(ctx context.Context) (uint64, error) {
+	t.endMu.Lock()
+	q := t.toAsk
+	if q == nil {
+		q = &inquiry{done: make(chan struct{})}
+		t.toAsk = q
+		go t.inquire(q)
+	}
+	t.endMu.Unlock()
+	select {
+	case <-q.done:
+		return q.last, q.err
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+}
+
+func (t *Tracker) inquire(q *inquiry) {
+	t.asking.Lock()
+	defer t.asking.Unlock()
+	t.endMu.Lock()
+	t.toAsk = nil // who comes from here on may have written something since
+	t.endMu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), askLimit)
+	defer cancel()
+	q.last, q.err = t.o.Ledger.Last(ctx)
+	close(q.done)
+}
+
+// askLimit bounds one question for the end of the ledger.
+const askLimit = 5 * time.Second
 
 // Reach waits until the record at seq is reflected here: what was just written
 // is waited for without asking the ledger.
