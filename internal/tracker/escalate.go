@@ -178,11 +178,14 @@ func (t *Tracker) evaluate(ctx context.Context, id announcement.ID) error {
 	at, next, left := e.due()
 	v := e.View
 	t.mu.RUnlock()
+	written := t.written.Load()
 	if err := t.accompany(ctx, id, e, everybody); err != nil {
 		return err
 	}
-	if err := t.CatchUp(ctx); err != nil {
-		return err
+	if t.written.Load() != written { // else there is nothing new to wait for, and a step is late already
+		if err := t.CatchUp(ctx); err != nil {
+			return err
+		}
 	}
 	if over, err := t.closeIfOver(ctx, id); over || err != nil {
 		return err
@@ -302,6 +305,7 @@ func (t *Tracker) situation(ctx context.Context, id announcement.ID) (Situation,
 // once writes a decision; that another node was first is as good.
 func (t *Tracker) once(ctx context.Context, key string, f announcement.Fact) error {
 	f.At, f.Actor = t.o.Now().UTC(), announcement.ByPolicy
+	t.written.Add(1)
 	_, err := t.o.Ledger.Once(ctx, key, f)
 	if err != nil && !errors.Is(err, ledger.ErrAlready) {
 		return err

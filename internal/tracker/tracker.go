@@ -32,6 +32,7 @@ import (
 	"math"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -84,9 +85,10 @@ type Tracker struct {
 
 	progress progress
 
-	asking sync.Mutex // held by the one question for the end of the ledger
-	endMu  sync.Mutex // guards toAsk
-	toAsk  *inquiry   // the next question, which has not begun
+	written atomic.Int64 // facts of its own
+	asking  sync.Mutex   // held by the one question for the end of the ledger
+	endMu   sync.Mutex   // guards toAsk
+	toAsk   *inquiry     // the next question, which has not begun
 
 	telling sync.Mutex                     // guards what follows; whoever tells of a change may hold locks of the directory
 	changed map[announcement.PersonID]bool // people about whom something changed since it was last looked
@@ -170,8 +172,35 @@ func (t *Tracker) follow(ctx context.Context) error {
 		now = t.beginReading("", last)
 		defer t.endReading(now)
 	}
-	// What was there before is applied as many facts at a time as a full record has: an
-	// answer by SMS is a record of its own, and each would be a round trip.
+	run, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	read := make(chan ledger.Record, ledger.MaxPack)
+	var applying sync.WaitGroup
+	applying.Go(func() {
+		if err := t.applyRead(run, read, now); err != nil {
+			stop(err)
+		}
+	})
+	err = t.o.Ledger.Follow(run, after, func(r ledger.Record) error {
+		select {
+		case read <- r:
+			return nil
+		case <-run.Done():
+			return context.Cause(run)
+		}
+	})
+	close(read)
+	applying.Wait()
+	if cause := context.Cause(run); cause != nil && ctx.Err() == nil {
+		return cause
+	}
+	return err
+}
+
+// applyRead applies what is read: as many facts at a time as a full record has, if so many
+// wait. An answer by SMS, and what a network says of it, is a record of its own, and each
+// would be a round trip: a node that is behind would stay behind.
+func (t *Tracker) applyRead(ctx context.Context, read <-chan ledger.Record, now *reading) error {
 	var waiting []ledger.Record
 	facts := 0
 	apply := func() error {
@@ -187,18 +216,21 @@ func (t *Tracker) follow(ctx context.Context) error {
 		waiting, facts = nil, 0
 		return nil
 	}
-	return t.o.Ledger.Follow(ctx, after, func(r ledger.Record) error {
+	for r := range read {
 		if len(waiting) > 0 && (waiting[0].Announcement != r.Announcement || facts+len(r.Facts) > ledger.MaxPack || len(waiting) == ledger.MaxPack) {
 			if err := apply(); err != nil {
 				return err
 			}
 		}
 		waiting, facts = append(waiting, r), facts+len(r.Facts)
-		if r.Seq < last {
-			return nil
+		if len(read) > 0 {
+			continue
 		}
-		return apply()
-	})
+		if err := apply(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkEpoch compares the ledger with the one that the store has seen: a ledger
