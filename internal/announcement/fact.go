@@ -34,6 +34,50 @@ type Fact struct {
 	Checkpoint *Checkpoint   `json:"checkpoint,omitempty"`
 }
 
+// Known reports whether this version knows what the fact says: its kind, and the payload
+// that belongs to it. A rank or an answer that it has no name for it does not know either.
+func (f Fact) Known() bool {
+	switch f.Kind {
+	case KindAnnounced:
+		return f.Announced != nil
+	case KindRecipients:
+		return f.Recipients != nil
+	case KindCommitted: // that it is there says that calling may start
+		return true
+	case KindCalled:
+		return f.Called != nil && f.Called.Rank <= Shown
+	case KindReceipt:
+		return f.Receipt != nil && f.Receipt.Rank <= Shown
+	case KindOpened:
+		return f.Opened != nil
+	case KindAnswered:
+		return f.Answered != nil && f.Answered.Answer.Valid()
+	case KindVouched:
+		return f.Vouched != nil && (f.Vouched.Answer.Valid() || f.Vouched.Answer == TakenBack)
+	case KindExcused:
+		return f.Excused != nil
+	case KindClaimed:
+		return f.Claimed != nil
+	case KindHeard:
+		return f.Heard != nil
+	case KindDecided:
+		return f.Decided != nil
+	case KindJoined:
+		return f.Joined != nil
+	case KindMoved:
+		return f.Moved != nil
+	case KindClosed:
+		return f.Closed != nil
+	case KindNoted:
+		return f.Noted != nil
+	case KindRevised:
+		return f.Revised != nil
+	case KindCheckpoint:
+		return f.Checkpoint != nil
+	}
+	return false
+}
+
 // Kind names a fact. It stands in the fact's subject.
 type Kind string
 

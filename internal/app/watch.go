@@ -139,6 +139,8 @@ func (w *watch) look(ctx context.Context) (found []finding) {
 		}
 		if err := w.tracker.Recount(ctx, id); errors.Is(err, tracker.ErrMiscounted) {
 			add("miscounted", fmt.Sprintf("%s: who has answered was counted wrongly, and was counted anew from the ledger", id))
+		} else if errors.Is(err, tracker.ErrUnread) {
+			add("unread", fmt.Sprintf("%s: a newer version wrote facts that this one does not know: finish the upgrade; until then counts on this node may be wrong", id))
 		} else if err != nil {
 			add("uncounted", fmt.Sprintf("%s: who has answered cannot be counted", id))
 		}

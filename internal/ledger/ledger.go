@@ -27,6 +27,11 @@ type Record struct {
 	Seq          uint64 // position in the stream; positions are contiguous over all announcements
 	Announcement announcement.ID
 	Facts        []announcement.Fact
+
+	// Unread is how many of the facts say something that this version does not know:
+	// another version wrote them, or they were damaged. What of them is known stands in
+	// Facts, at their place; a record that is no list of facts counts as one.
+	Unread int
 }
 
 // Stored is a record as its bytes are in the stream.

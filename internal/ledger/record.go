@@ -73,24 +73,82 @@ func pack(facts ...[]byte) []byte {
 
 // decode reads a record back. On an error the record still carries its position
 // and announcement, so that a follower can go on after it.
+//
+// What another version wrote is taken as far as it is known, and counted: in a rolling
+// upgrade a node that forgot the rest in silence would show a wrong count as right.
 func decode(seq uint64, subject string, body []byte) (Record, error) {
 	parts := strings.Split(subject, ".")
-	r := Record{Seq: seq}
+	r := Record{Seq: seq, Unread: 1}
 	if len(parts) < 3 {
 		return r, fmt.Errorf("decode record %d: %w: subject has %d parts", seq, errNoFacts, len(parts))
 	}
 	r.Announcement = announcement.ID(parts[1])
 	var facts []announcement.Fact
-	if err := json.Unmarshal(body, &facts); err != nil {
-		return r, fmt.Errorf("decode record %d: %w: %w", seq, errNoFacts, withoutValue(err))
+	unread := 0
+	if err := strictly(body, &facts); err != nil {
+		if facts, unread, err = oneByOne(body); err != nil {
+			return r, fmt.Errorf("decode record %d: %w: %w", seq, errNoFacts, err)
+		}
 	}
 	for _, f := range facts {
 		if f.Announcement != r.Announcement || string(f.Kind) != parts[2] {
 			return r, fmt.Errorf("decode record %d: %w: one does not belong under its subject", seq, errNoFacts)
 		}
+		if !f.Known() {
+			unread++
+		}
 	}
-	r.Facts = facts
+	r.Facts, r.Unread = facts, min(unread, len(facts))
 	return r, nil
+}
+
+// strictly reads JSON in which nothing is unknown.
+func strictly(body []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return err
+	}
+	if len(bytes.TrimSpace(body[d.InputOffset():])) > 0 {
+		return errors.New("something follows")
+	}
+	return nil
+}
+
+// oneByOne reads facts of which some are not as this version writes them, so that one
+// takes no other with it. One whose fields have another type keeps its place and nothing
+// of what it says: half of an answer may be that of somebody else.
+func oneByOne(body []byte) (facts []announcement.Fact, unread int, err error) {
+	var each []json.RawMessage
+	if err := json.Unmarshal(body, &each); err != nil {
+		return nil, 0, errors.New("not a list of facts")
+	}
+	facts = make([]announcement.Fact, len(each))
+	for i, one := range each {
+		if strictly(one, &facts[i]) == nil {
+			continue
+		}
+		facts[i] = announcement.Fact{}
+		if json.Unmarshal(one, &facts[i]) == nil {
+			if facts[i].Known() { // else it is counted by whoever calls this
+				unread++
+			}
+			continue
+		}
+		var envelope struct {
+			Announcement announcement.ID   `json:"announcement"`
+			Kind         announcement.Kind `json:"kind"`
+			At           time.Time         `json:"at"`
+		}
+		if err := json.Unmarshal(one, &envelope); err != nil {
+			return nil, 0, withoutValue(err)
+		}
+		facts[i] = announcement.Fact{Announcement: envelope.Announcement, Kind: envelope.Kind, At: envelope.At}
+		if facts[i].Known() {
+			unread++
+		}
+	}
+	return facts, unread, nil
 }
 
 // errNoFacts says that a record is there, and holds no facts that can be read.

@@ -154,10 +154,12 @@ func (t *Tracker) closeIfOver(ctx context.Context, id announcement.ID) (over boo
 		return false, err
 	}
 	t.mu.RLock()
-	expires := t.entries[id].expires()
+	expires, unread := t.entries[id].expires(), t.entries[id].Unread
 	t.mu.RUnlock()
 	as, reason := announcement.AsAccounted, "nobody_outstanding"
-	if standing.Counts().Outstanding() > 0 {
+	// Of somebody who is counted as safe here another version may have written that they are
+	// not: it closes, or a person does. Until then people are called as before.
+	if standing.Counts().Outstanding() > 0 || unread > 0 {
 		if t.o.Now().Before(expires) {
 			return false, nil
 		}

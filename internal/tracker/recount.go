@@ -14,13 +14,20 @@ import (
 // ErrMiscounted is returned when the working state was not what the ledger makes of it.
 var ErrMiscounted = errors.New("the working state differs from the ledger")
 
+// ErrUnread is returned for an announcement about which the ledger says something that
+// this version does not know: its counts may be wrong here.
+var ErrUnread = errors.New("another version wrote facts that this one does not know")
+
 // Recount folds an announcement from the ledger once more, apart from the store, up to
 // where the store stands, and compares the two. What differs is folded again there, so
 // that nobody stays forgotten, and ErrMiscounted says that it was so.
 func (t *Tracker) Recount(ctx context.Context, id announcement.ID) error {
-	e, _, _, err := t.known(id)
+	e, v, _, err := t.known(id)
 	if err != nil {
 		return err
+	}
+	if v.Unread > 0 { // a node of the other version knows better what stands there
+		return fmt.Errorf("recount %s: %w", id, ErrUnread)
 	}
 	kept, err := t.o.Store.Snapshot(ctx, id)
 	if err != nil {

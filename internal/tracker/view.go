@@ -32,6 +32,7 @@ type View struct {
 	Reason       string // of the close
 	Rounds       []announcement.Decided
 	RoundsAt     []time.Time // when each was decided
+	Unread       int         // facts of which this version does not know all that they say
 }
 
 // entry is an announcement as this node has followed it.
@@ -109,6 +110,7 @@ func (e *entry) fold(r ledger.Record) {
 	if e.committed() && (e.runs == nil || e.planned != [2]int{e.Version, len(e.Roster.Recipients)}) {
 		e.runs, e.planned = plan(&e.View), [2]int{e.Version, len(e.Roster.Recipients)}
 	}
+	e.Unread += r.Unread
 	e.note(r)
 	e.seq, e.dirty = r.Seq, true
 }

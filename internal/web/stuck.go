@@ -69,6 +69,7 @@ var wrongWords = map[string][2]string{
 	"stuck":      {"some messages could not be sent and wait for a person.", "Whoever runs this server decides about them."},
 	"unplanned":  {"a decision has not become messages yet.", "Call people by phone if it is urgent."},
 	"miscounted": {"a count was wrong, and was made anew.", "The counts are right again. Whoever runs this server looks for the cause."},
+	"unread":     {"another version of the program has written something that this one does not know.", "Counts may be wrong here. Ask managers who is safe, and have the update finished."},
 	"uncounted":  {"an open alert cannot be counted now.", "Ask managers who is safe."},
 }
 
