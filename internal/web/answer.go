@@ -240,7 +240,7 @@ func (s *Server) tell(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), writeLimit)
 	defer cancel()
 	if err := r.ParseForm(); err != nil {
-		s.failPhone(w, r, "read words", errors.Join(errNoAnswer, err))
+		s.failPhone(w, r, "read words", unread(err))
 		return
 	}
 	token := r.PathValue("token")
@@ -282,6 +282,16 @@ func (s *Server) tell(w http.ResponseWriter, r *http.Request) {
 	s.show(w, r, status, "answer", part, v)
 }
 
+// unread is the error of a form that could not be read. Only what came whole, and is no
+// form, was chosen wrongly.
+func unread(err error) error {
+	var tooBig *http.MaxBytesError
+	if errors.As(err, &tooBig) || errors.Is(err, errSlow) {
+		return err
+	}
+	return errors.Join(errNoAnswer, err)
+}
+
 var errNoAnswer = announcement.FieldErrors{{Field: "a", Why: "Choose one of the answers."}}
 
 // readPress reads the form of the answer page or of a notification button. It
@@ -289,7 +299,7 @@ var errNoAnswer = announcement.FieldErrors{{Field: "a", Why: "Choose one of the 
 // a call for help must not fail on them.
 func (s *Server) readPress(r *http.Request) (Press, error) {
 	if err := r.ParseForm(); err != nil {
-		return Press{}, errors.Join(errNoAnswer, err)
+		return Press{}, unread(err)
 	}
 	n, err := strconv.Atoi(strings.TrimSpace(r.PostForm.Get("a")))
 	a := announcement.Answer(n)

@@ -62,8 +62,11 @@ func readHook(w http.ResponseWriter, r *http.Request) (HookRequest, bool) {
 	if err != nil {
 		status := http.StatusBadRequest
 		var tooBig *http.MaxBytesError
-		if errors.As(err, &tooBig) {
+		switch {
+		case errors.As(err, &tooBig):
 			status = http.StatusRequestEntityTooLarge
+		case errors.Is(err, errSlow):
+			status = http.StatusRequestTimeout
 		}
 		http.Error(w, http.StatusText(status), status)
 		return HookRequest{}, false

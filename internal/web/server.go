@@ -158,6 +158,12 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		if s.secure {
 			h.Set("Strict-Transport-Security", "max-age=31536000")
 		}
+		if coding := r.Header.Get("Content-Encoding"); coding != "" && coding != "identity" {
+			// A few bytes that unpack to gigabytes: nothing that we are sent needs packing.
+			h.Set("Connection", "close")
+			http.Error(w, http.StatusText(http.StatusUnsupportedMediaType), http.StatusUnsupportedMediaType)
+			return
+		}
 		limit := int64(maxBody)
 		switch {
 		case strings.HasSuffix(r.URL.Path, "people:import"):
@@ -168,6 +174,14 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			limit = maxSCIMBody
 		case r.URL.Path == "/people/import":
 			limit = maxImportForm
+		}
+		if r.ContentLength > limit && limit == maxBody && !strings.HasPrefix(r.URL.Path, "/api/") { // the API says so as a problem
+			h.Set("Connection", "close")
+			http.Error(w, http.StatusText(http.StatusRequestEntityTooLarge), http.StatusRequestEntityTooLarge)
+			return
+		}
+		if limit == maxBody && r.Body != nil && r.Body != http.NoBody { // files may take longer
+			r.Body = hurry(w, r.Body)
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, limit)
 		defer func() {
