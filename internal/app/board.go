@@ -83,7 +83,7 @@ func (d *desk) preview(by announcement.Actor, draft web.Draft, a *announcement.A
 	p.Sites = sitesOf(resolved.Roster.Recipients)
 	d.compare(&p, draft, resolved)
 	d.judgeProviders(&p, resolved)
-	d.reckonCost(&p, resolved)
+	d.reckonSMS(&p, resolved)
 	p.Mornings = d.mornings(a, &resolved.Roster)
 	return p
 }

@@ -86,9 +86,10 @@ func (d *desk) judgeProviders(p *web.Preview, resolved *directory.Resolution) {
 	}
 }
 
-// reckonCost prices the SMS of the first round: each person's own language.
-func (d *desk) reckonCost(p *web.Preview, resolved *directory.Resolution) {
-	if d.config.SMSPrice == 0 || !slices.Contains(p.Announcement.Channels, announcement.SMS) {
+// reckonSMS says of the SMS of the first round, each in its person's own language, what
+// they cost and how long they take.
+func (d *desk) reckonSMS(p *web.Preview, resolved *directory.Resolution) {
+	if !slices.Contains(p.Announcement.Channels, announcement.SMS) {
 		return
 	}
 	segments := 0
@@ -97,7 +98,26 @@ func (d *desk) reckonCost(p *web.Preview, resolved *directory.Resolution) {
 			segments += p.SMS[lang].Segments
 		}
 	}
-	p.Segments, p.Cost = segments, money(d.config.Currency, segments*d.config.SMSPrice)
+	p.SMSTime = smsTime(segments, d.config.SMSRate)
+	if d.config.SMSPrice > 0 {
+		p.Segments, p.Cost = segments, money(d.config.Currency, segments*d.config.SMSPrice)
+	}
+}
+
+// soonSent is so short that nobody has to be told how long SMS take.
+const soonSent = 2 * time.Minute
+
+// smsTime is how long so many messages take at a rate a second, in full minutes: nobody
+// who reads it before an alert needs more. 0: a moment, or as fast as the provider takes them.
+func smsTime(segments, rate int) time.Duration {
+	if rate <= 0 {
+		return 0
+	}
+	took := time.Duration(segments) * time.Second / time.Duration(rate)
+	if took <= soonSent {
+		return 0
+	}
+	return (took + time.Minute - 1).Truncate(time.Minute)
 }
 
 // money writes an amount as people in Indonesia do: Rp 416.500.

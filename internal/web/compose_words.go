@@ -257,6 +257,18 @@ func (v composeView) ReachLine() string {
 	return strings.Join(said, ", ")
 }
 
+// SMSTimeLine says how long SMS take to go out, where that is long.
+func (v composeView) SMSTimeLine() string {
+	if v.Preview.SMSTime == 0 {
+		return ""
+	}
+	minutes := v.N(int(v.Preview.SMSTime.Minutes()))
+	if slices.Contains(v.Preview.Announcement.Channels, announcement.WebPush) {
+		return v.T("SMS reach the last person after about %s minutes; notifications go out at once.", minutes)
+	}
+	return v.T("SMS reach the last person after about %s minutes.", minutes)
+}
+
 // Where says at which sites the people are, the largest first.
 func (v composeView) Where() string {
 	const most = 5

@@ -92,6 +92,23 @@ func TestOnlyDoubtsInterrupt(t *testing.T) {
 	}
 }
 
+// Whoever sends by a slow sender reads how long it takes, on the preview and on the last page.
+func TestPreviewSaysHowLongSMSTake(t *testing.T) {
+	t.Parallel()
+	const says = "after about 70 minutes"
+	for _, took := range []time.Duration{0, 70 * time.Minute} {
+		h := newHouse()
+		h.doubts.SMSTime = took
+		s := compose(t, h)
+		s.write("live")
+		for page, body := range map[string]string{"preview": s.body, "last page": s.take("step=preview").Body.String()} {
+			if strings.Contains(body, "SMS reach the last person") != (took > 0) || strings.Contains(body, says) != (took > 0) {
+				t.Errorf("%s, %s of SMS: got %s", page, took, body)
+			}
+		}
+	}
+}
+
 func TestDoubtThatComesUpMeanwhile(t *testing.T) {
 	t.Parallel()
 	h := newHouse()

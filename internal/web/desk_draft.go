@@ -54,6 +54,7 @@ type Preview struct {
 	Repeats      *Repeat                         // the same template went to nearly the same people a moment ago
 	Mornings     []Morning                       // of those for whom it is night now, the first first
 	Segments     int                             // of the first round's SMS, all together, where a price is set
+	SMSTime      time.Duration                   // until the last person's SMS is handed over, where that is long
 	Cost         string                          // of the first round's SMS, "Rp 416.500"; empty when no price is set
 	Failing      map[announcement.Channel]string // channels whose provider fails now, and why
 	Hit          map[announcement.Channel]Hit    // for each of those, its people

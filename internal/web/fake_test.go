@@ -197,7 +197,7 @@ func (h *house) Preview(_ context.Context, _ Principal, d Draft) (Preview, error
 	if d.Class != "" {
 		a.Class = d.Class
 	}
-	return Preview{Usual: h.doubts.Usual, Repeats: h.doubts.Repeats, Mornings: h.doubts.Mornings, Announcement: a, Recipients: h.people, Reach: map[announcement.Channel]int{announcement.SMS: 59}, TwoOrMore: 40, One: 19,
+	return Preview{SMSTime: h.doubts.SMSTime, Usual: h.doubts.Usual, Repeats: h.doubts.Repeats, Mornings: h.doubts.Mornings, Announcement: a, Recipients: h.people, Reach: map[announcement.Channel]int{announcement.SMS: 59}, TwoOrMore: 40, One: 19,
 		Unreachable: []Name{{Number: "9", Name: "Joko", Manager: "Rina"}},
 		SMS:         map[announcement.Language]SMSPreview{announcement.Indonesian: {Text: "PT SinarAbc: GEMPA", Encoding: "GSM-7", Segments: 1, Units: 18, Limit: 160}},
 		Push:        map[announcement.Language][2]string{announcement.Indonesian: {"GEMPA", "Lindungi kepala."}}}, nil
