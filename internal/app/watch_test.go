@@ -20,6 +20,27 @@ import (
 	"kentongan/internal/web"
 )
 
+// TestTheWatchSaysThatANewerVersionWroteSomething: whoever looks at an older node reads that
+// its counts may be wrong, and no heartbeat says that all is well.
+func TestTheWatchSaysThatANewerVersionWroteSomething(t *testing.T) {
+	t.Parallel()
+	rehearse(t, crew, func(h *rehearsal) {
+		fire := h.Announce("Fire in hall 3", to("siti", "agus"))
+		if _, err := h.house.ledger.Append(h.t.Context(), announcement.Fact{Announcement: fire, Kind: "withdrawn"}); err != nil {
+			t.Fatal(err)
+		}
+		h.After(time.Second)
+		w, hears := h.house.watch, new(hearer)
+		w.heartbeat, w.client = "https://heartbeat.example/x", &http.Client{Transport: hears}
+		w.walk(h.t.Context())
+		if found, _, _ := w.Found(); len(found) != 1 || !strings.Contains(found[0], "newer version") || hears.beats.Load() != 0 {
+			t.Errorf("found %q, %d beats, want that it is said", found, hears.beats.Load())
+		}
+		c := h.clerk()
+		c.shows(c.get("/alerts/"+string(fire)), "Counts may be wrong here.")
+	})
+}
+
 // hearer is who waits for the heartbeat.
 type hearer struct {
 	beats atomic.Int64
