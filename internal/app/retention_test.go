@@ -25,7 +25,7 @@ import (
 var notKinds = map[string]string{
 	"announcement": "a topic of the hub", "text": "a field of a form", "words": "a field of a form", "vault": "the vault's own", "delivery": "a subject of the queue",
 	"report": "a file of the evidence", "people": "a file of the evidence",
-	"kentongan": "an attribute of a trace", "service": "an attribute of a trace", "runtime": "where a program came from, in Go's own words",
+	"kentongan": "an attribute of a trace", "http": "an attribute of a trace", "service": "an attribute of a trace", "runtime": "where a program came from, in Go's own words",
 }
 
 // A kind of key that no table names would be kept for ever, and nobody would know.
