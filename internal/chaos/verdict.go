@@ -240,35 +240,37 @@ func (v *verdict) punctual(messages []sandbox.Entry, facts []announcement.Fact, 
 			}
 		}
 	}
-	worst, afterFault := time.Duration(0), time.Duration(0)
-	decided := map[int]bool{}
+	var taken []time.Time // of each step, the first time
 	for _, f := range facts {
-		if f.Decided == nil || f.Decided.Step == 0 || decided[f.Decided.Step] {
-			continue
+		if f.Decided != nil && f.Decided.Step == len(taken)+1 {
+			taken = append(taken, f.At)
 		}
-		decided[f.Decided.Step] = true
-		due := opened.Add(steps[f.Decided.Step-1].after)
-		if f.At.Before(due) {
+	}
+	worst, afterFault, due := time.Duration(0), time.Duration(0), opened
+	for i, at := range taken {
+		due = due.Add(steps[i].after)
+		if i > 0 {
+			due = due.Add(-steps[i-1].after)
+		}
+		if at.Before(due) {
 			early++
-			v.note("early: step %d by %s", f.Decided.Step, due.Sub(f.At))
+			v.note("early: step %d by %s", i+1, due.Sub(at))
 		}
-		late := f.At.Sub(due)
-		worst = max(worst, late)
+		worst = max(worst, at.Sub(due))
 		// A step that falls due while something is broken waits for its mending.
 		calm := due
 		for _, d := range did {
-			if d.from.Before(f.At) && d.to.After(due.Add(-2*time.Second)) {
-				if d.to.After(calm) {
-					calm = d.to
-				}
+			if d.from.Before(at) && d.to.After(due.Add(-2*time.Second)) && d.to.After(calm) {
+				calm = d.to
 			}
 		}
-		if f.At.After(calm) {
-			afterFault = max(afterFault, f.At.Sub(calm))
+		afterFault = max(afterFault, at.Sub(calm))
+		if at.Sub(due) > slack {
+			due = at // the next ones keep their distance: no ladder is fired at once
 		}
 	}
 	v.add("escalation never early", early == 0, "0", "%d", early)
-	v.add("escalation late at most 30 s after a fault", afterFault <= 30*time.Second && len(decided) > 0, "30 s", "%.1f s; %.1f s after it was due, of %d steps", afterFault.Seconds(), worst.Seconds(), len(decided))
+	v.add("escalation late at most 30 s after a fault", afterFault <= 30*time.Second && len(taken) == len(steps), "30 s", "%.1f s; %.1f s after it was due, of %d steps", afterFault.Seconds(), worst.Seconds(), len(taken))
 	var words []string
 	for i, s := range steps {
 		if at, ok := first[fmt.Sprint(i+1)]; ok {
@@ -277,6 +279,10 @@ func (v *verdict) punctual(messages []sandbox.Entry, facts []announcement.Fact, 
 	}
 	v.add("  first message of each step at a phone", true, "", "%s", strings.Join(words, ", "))
 }
+
+// slack is how late a step may be before the following ones keep their distance from it
+// (see the tracker: after an outage nobody is called three times at once).
+const slack = 5 * time.Second
 
 // gap is the longest time without an answer that was thanked for, after each fault.
 func (v *verdict) gap(given []sandbox.Given, did []done) {

@@ -101,8 +101,18 @@ func TestRepetitionsAreCounted(t *testing.T) {
 }
 
 func TestEarlyAndLateAreFound(t *testing.T) {
-	decided := func(second int) []announcement.Fact {
-		return []announcement.Fact{{At: at(second), Decided: &announcement.Decided{Round: 1, Step: 1}}}
+	decided := func(first int, more ...int) (facts []announcement.Fact) {
+		for i := range steps { // the others on time
+			second := first
+			if i > 0 {
+				second = int(steps[i].after / time.Second)
+			}
+			if i > 0 && len(more) >= i {
+				second = more[i-1]
+			}
+			facts = append(facts, announcement.Fact{At: at(second), Decided: &announcement.Decided{Round: int64(i + 1), Step: i + 1}})
+		}
+		return facts
 	}
 	due := int(steps[0].after / time.Second)
 	outage := []done{{from: at(due - 5), to: at(due + 60)}}
@@ -117,9 +127,11 @@ func TestEarlyAndLateAreFound(t *testing.T) {
 		{"on time", []sandbox.Entry{sms("E1", due, 1, 0)}, decided(due), nil, ""},
 		{"a message too soon", []sandbox.Entry{sms("E1", due-1, 1, 0)}, decided(due), nil, early},
 		{"a decision too soon", nil, decided(due - 1), nil, early},
-		{"late without a fault", nil, decided(due + 31), nil, late},
-		{"late in a fault", nil, decided(due + 59), outage, ""},
-		{"late after a fault", nil, decided(due + 91), outage, late},
+		{"late without a fault", nil, decided(due+31, due+51, due+71, due+91), nil, late},
+		{"late in a fault, and the others at their distance", nil, decided(due+59, due+79, due+99, due+119), outage, ""},
+		{"too soon after one that was late", nil, decided(due+59, due+61, due+81, due+101), outage, early},
+		{"late after a fault", nil, decided(due+91, due+111, due+131, due+151), outage, late},
+		{"a step is missing", nil, decided(due)[:3], nil, late},
 		{"no step at all", nil, nil, nil, late},
 	} {
 		v := &verdict{}
