@@ -17,7 +17,10 @@ run: build ## the whole house on this machine: sample company, phones, no accoun
 test: ## every test
 	$(GO) test -shuffle=on -count=1 -timeout 20m ./...
 
-check: lint test race ## what a change must pass
+check: lint once ## what a change must pass
+
+once: ## every test once: under the race detector, but for those that start processes or a browser
+	$(GO) run ./.ci/once
 
 race: ## the tests under the race detector, without those that start processes or a browser
 	$(GO) test -race -short -shuffle=on -count=1 ./...
@@ -97,4 +100,4 @@ build: ## bin/kentongan
 clean: ## remove what was built
 	rm -rf bin .artefacts
 
-.PHONY: help run test check check-deploy race fuzz golden gallery budgets board way tools checks shots sheet bench chaos chaos-short lint vuln build clean
+.PHONY: help run test check check-deploy once race fuzz golden gallery budgets board way tools checks shots sheet bench chaos chaos-short lint vuln build clean

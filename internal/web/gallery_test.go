@@ -555,6 +555,9 @@ var (
 // sharedGallery is the gallery that all tests look at.
 func sharedGallery(t testing.TB) *gallery {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("shows every page, one after the other: nothing that a race detector sees, and ten times as slow under it")
+	}
 	galleryOnce.Do(func() { theGallery = makeGallery(t, both, nil) })
 	if theGallery == nil {
 		t.Fatal("the gallery could not be made; see the first test that tried")

@@ -1,0 +1,127 @@
+// Command once runs every test once: under the race detector what runs in one process,
+// and without it what -short leaves out there, which starts processes or a browser and
+// would only be slower. What neither ran is named.
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+)
+
+func main() {
+	packages := os.Args[1:]
+	if len(packages) == 0 {
+		packages = []string{"./..."}
+	}
+	first, err := run(append([]string{"-race", "-short"}, packages...)...)
+	if err != nil {
+		fail(err)
+	}
+	var never []string
+	for _, pkg := range slices.Sorted(maps.Keys(first)) {
+		var left []string // by the name of the whole, where -short leaves out a part
+		for test, end := range first[pkg] {
+			if end == "skip" {
+				whole, _, _ := strings.Cut(test, "/")
+				left = append(left, whole)
+			}
+		}
+		if len(left) == 0 {
+			continue
+		}
+		slices.Sort(left)
+		left = slices.Compact(left)
+		// One package after the other: two browsers on two cores wait for each other.
+		second, err := run("-run", "^("+strings.Join(left, "|")+")$", pkg)
+		if err != nil {
+			fail(err)
+		}
+		for _, test := range left {
+			if second[pkg][test] == "" {
+				fail(fmt.Errorf("%s: %s was left out, and then not found", pkg, test))
+			}
+		}
+		for test, end := range second[pkg] {
+			if end == "skip" {
+				never = append(never, pkg+" "+test)
+			}
+		}
+	}
+	slices.Sort(never)
+	for _, test := range never {
+		fmt.Println("not run:", test)
+	}
+}
+
+func fail(err error) {
+	fmt.Fprintln(os.Stderr, err)
+	os.Exit(1)
+}
+
+// event is a line of go test -json.
+type event struct{ Action, Package, Test, Output, ImportPath string }
+
+// run tests, prints what go test prints without -v, and returns how each test ended, by
+// package.
+func run(args ...string) (map[string]map[string]string, error) {
+	args = append([]string{"test", "-json", "-shuffle=on", "-count=1", "-timeout", "20m"}, args...)
+	fmt.Println("go", strings.Join(args, " "))
+	cmd := exec.Command("go", args...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	ends, said := map[string]map[string]string{}, map[string][]string{}
+	for lines := bufio.NewReader(out); ; {
+		line, err := lines.ReadBytes('\n')
+		if errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			return nil, err
+		}
+		var e event
+		if json.Unmarshal(line, &e) != nil {
+			fmt.Print(string(line))
+			continue
+		}
+		key := e.Package + " " + e.Test
+		switch e.Action {
+		case "output":
+			said[key] = append(said[key], e.Output)
+		case "build-output":
+			fmt.Print(e.Output)
+		case "fail":
+			fmt.Print(strings.Join(said[key], ""))
+			delete(said, key)
+		case "pass", "skip":
+			if ends[e.Package] == nil {
+				ends[e.Package] = map[string]string{}
+			}
+			if e.Test != "" {
+				ends[e.Package][e.Test] = e.Action
+			} else if n := len(said[key]); n > 0 {
+				fmt.Print(said[key][n-1]) // ok, and how long it took
+			}
+			delete(said, key)
+		}
+	}
+	if err := cmd.Wait(); err != nil {
+		for _, key := range slices.Sorted(maps.Keys(said)) { // of tests that had no end of their own
+			fmt.Print(strings.Join(said[key], ""))
+		}
+		return nil, fmt.Errorf("go test: %w", err)
+	}
+	return ends, nil
+}
