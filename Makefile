@@ -14,13 +14,10 @@ help: ## what there is
 run: build ## the whole house on this machine: sample company, phones, no accounts
 	./bin/kentongan serve --sandbox
 
-test: ## every test
-	$(GO) test -shuffle=on -count=1 -timeout 20m ./...
-
-check: lint once ## what a change must pass
-
-once: ## every test once: under the race detector, but for those that start processes or a browser
+test: ## every test, once: under the race detector, but for those that start processes or a browser
 	$(GO) run ./.ci/once
+
+check: lint test ## what a change must pass
 
 race: ## the tests under the race detector, without those that start processes or a browser
 	$(GO) test -race -short -shuffle=on -count=1 ./...
@@ -100,4 +97,4 @@ build: ## bin/kentongan
 clean: ## remove what was built
 	rm -rf bin .artefacts
 
-.PHONY: help run test check check-deploy once race fuzz golden gallery budgets board way tools checks shots sheet bench chaos chaos-short lint vuln build clean
+.PHONY: help run test check check-deploy race fuzz golden gallery budgets board way tools checks shots sheet bench chaos chaos-short lint vuln build clean
