@@ -6,6 +6,7 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -340,7 +341,7 @@ func unpackFolder(t *testing.T, archive string) (folder string) {
 	folder = t.TempDir()
 	for files := tar.NewReader(plain); ; {
 		h, err := files.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return folder
 		}
 		if err != nil {

@@ -25,6 +25,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"kentongan/internal/announcement"
 	"kentongan/internal/sandbox"
 )
 
@@ -410,8 +411,15 @@ func (r *run) judge(ctx context.Context, owed []string) (*verdict, error) {
 		return nil, err
 	}
 	messages, did := r.all(), r.nemesis.all()
-	facts, err := r.facts(ctx, r.id)
-	if err != nil {
+	var facts []announcement.Fact
+	if err := r.until(ctx, time.Minute, "the ledger to be read", func(context.Context) (err error) {
+		once, cancel := context.WithTimeout(ctx, 20*time.Second)
+		defer cancel()
+		if facts, err = r.facts(once, r.id); err != nil {
+			_ = r.direct.ForceReconnect() // it may hold to a server that has not found the others yet
+		}
+		return err
+	}); err != nil {
 		return nil, err
 	}
 	if err := errors.Join(keep(r, "answers.jsonl", given), keep(r, "facts.jsonl", facts)); err != nil {

@@ -56,7 +56,7 @@ func (c *canary) search(ctx context.Context, s *scene, id string) error {
 		return err
 	}
 	for _, path := range logs {
-		b, err := os.ReadFile(path) //nolint:gosec // written here
+		b, err := os.ReadFile(path)
 		if err != nil {
 			return err
 		}

@@ -73,8 +73,7 @@ func (p *process) end(signal syscall.Signal, within time.Duration) error {
 	case err = <-p.ended:
 	case <-time.After(within):
 		_ = p.cmd.Process.Kill()
-		<-p.ended
-		err = fmt.Errorf("%s did not end within %s", p.name, within)
+		err = fmt.Errorf("%s did not end within %s: %w", p.name, within, <-p.ended)
 	}
 	p.cmd = nil
 	return err

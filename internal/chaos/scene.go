@@ -94,7 +94,7 @@ func (s *scene) write(name, text string) (path string, err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return "", err
 	}
-	return path, os.WriteFile(path, []byte(text), 0o600)
+	return path, os.WriteFile(path, []byte(text), 0o600) //nolint:gosec // in the folder of the run
 }
 
 // startNATS starts the shipped cluster. Each server reaches each other through a
@@ -255,7 +255,7 @@ func (s *scene) startRedis(ctx context.Context, o Options) error {
 // startWorld opens the provider, the push service, the phones, and the balancer before
 // the nodes, whose public address is a wire to it.
 func (s *scene) startWorld(ctx context.Context, _ Options) error {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
@@ -272,7 +272,7 @@ func (s *scene) startWorld(ctx context.Context, _ Options) error {
 		s.urls = append(s.urls, "http://"+address)
 	}
 	front := newBalancer()
-	balancer, err := net.Listen("tcp", "127.0.0.1:0")
+	balancer, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
@@ -367,7 +367,7 @@ func (s *scene) until(ctx context.Context, within time.Duration, what string, as
 func freeAddresses(n int) []string {
 	var all []string
 	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
 		if err != nil {
 			panic(err) // no port of the loopback is left
 		}

@@ -124,7 +124,7 @@ func (p *pass) run(ctx context.Context, settled []bool) {
 	defer wg.Wait()
 	// Another node may hold the same job, because the queue was away or a process stood still.
 	// In two orders drawn by chance they meet soon, and then one leaves it to the other.
-	for _, i := range rand.Perm(len(settled)) { //nolint:gosec // any order will do
+	for _, i := range rand.Perm(len(settled)) {
 		n := p.job.Lo + i
 		before := p.tries.of(p.job.ID(), n)
 		if settled[i] || before.apart {

@@ -420,7 +420,7 @@ func (t *Tracker) end(ctx context.Context) (uint64, error) {
 	if q == nil {
 		q = &inquiry{done: make(chan struct{})}
 		t.toAsk = q
-		go t.inquire(q)
+		go t.inquire(q) //nolint:gosec // for everybody who asks, whoever of them goes first
 	}
 	t.endMu.Unlock()
 	select {
