@@ -288,7 +288,7 @@ func TestReportIsMadeForAWeek(t *testing.T) {
 		id := h.Announce("Fire in hall 3")
 		h.Phone("siti").Reply("1")
 		h.Close(id, announcement.AsAllClear)
-		ctx := t.Context()
+		ctx := h.t.Context()
 		made, err := h.house.desk.whole().OrderReport(ctx, hr, web.ReportOrder{Announcement: id, File: "people.csv", Language: announcement.English})
 		if err != nil {
 			t.Fatal(err)

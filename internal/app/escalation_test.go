@@ -256,7 +256,7 @@ func TestDoubleTapIsOneAnswer(t *testing.T) {
 		var both sync.WaitGroup
 		for range 2 {
 			both.Go(func() {
-				r, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, rehearsalURL+"/r/"+token, strings.NewReader(press))
+				r, _ := http.NewRequestWithContext(h.t.Context(), http.MethodPost, rehearsalURL+"/r/"+token, strings.NewReader(press))
 				r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 				if res, err := h.api.HTTP.Do(r); err != nil || res.StatusCode != http.StatusOK {
 					t.Errorf("the press was not thanked for: %v", err)

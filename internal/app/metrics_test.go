@@ -178,7 +178,7 @@ func TestMetricsTellWhatHappensAndNameNobody(t *testing.T) {
 				t.Errorf("%s is %v, want %v", series, got, want)
 			}
 		}
-		if err := h.house.server.Hooks.Status(t.Context(), web.HookRequest{Path: "/hooks/twilio/status", Signature: "forged"}); err == nil {
+		if err := h.house.server.Hooks.Status(h.t.Context(), web.HookRequest{Path: "/hooks/twilio/status", Signature: "forged"}); err == nil {
 			t.Error("a forged webhook was taken")
 		}
 		h.house.metrics.sent(announcement.SMS, announcement.Queued, string(channel.Unauthorized))

@@ -138,10 +138,10 @@ func TestWhoSeesOneSiteSeesNobodyElse(t *testing.T) {
 		// And they alarm nobody elsewhere.
 		draft := h.draft("Flood", to("siti", "zulfikar"))
 		who := web.Principal{Actor: "account:rina", Grant: web.Grant{Roles: []web.Role{web.Sender}, Alarms: here, Sees: here}}
-		if _, err := h.house.desk.Prepare(t.Context(), who, draft, "k"); err == nil || !strings.Contains(err.Error(), "outside of whom you may alarm") {
+		if _, err := h.house.desk.Prepare(h.t.Context(), who, draft, "k"); err == nil || !strings.Contains(err.Error(), "outside of whom you may alarm") {
 			t.Errorf("they alarmed another site: %v", err)
 		}
-		if _, _, err := h.house.desk.Announce(t.Context(), who, draft, "k"); err == nil {
+		if _, _, err := h.house.desk.Announce(h.t.Context(), who, draft, "k"); err == nil {
 			t.Error("they alarmed another site at once")
 		}
 		// Nor do they say that a text is somebody's of another site.
@@ -155,7 +155,7 @@ func TestWhoSeesOneSiteSeesNobodyElse(t *testing.T) {
 		if _, _, err := desk.AssignText(h.t.Context(), who, "t1", "siti"); err != nil {
 			t.Error(err)
 		}
-		if err := h.house.desk.Close(t.Context(), who, both, announcement.AsAllClear, "over"); err == nil {
+		if err := h.house.desk.Close(h.t.Context(), who, both, announcement.AsAllClear, "over"); err == nil {
 			t.Error("they closed an alert that concerns others too")
 		}
 	})

@@ -62,7 +62,7 @@ func TestTheWatchGoesSilentWhenSomethingIsWrong(t *testing.T) {
 	rehearse(t, "siti manager:budi, budi", func(h *rehearsal) {
 		t, w, hears := h.t, h.house.watch, new(hearer)
 		w.heartbeat, w.client = "https://heartbeat.example/x", &http.Client{Transport: hears}
-		ctx, stop := context.WithCancel(t.Context())
+		ctx, stop := context.WithCancel(h.t.Context())
 		ended := make(chan error)
 		go func() { ended <- w.run(ctx) }()
 		defer func() { stop(); <-ended }()
@@ -76,12 +76,12 @@ func TestTheWatchGoesSilentWhenSomethingIsWrong(t *testing.T) {
 		}
 
 		// Something else writes into the working state, and siti counts as safe.
-		standing, err := h.house.tracker.Standing(t.Context(), id)
+		standing, err := h.house.tracker.Standing(h.t.Context(), id)
 		if err != nil {
 			t.Fatal(err)
 		}
 		lie := tracker.Op(strings.Join([]string{"answer", "0", "1", "0", "x", "0", "x", "page", "0", "", "1"}, "\x1f"))
-		if err := errors.Join(h.house.working.Forget(t.Context(), id), h.house.working.Apply(t.Context(), id, 0, standing.AsOf, []tracker.Op{lie})); err != nil {
+		if err := errors.Join(h.house.working.Forget(h.t.Context(), id), h.house.working.Apply(h.t.Context(), id, 0, standing.AsOf, []tracker.Op{lie})); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(round)
@@ -133,10 +133,10 @@ func TestStuckDeliveryIsSeenAndSent(t *testing.T) {
 		h.house.dispatcher.Composer = failsFor{right, 0}
 		id := h.Announce("Fire")
 		time.Sleep(30 * time.Second)
-		w.walk(t.Context())
+		w.walk(h.t.Context())
 
 		operated := health{h.house}
-		jobs, err := operated.Stuck(t.Context())
+		jobs, err := operated.Stuck(h.t.Context())
 		if err != nil || len(jobs) != len(announcement.Channels) {
 			t.Fatalf("stuck: %+v, %v; want one on each channel", jobs, err)
 		}
@@ -149,7 +149,7 @@ func TestStuckDeliveryIsSeenAndSent(t *testing.T) {
 			t.Errorf("found %q, %d beats", got, hears.beats.Load())
 		}
 		said := false
-		for _, c := range operated.Ready(t.Context()) {
+		for _, c := range operated.Ready(h.t.Context()) {
 			said = said || c.Name == "watch" && c.OK && strings.Contains(c.Hint, "stuck")
 		}
 		if !said {
@@ -166,19 +166,19 @@ func TestStuckDeliveryIsSeenAndSent(t *testing.T) {
 
 		h.house.dispatcher.Composer = right
 		for _, j := range jobs {
-			if err := operated.TryAgain(t.Context(), j.ID); err != nil {
+			if err := operated.TryAgain(h.t.Context(), j.ID); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if err := operated.TryAgain(t.Context(), jobs[0].ID); !errors.Is(err, web.ErrNotFound) {
+		if err := operated.TryAgain(h.t.Context(), jobs[0].ID); !errors.Is(err, web.ErrNotFound) {
 			t.Errorf("a second time: %v", err)
 		}
 		time.Sleep(settled)
-		w.walk(t.Context())
+		w.walk(h.t.Context())
 		if got := operated.Found(); len(got) != 0 || hears.beats.Load() != 1 {
 			t.Errorf("afterwards: found %q, %d beats", got, hears.beats.Load())
 		}
-		bits, err := h.house.tracker.Settled(t.Context(), id, 0, announcement.SMS, 0, 2)
+		bits, err := h.house.tracker.Settled(h.t.Context(), id, 0, announcement.SMS, 0, 2)
 		if err != nil || !bits[0] || !bits[1] {
 			t.Errorf("called: %v, %v", bits, err)
 		}
