@@ -187,15 +187,15 @@ func eval[T any](s *screen, script string) (T, error) {
 // lines are faults that a script found. Some pages load themselves again: until that
 // is done there is nothing to look at.
 func (s *screen) lines(script string) []string {
-	found, err := eval[[]string](s, loaded+`.then(() => `+script+`)`)
+	if _, err := eval[bool](s, `document.readyState === "complete" || new Promise((ok) => addEventListener("load", () => ok(true), {once: true}))`); err != nil {
+		return []string{err.Error()}
+	}
+	found, err := eval[[]string](s, script)
 	if err != nil {
 		return []string{err.Error()}
 	}
 	return found
 }
-
-// loaded is a promise that the page is there.
-const loaded = `(document.readyState === "complete" ? Promise.resolve() : new Promise((ok) => addEventListener("load", ok, {once: true})))`
 
 func (s *screen) size(width, height int) error {
 	return s.do(func(ctx context.Context, c *chromedp.Target) error {
