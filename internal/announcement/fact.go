@@ -467,6 +467,9 @@ const (
 // NeverCalled is why a word to those who were called does not go to somebody.
 const NeverCalled = "never_called"
 
+// AlreadyCalled is why somebody is not called again on a channel in the same round.
+const AlreadyCalled = "already_called"
+
 // Call is one entry of a decided list: a manager (or the duty list), for how
 // many of their people, and why they and not another.
 type Call struct {
@@ -598,6 +601,3 @@ func (c Counts) Of(s State) int {
 	}
 	return 0
 }
-
-// AlreadyCalled is why somebody is not called again on a channel in the same round.
-const AlreadyCalled = "already_called"

@@ -195,12 +195,12 @@ func (r *run) prepare(ctx context.Context) error {
 	if err, ok := failed.Load().(error); ok {
 		return fmt.Errorf("enrol: %w", err)
 	}
-	if err := call(ctx, http.MethodPost, r.boxURL+"/sandbox/phones", phones, nil); err != nil {
+	if err := call(ctx, http.MethodPost, r.boxURL, "/sandbox/phones", phones, nil); err != nil {
 		return err
 	}
 	err := r.until(ctx, 3*time.Minute, "every phone to enrol", func(ctx context.Context) error {
 		var state struct{ Enrolled int }
-		if err := call(ctx, http.MethodGet, r.boxURL+"/phones/state", nil, &state); err != nil {
+		if err := call(ctx, http.MethodGet, r.boxURL, "/phones/state", nil, &state); err != nil {
 			return err
 		}
 		if state.Enrolled < pushes {
@@ -228,7 +228,7 @@ type auto struct {
 }
 
 func (r *run) alarm(ctx context.Context) error {
-	if err := call(ctx, http.MethodPost, r.boxURL+"/phones/auto", auto{willing, 1, 5, r.Length.String()}, nil); err != nil {
+	if err := call(ctx, http.MethodPost, r.boxURL, "/phones/auto", auto{willing, 1, 5, r.Length.String()}, nil); err != nil {
 		return err
 	}
 	var s struct {
@@ -262,7 +262,7 @@ func (r *run) restless(ctx context.Context) {
 				continue
 			}
 			changed[g.Phone] = true
-			_ = call(ctx, http.MethodPost, r.boxURL+"/sandbox/act", sandbox.Act{Number: g.Phone, Via: "link", Answer: 3}, nil) // what came of it is in the answers
+			_ = call(ctx, http.MethodPost, r.boxURL, "/sandbox/act", sandbox.Act{Number: g.Phone, Via: "link", Answer: 3}, nil) // what came of it is in the answers
 			break
 		}
 	}
@@ -317,12 +317,12 @@ func (r *run) settle(ctx context.Context) (owed []string, err error) {
 
 // finish lets everybody answer, vouches for those who do not, and waits for the close.
 func (r *run) finish(ctx context.Context) error {
-	if err := call(ctx, http.MethodPost, r.boxURL+"/phones/auto", auto{all, 1, 5, "3s"}, nil); err != nil {
+	if err := call(ctx, http.MethodPost, r.boxURL, "/phones/auto", auto{all, 1, 5, "3s"}, nil); err != nil {
 		return err
 	}
 	for _, e := range r.all() {
 		if e.Phone == r.people[0].number && e.Asks { // nobody is above them to vouch
-			if err := call(ctx, http.MethodPost, r.boxURL+"/sandbox/act", sandbox.Act{Number: e.Phone, Via: "link", Answer: 1, Token: e.Token}, nil); err != nil {
+			if err := call(ctx, http.MethodPost, r.boxURL, "/sandbox/act", sandbox.Act{Number: e.Phone, Via: "link", Answer: 1, Token: e.Token}, nil); err != nil {
 				return err
 			}
 			break
@@ -407,7 +407,7 @@ func (r *run) judge(ctx context.Context, owed []string) (*verdict, error) {
 		return nil, err
 	}
 	var phones []phone
-	if err := call(ctx, http.MethodGet, r.boxURL+"/sandbox/phones", nil, &phones); err != nil {
+	if err := call(ctx, http.MethodGet, r.boxURL, "/sandbox/phones", nil, &phones); err != nil {
 		return nil, err
 	}
 	messages, did := r.all(), r.nemesis.all()
@@ -470,7 +470,7 @@ func (r *run) judge(ctx context.Context, owed []string) (*verdict, error) {
 func (r *run) settled(ctx context.Context) ([]sandbox.Given, error) {
 	if err := r.until(ctx, time.Minute, "the last answers to arrive", func(ctx context.Context) error {
 		var state struct{ Acting int }
-		if err := call(ctx, http.MethodGet, r.boxURL+"/phones/state", nil, &state); err != nil {
+		if err := call(ctx, http.MethodGet, r.boxURL, "/phones/state", nil, &state); err != nil {
 			return err
 		}
 		if state.Acting > 0 {

@@ -324,7 +324,7 @@ func (n *nemesis) providerFaults() (faults []fault) {
 }
 
 func (n *nemesis) behave(ctx context.Context, b sandbox.Behaviour) error {
-	return call(ctx, http.MethodPost, n.boxURL+"/sandbox/behave", b, nil)
+	return call(ctx, http.MethodPost, n.boxURL, "/sandbox/behave", b, nil)
 }
 
 // plan is what is done, from the moment of the alarm until ctx ends.
@@ -433,7 +433,7 @@ func (n *nemesis) failover(ctx context.Context) {
 
 // master returns the Redis that leads, as the Sentinels say, or the first.
 func (n *nemesis) master(ctx context.Context) *process {
-	if at, err := n.sentry1.GetMasterAddrByName(ctx, "kentongan").Result(); err == nil {
+	if at, err := n.lookout.GetMasterAddrByName(ctx, "kentongan").Result(); err == nil {
 		for i, p := range n.redis {
 			if n.address(fmt.Sprintf("redis/%d", i+1)) == net.JoinHostPort(at[0], at[1]) {
 				return p

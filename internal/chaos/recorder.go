@@ -1,7 +1,6 @@
 package chaos
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -14,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"kentongan/internal/client"
 	"kentongan/internal/sandbox"
 )
 
@@ -49,7 +49,7 @@ func (r *recorder) read(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var news []sandbox.Entry
-	if err := call(ctx, http.MethodGet, fmt.Sprintf("%s/sandbox/log?after=%d", r.box, r.seen), nil, &news); err != nil {
+	if err := call(ctx, http.MethodGet, r.box, fmt.Sprintf("/sandbox/log?after=%d", r.seen), nil, &news); err != nil {
 		return err
 	}
 	for _, e := range news {
@@ -65,7 +65,7 @@ func (r *recorder) read(ctx context.Context) error {
 // answers takes every answer that was given so far.
 func (r *recorder) answers(ctx context.Context) ([]sandbox.Given, error) {
 	var given []sandbox.Given
-	err := call(ctx, http.MethodGet, r.box+"/sandbox/answers", nil, &given)
+	err := call(ctx, http.MethodGet, r.box, "/sandbox/answers", nil, &given)
 	if err == nil {
 		r.mu.Lock()
 		r.given = given
@@ -123,7 +123,7 @@ func (r *recorder) audit(ctx context.Context, urls []string, id string, people i
 func ask(ctx context.Context, node, id string) (s summary, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	return s, call(ctx, http.MethodGet, node+"/api/v1/announcements/"+id, nil, &s)
+	return s, call(ctx, http.MethodGet, node, "/api/v1/announcements/"+id, nil, &s)
 }
 
 // a message is a repetition of another with the same key.
@@ -152,37 +152,12 @@ func identify(e sandbox.Entry) (k key, round string, ok bool) {
 }
 
 // call asks the sandbox or a node.
-func call(ctx context.Context, method, address string, in, out any) error {
-	var body io.Reader
-	if in != nil {
-		b, err := json.Marshal(in)
-		if err != nil {
-			return err
-		}
-		body = bytes.NewReader(b)
+func call(ctx context.Context, method, base, path string, in, out any) error {
+	c := &client.Client{URL: base, Token: token}
+	if in == nil {
+		return c.Call(ctx, method, path, "", nil, out)
 	}
-	r, err := http.NewRequestWithContext(ctx, method, address, body)
-	if err != nil {
-		return err
-	}
-	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("Authorization", "Bearer "+token)
-	res, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
-	b, err := readAll(res.Body)
-	if err != nil {
-		return err
-	}
-	if res.StatusCode >= 300 {
-		return fmt.Errorf("%s: %s: %.300s", method, res.Status, b)
-	}
-	if out == nil {
-		return nil
-	}
-	return json.Unmarshal(b, out)
+	return c.JSON(ctx, method, path, in, out)
 }
 
 func readAll(r io.Reader) ([]byte, error) { return io.ReadAll(io.LimitReader(r, 256<<20)) }

@@ -44,7 +44,7 @@ type scene struct {
 	nodes   []*process
 	urls    []string // of the nodes, past every wire
 	admins  []*redis.Client
-	sentry1 *redis.SentinelClient // past every wire
+	lookout *redis.SentinelClient // one of the Sentinels, past every wire
 	direct  *nats.Conn            // to the cluster, past every wire
 	outside *http.Server
 	box     *sandbox.Sandbox
@@ -245,8 +245,8 @@ func (s *scene) startRedis(ctx context.Context, o Options) error {
 			return err
 		}
 		if i == 0 {
-			s.sentry1 = redis.NewSentinelClient(&redis.Options{Addr: address})
-			s.stop = append(s.stop, func() { _ = s.sentry1.Close() })
+			s.lookout = redis.NewSentinelClient(&redis.Options{Addr: address})
+			s.stop = append(s.stop, func() { _ = s.lookout.Close() })
 		}
 	}
 	return nil
@@ -260,8 +260,7 @@ func (s *scene) startWorld(ctx context.Context, _ Options) error {
 		return err
 	}
 	s.boxURL = "http://" + listener.Addr().String()
-	sms, err := s.wires.lay("sms", listener.Addr().String())
-	if err != nil {
+	if _, err := s.wires.lay("sms", listener.Addr().String()); err != nil {
 		return err
 	}
 	push, err := s.wires.lay("push", listener.Addr().String())
@@ -302,7 +301,6 @@ func (s *scene) startWorld(ctx context.Context, _ Options) error {
 	go func() { _ = front.server.Serve(balancer) }()
 	go front.watch(running)
 	s.stop = append(s.stop, func() { stop(); <-ended; _ = s.outside.Close(); _ = front.server.Close() })
-	_ = sms
 	return nil
 }
 

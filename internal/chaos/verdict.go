@@ -325,7 +325,7 @@ func stand(ctx context.Context, node, id string) (map[string]recipient, error) {
 			Recipients []recipient
 			Next       *int
 		}
-		if err := call(ctx, http.MethodGet, fmt.Sprintf("%s/api/v1/announcements/%s/recipients?limit=500&offset=%d", node, id, offset), nil, &page); err != nil {
+		if err := call(ctx, http.MethodGet, node, fmt.Sprintf("/api/v1/announcements/%s/recipients?limit=500&offset=%d", id, offset), nil, &page); err != nil {
 			return nil, err
 		}
 		for _, r := range page.Recipients {

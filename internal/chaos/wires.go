@@ -114,6 +114,7 @@ func (w *wires) mend(pattern string) error {
 	return nil
 }
 
+// named returns the wires of a pattern of path.Match.
 func (w *wires) named(pattern string) []*toxiproxy.Proxy {
 	w.mu.Lock()
 	defer w.mu.Unlock()

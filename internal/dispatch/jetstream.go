@@ -249,6 +249,7 @@ func (q *JetStreamQueue) run(ctx context.Context, at line, msg jetstream.Msg, fn
 			case <-beat.C:
 				q.settle(ctx, msg.InProgress())
 				q.outlive(w.id)
+				w.outlived(ctx)
 			case <-done:
 				return
 			}
@@ -283,7 +284,10 @@ type working struct {
 	id        string // in the list
 	attempts  int
 	published time.Time
-	begun     int // how often it was begun without an end, with this time; 0: nobody wrote it down
+
+	mu       sync.Mutex
+	begun    int  // how often it was begun without an end, with this time; 0: nobody wrote it down
+	survived bool // this time is not counted any more
 }
 
 // answer tells the queue what becomes of the job.
@@ -298,7 +302,8 @@ func (w *working) answer(o Outcome) error {
 }
 
 // begin writes down that a job is begun which may have ended a process: it comes again,
-// and not because this process gave it back, or was cut off from NATS. crashed says that it has done so too often.
+// and not because this process gave it back, or was cut off from NATS. crashed says that
+// it has done so too often.
 // A list that does not answer holds no job up.
 func (w *working) begin(ctx context.Context) (leave func(), crashed bool) {
 	q := w.queue
@@ -323,8 +328,23 @@ func (w *working) begin(ctx context.Context) (leave func(), crashed bool) {
 		q.log.WarnContext(ctx, "cannot note that a job is begun again", "announcement", w.job.Announcement, "step", "begin", "reason", err.Error())
 		return leave, false
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.begun = before + 1
 	return leave, false
+}
+
+// outlived takes back that the job is suspected: what ends a process does so at once, and
+// a job that waits for its provider for hours is no cause of what happens meanwhile.
+func (w *working) outlived(ctx context.Context) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.begun == 0 || w.survived {
+		return
+	}
+	if err := w.queue.noteBegun(ctx, w.id, w.begun-1); err == nil { // else the next beat does
+		w.survived = true
+	}
 }
 
 // broke notes that an attempt did not come to its end, and returns how many did not.
@@ -333,7 +353,9 @@ func (w *working) broke(ctx context.Context) int {
 	q.mu.Lock()
 	delete(q.lived, w.id)
 	q.mu.Unlock()
-	if w.begun > 0 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.begun > 0 && !w.survived {
 		return w.begun
 	}
 	before, err := q.begunOf(ctx, w.id)
@@ -366,6 +388,8 @@ func (q *JetStreamQueue) outlive(id string) (before bool) {
 // ended notes that an attempt came to its end, whatever became of the job.
 func (w *working) ended(ctx context.Context) {
 	q := w.queue
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if w.begun == 0 {
 		return
 	}

@@ -574,6 +574,54 @@ func TestJobThatEndsTheProcessIsSetAside(t *testing.T) {
 	}
 }
 
+// TestJobThatWasHeldForLongIsNotBlamed: while a provider is down a job is in somebody's
+// hands for hours, and whatever ends the process then is not its fault.
+func TestJobThatWasHeldForLongIsNotBlamed(t *testing.T) {
+	t.Parallel()
+	s := natsServer(t)
+	one := job(1, announcement.Emergency, announcement.SMS)
+	life := func(last bool) {
+		nc := connect(t, s)
+		q, err := dispatch.OpenQueue(t.Context(), nc, dispatch.QueueOptions{AckWait: time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if jobs := stuck(t, q); len(jobs) > 0 {
+			t.Fatalf("it is stuck: %+v", jobs)
+		}
+		has, done := make(chan struct{}, 1), make(chan struct{})
+		working(t, q, announcement.SMS, 1, func(ctx context.Context, _ dispatch.Job, _ int) dispatch.Outcome {
+			has <- struct{}{}
+			if last {
+				close(done)
+				return dispatch.Outcome{}
+			}
+			<-ctx.Done()
+			return dispatch.Outcome{Again: true}
+		})
+		select {
+		case <-has:
+		case <-time.After(20 * time.Second):
+			t.Fatalf("the job does not come; stuck: %+v", stuck(t, q))
+		}
+		if last {
+			<-done
+			return
+		}
+		time.Sleep(600 * time.Millisecond) // one beat is 333 ms
+		nc.Close()
+	}
+	q, err := dispatch.OpenQueue(t.Context(), connect(t, s), dispatch.QueueOptions{AckWait: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	publish(t, q, one)
+	for range 6 {
+		life(false)
+	}
+	life(true)
+}
+
 func TestSendID(t *testing.T) {
 	t.Parallel()
 	id, round, number, err := dispatch.ParseSendID(dispatch.SendID(annID, 1<<32+5, 99_999))

@@ -264,9 +264,9 @@ func (v composeView) SMSTimeLine() string {
 	}
 	minutes := v.N(int(v.Preview.SMSTime.Minutes()))
 	if slices.Contains(v.Preview.Announcement.Channels, announcement.WebPush) {
-		return v.T("SMS reach the last person after about %s minutes; notifications go out at once.", minutes)
+		return v.T("SMS reach the last person after about %s {minute|minutes}; notifications go out at once.", minutes)
 	}
-	return v.T("SMS reach the last person after about %s minutes.", minutes)
+	return v.T("SMS reach the last person after about %s {minute|minutes}.", minutes)
 }
 
 // Where says at which sites the people are, the largest first.
