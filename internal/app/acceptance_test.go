@@ -363,6 +363,7 @@ func TestMainJobSurvivesAnEmptiedRedis(t *testing.T) {
 // the provider gives its webhooks up. What they wrote, and how their texts ended, is
 // counted after the start.
 func TestReconcileAfterAKill(t *testing.T) {
+	t.Parallel()
 	w := apptest.New(t, 1)
 	staff := filepath.Join(t.TempDir(), "staff.csv")
 	csv := "employee_id,display_name,mobile_phone,manager_id,site,locale,active\nE1,Chief,+6281200000001,,Harbour,en,true\nE2,Budi,+6281200000002,E1,Harbour,en,true\nE3,Siti,+6281200000003,E2,Harbour,en,true\n"

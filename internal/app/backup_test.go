@@ -17,6 +17,7 @@ import (
 // backup is written while the service runs; then everything is destroyed. On another
 // data folder the alert goes on where it stood, with everybody's links, and closes.
 func TestBackupAndRestore(t *testing.T) {
+	t.Parallel()
 	const passphrase = "a long sentence that nobody guesses"
 	w := apptest.New(t, 1)
 	b := announce(t, w, "5s", "8s", "11s", "40s")

@@ -16,6 +16,7 @@ import (
 // file hears nothing two seconds later though everybody silent is reminded each
 // second, and whoever is added has the alarm within five.
 func TestPeopleChangeWhileTheAlarmRings(t *testing.T) {
+	t.Parallel()
 	w := apptest.New(t, 1)
 	staff := filepath.Join(t.TempDir(), "staff.csv")
 	bring := func(rows string) {
