@@ -81,7 +81,7 @@ func TestTheWatchGoesSilentWhenSomethingIsWrong(t *testing.T) {
 			t.Fatal(err)
 		}
 		lie := tracker.Op(strings.Join([]string{"answer", "0", "1", "0", "x", "0", "x", "page", "0", "", "1"}, "\x1f"))
-		if err := errors.Join(h.house.working.Forget(h.t.Context(), id), h.house.working.Apply(h.t.Context(), id, 0, standing.AsOf, []tracker.Op{lie})); err != nil {
+		if err := errors.Join(h.house.working.Forget(h.t.Context(), id), h.house.working.Apply(h.t.Context(), id, 0, []tracker.Change{{Seq: standing.AsOf, Ops: []tracker.Op{lie}}})); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(round)

@@ -11,6 +11,7 @@
 package chaos
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -148,12 +149,34 @@ func (r *run) play(ctx context.Context) (*verdict, error) {
 	if err != nil {
 		return nil, err
 	}
+	before, err := r.rebuilt()
+	if err != nil {
+		return nil, err
+	}
 	if err := r.finish(ctx); err != nil {
 		return nil, err
 	}
 	stop()
 	wg.Wait()
-	return r.judge(ctx, owed)
+	v, err := r.judge(ctx, owed)
+	if err != nil {
+		return nil, err
+	}
+	after, err := r.rebuilt()
+	v.add("the working state is rebuilt, and then stands", after-before <= len(r.nodes), "1 a node", "%d rebuilt since the faults were over", after-before)
+	return v, err
+}
+
+// rebuilt counts how often a node made the working state of an announcement anew.
+func (r *run) rebuilt() (times int, err error) {
+	for _, node := range r.nodes {
+		log, err := os.ReadFile(node.log.Name())
+		if err != nil {
+			return 0, err
+		}
+		times += bytes.Count(log, []byte("rebuilding working state"))
+	}
+	return times, nil
 }
 
 // prepare imports the company and hands out phones.

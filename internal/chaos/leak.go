@@ -3,6 +3,7 @@ package chaos
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -115,7 +117,14 @@ func (c *canary) streams(ctx context.Context, s *scene) error {
 			return fmt.Errorf("read the stream %s: %w", name, err)
 		}
 		for seq := uint64(0); seq < last; {
-			m, err := msgs.Next(jetstream.NextContext(ctx))
+			once, cancel := context.WithTimeout(ctx, 5*time.Second)
+			m, err := msgs.Next(jetstream.NextContext(once))
+			cancel()
+			if errors.Is(err, context.DeadlineExceeded) {
+				if _, rest := stream.GetMsg(ctx, seq+1, jetstream.WithGetMsgSubject(">")); errors.Is(rest, jetstream.ErrMsgNotFound) {
+					break // the last ones have been removed since
+				}
+			}
 			if err != nil {
 				return fmt.Errorf("read the stream %s: %w", name, err)
 			}

@@ -48,23 +48,34 @@ func (m *MemoryStore) Flush() {
 	m.folds, m.timers, m.epoch, m.cursor = map[announcement.ID]*fold{}, map[announcement.ID]int64{}, "", 0
 }
 
-func (m *MemoryStore) Apply(_ context.Context, id announcement.ID, prev, seq uint64, ops []Op) error {
+func (m *MemoryStore) Apply(_ context.Context, id announcement.ID, prev uint64, changes []Change) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	f := m.folds[id]
+	f, applied := m.folds[id], uint64(0)
+	if f != nil {
+		applied = f.applied
+	}
+	from := 0
+	for i, c := range changes {
+		if c.Seq <= applied {
+			from = i + 1
+		}
+	}
 	switch {
-	case f != nil && seq <= f.applied:
+	case from == len(changes):
 		return nil
-	case f == nil && prev != 0, f != nil && f.applied != prev:
+	case from == 0 && applied != prev, from > 0 && applied != changes[from-1].Seq:
 		return ErrLost
 	case f == nil:
 		f = &fold{version: 1, bits: map[string]Bitmap{}, fields: map[string]string{}, refs: map[string]bool{}, counters: map[string]int{}}
 		m.folds[id] = f
 	}
-	for _, o := range ops {
-		f.apply(strings.Split(string(o), unit))
+	for _, c := range changes[from:] {
+		for _, o := range c.Ops {
+			f.apply(strings.Split(string(o), unit))
+		}
+		f.applied = c.Seq
 	}
-	f.applied = seq
 	return nil
 }
 

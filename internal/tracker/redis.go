@@ -115,15 +115,17 @@ func keys(id announcement.ID) []string {
 	return []string{p + "meta", p + "fields", p + "refs", p + "counters", p + "bits"}
 }
 
-func (s *RedisStore) Apply(ctx context.Context, id announcement.ID, prev, seq uint64, ops []Op) error {
-	args := make([]any, 3, 3+len(ops))
-	args[0], args[1], args[2] = prefix(id), prev, seq
-	for _, o := range ops {
-		args = append(args, string(o))
+func (s *RedisStore) Apply(ctx context.Context, id announcement.ID, prev uint64, changes []Change) error {
+	args := []any{prefix(id), prev}
+	for _, c := range changes {
+		args = append(args, "record"+unit+strconv.FormatUint(c.Seq, 10))
+		for _, o := range c.Ops {
+			args = append(args, string(o))
+		}
 	}
 	n, err := applyScript.Run(ctx, s.c, keys(id), args...).Int()
 	if err != nil {
-		return fmt.Errorf("apply record %d: %w", seq, err)
+		return fmt.Errorf("apply records from %d: %w", changes[0].Seq, err)
 	}
 	if n < 0 {
 		return ErrLost

@@ -127,8 +127,8 @@ func (s *Standby) usable(ctx context.Context) error {
 	return nil
 }
 
-func (s *Standby) Apply(ctx context.Context, id announcement.ID, prev, seq uint64, ops []Op) error {
-	return s.do(ctx, func(ctx context.Context, to Store) error { return to.Apply(ctx, id, prev, seq, ops) })
+func (s *Standby) Apply(ctx context.Context, id announcement.ID, prev uint64, changes []Change) error {
+	return s.do(ctx, func(ctx context.Context, to Store) error { return to.Apply(ctx, id, prev, changes) })
 }
 
 func (s *Standby) Snapshot(ctx context.Context, id announcement.ID) (out Snapshot, err error) {

@@ -33,10 +33,10 @@ func (f *failing) ill() error {
 	return nil
 }
 
-func (f *failing) Apply(ctx context.Context, id announcement.ID, prev, seq uint64, ops []Op) error {
+func (f *failing) Apply(ctx context.Context, id announcement.ID, prev uint64, changes []Change) error {
 	err := f.ill()
 	if err == nil || f.n.Load()%2 == 0 {
-		return errors.Join(err, f.Store.Apply(ctx, id, prev, seq, ops))
+		return errors.Join(err, f.Store.Apply(ctx, id, prev, changes))
 	}
 	return err
 }

@@ -19,10 +19,11 @@ var ErrLost = errors.New("working state lost")
 // ledger, so it may be emptied at any moment. It is implemented on Redis (Lua)
 // and in memory; one suite judges both. Safe for concurrent use.
 type Store interface {
-	// Apply folds the ops of the record at seq, all in one step together with the
-	// position. prev is the record of this announcement before it, 0 for none. A
-	// seq already applied changes nothing; if prev was not applied, ErrLost.
-	Apply(ctx context.Context, id announcement.ID, prev, seq uint64, ops []Op) error
+	// Apply folds the changes of records that follow one another, all in one step
+	// together with the position of the last. prev is the record of this announcement
+	// before them, 0 for none. What was applied already, by another node that takes
+	// other portions, changes nothing; if prev was not applied, ErrLost.
+	Apply(ctx context.Context, id announcement.ID, prev uint64, changes []Change) error
 	// Snapshot returns the bitmaps and counters at one moment. Applied is 0 when
 	// there is nothing.
 	Snapshot(ctx context.Context, id announcement.ID) (Snapshot, error)
@@ -50,6 +51,12 @@ type Store interface {
 	// when nothing is.
 	Cursor(ctx context.Context) (epoch string, seq uint64, err error)
 	SetCursor(ctx context.Context, epoch string, seq uint64) error
+}
+
+// Change is what the record at Seq changes.
+type Change struct {
+	Seq uint64
+	Ops []Op
 }
 
 // Op is one compact change: a verb and its arguments, joined by the ASCII unit

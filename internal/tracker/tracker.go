@@ -286,7 +286,7 @@ func (t *Tracker) take(ctx context.Context, records []ledger.Record) error {
 	defer e.work.Unlock()
 	t.mu.Lock()
 	prev := e.applied
-	var ops []Op
+	var changes []Change
 	for _, r := range records {
 		if r.Seq > e.seq { // else it comes again because the store failed
 			was, listed := e.committed(), 0
@@ -298,11 +298,11 @@ func (t *Tracker) take(ctx context.Context, records []ledger.Record) error {
 				t.list(id, e, was, listed)
 			}
 		}
-		ops = append(ops, e.ops(r)...)
+		changes = append(changes, Change{r.Seq, e.ops(r)})
 	}
 	t.mu.Unlock()
 
-	err := t.o.Store.Apply(ctx, id, prev, last, ops)
+	err := t.o.Store.Apply(ctx, id, prev, changes)
 	if errors.Is(err, ErrLost) {
 		err = t.replay(ctx, id, e)
 	}
@@ -339,6 +339,7 @@ func (t *Tracker) replay(ctx context.Context, id announcement.ID, e *entry) erro
 	t.mu.RLock()
 	upTo := e.seq
 	t.mu.RUnlock()
+	var stood uint64
 	for range 100 { // emptied again and again while we rebuild: give up and come back later
 		now := t.beginReading(id, upTo)
 		err := t.fold(ctx, id, e, upTo, t.o.Store, func(r ledger.Record) { t.hasRead(now, r) })
@@ -346,27 +347,37 @@ func (t *Tracker) replay(ctx context.Context, id announcement.ID, e *entry) erro
 		if !errors.Is(err, ErrLost) {
 			return err
 		}
-		// The position there belongs to no record of ours, or it was emptied again.
-		if err := t.o.Store.Forget(ctx, id); err != nil {
+		// It was emptied again, or another node begins anew; or the position there belongs to
+		// no record of ours, and then nobody moves it. Only that is removed: what another
+		// node has folded meanwhile is as good as ours, and two would undo each other's work.
+		there, err := t.o.Store.Look(ctx, id, nil, nil)
+		if err != nil {
 			return err
 		}
+		if there.Applied > 0 && there.Applied == stood {
+			if err := t.o.Store.Forget(ctx, id); err != nil {
+				return err
+			}
+		}
+		stood = there.Applied
 	}
 	return fmt.Errorf("rebuild %s: %w", id, ErrLost)
 }
 
 // fold applies an announcement's records up to a position to a store; applied hears of each.
 func (t *Tracker) fold(ctx context.Context, id announcement.ID, e *entry, upTo uint64, into Store, applied func(ledger.Record)) error {
-	var prev, at uint64
-	var ops []Op
+	var prev uint64
+	var changes []Change
 	var waiting []ledger.Record
+	facts := 0
 	apply := func() error { // many facts at a time, as follow does
-		if err := into.Apply(ctx, id, prev, at, ops); err != nil {
+		if err := into.Apply(ctx, id, prev, changes); err != nil {
 			return err
 		}
 		for _, r := range waiting {
 			applied(r)
 		}
-		prev, ops, waiting = at, nil, nil
+		prev, changes, waiting, facts = changes[len(changes)-1].Seq, nil, nil, 0
 		return nil
 	}
 	err := t.o.Ledger.Read(ctx, id, func(r ledger.Record) error {
@@ -374,10 +385,10 @@ func (t *Tracker) fold(ctx context.Context, id announcement.ID, e *entry, upTo u
 			return nil
 		}
 		t.mu.RLock()
-		ops = append(ops, e.ops(r)...)
+		ops := e.ops(r)
 		t.mu.RUnlock()
-		at, waiting = r.Seq, append(waiting, r)
-		if len(ops) < ledger.MaxPack && len(waiting) < ledger.MaxPack {
+		changes, waiting, facts = append(changes, Change{r.Seq, ops}), append(waiting, r), facts+len(ops)
+		if facts < ledger.MaxPack && len(waiting) < ledger.MaxPack {
 			return nil
 		}
 		return apply()

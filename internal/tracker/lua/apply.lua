@@ -1,26 +1,40 @@
--- Folds the changes of one ledger record into the working state of one
--- announcement, and stores the position of the record in the same step.
+-- Folds the changes of ledger records that follow one another into the working state
+-- of one announcement, and stores the position of the last in the same step.
 --
 -- KEYS  1 meta (hash: applied, closed, channels, version)   2 fields (hash of details)
 --       3 refs (set of answer refs)                4 counters (hash)
 --       5 bits (set of the names of bitmaps made)
 --       All carry the same hash tag {id}; bitmaps are KEYS[1]'s prefix + name.
--- ARGV  1 prefix "kentongan:{id}:"  2 previous position  3 position
---       4.. changes: verb and arguments joined by 0x1f (see Op in store.go)
--- Returns 1 applied, 0 known already, -1 state was lost.
+-- ARGV  1 prefix "kentongan:{id}:"  2 position before the first record
+--       3.. of each record its position ("record", position), then its changes:
+--           verb and arguments joined by 0x1f (see Op in store.go)
+-- Returns 1 applied, 0 known already, -1 state was lost. Records that were applied by
+-- another node, which takes other portions, are passed over.
 -- O(changes). It reads no clock: every time is an argument. Everything is
 -- checked before the first write, because Lua does not roll back. Numbers of
 -- positions stay below 2^53.
-local prefix, prev, seq = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local prefix, prev = ARGV[1], tonumber(ARGV[2])
 local applied = tonumber(redis.call('HGET', KEYS[1], 'applied') or '0')
-if applied > 0 and seq <= applied then return 0 end
-if applied ~= prev then return -1 end
 
 local function split(s)
   local t = {}
   for part in string.gmatch(s .. '\31', '([^\31]*)\31') do t[#t + 1] = part end
   return t
 end
+
+local changes, seq, last = {}, 0, prev -- last: the newest position that is there already
+for i = 3, #ARGV do
+  local a = split(ARGV[i])
+  if a[1] == 'record' then
+    seq = tonumber(a[2])
+    if seq <= applied then last = seq end
+  elseif seq > applied then
+    changes[#changes + 1] = a
+  end
+end
+if seq <= applied then return 0 end
+if applied ~= last then return -1 end
+
 local function get(name, n) return redis.call('GETBIT', prefix .. name, n) == 1 end
 local made = {} -- names of bitmaps that this call has noted
 local function set(name, n, on, was) -- was: as it is now, where that is known
@@ -188,11 +202,9 @@ function apply.close()
   closed = true
 end
 
-local ops = {}
-for i = 4, #ARGV do
-  ops[#ops + 1] = split(ARGV[i])
-  if not apply[ops[#ops][1]] then return redis.error_reply('ERR unknown change') end
+for _, a in ipairs(changes) do
+  if not apply[a[1]] then return redis.error_reply('ERR unknown change') end
 end
-for _, a in ipairs(ops) do apply[a[1]](a) end
-redis.call('HSET', KEYS[1], 'applied', ARGV[3])
+for _, a in ipairs(changes) do apply[a[1]](a) end
+redis.call('HSET', KEYS[1], 'applied', string.format('%.0f', seq))
 return 1
