@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -104,39 +103,17 @@ func (c *canary) streams(ctx context.Context, s *scene) error {
 		if err != nil {
 			return fmt.Errorf("open the stream %s: %w", name, err)
 		}
-		last := stream.CachedInfo().State.LastSeq
-		if stream.CachedInfo().State.Msgs == 0 {
-			continue
-		}
-		consumer, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{})
-		if err != nil {
-			return fmt.Errorf("read the stream %s: %w", name, err)
-		}
-		msgs, err := consumer.Messages()
-		if err != nil {
-			return fmt.Errorf("read the stream %s: %w", name, err)
-		}
-		for seq := uint64(0); seq < last; {
-			once, cancel := context.WithTimeout(ctx, 5*time.Second)
-			m, err := msgs.Next(jetstream.NextContext(once))
-			cancel()
-			if errors.Is(err, context.DeadlineExceeded) {
-				if _, rest := stream.GetMsg(ctx, seq+1, jetstream.WithGetMsgSubject(">")); errors.Is(rest, jetstream.ErrMsgNotFound) {
-					break // the last ones have been removed since
-				}
-			}
-			if err != nil {
+		for seq := uint64(1); ; seq++ {
+			m, err := stream.GetMsg(ctx, seq, jetstream.WithGetMsgSubject(">"))
+			if errors.Is(err, jetstream.ErrMsgNotFound) {
+				break
+			} else if err != nil {
 				return fmt.Errorf("read the stream %s: %w", name, err)
 			}
-			meta, err := m.Metadata()
-			if err != nil {
-				return err
-			}
-			seq = meta.Sequence.Stream
-			c.look("a subject", []byte(m.Subject()))
-			c.look("a payload of "+name, m.Data()) // the vault's are encrypted: then they hold nothing either
+			seq = m.Sequence
+			c.look("a subject", []byte(m.Subject))
+			c.look("a payload of "+name, m.Data) // the vault's are encrypted: then they hold nothing either
 		}
-		msgs.Stop()
 	}
 	return names.Err()
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -361,16 +362,19 @@ func (s *scene) until(ctx context.Context, within time.Duration, what string, as
 	}
 }
 
-// freeAddresses returns so many that nobody listens at.
+// freeAddresses returns so many that nobody listens at. They lie below the ports that
+// systems give to whoever calls (from 32768 on Linux): a caller's would keep the place of
+// what was stopped from those who start it again.
 func freeAddresses(n int) []string {
 	var all []string
-	for range n {
-		l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	for len(all) < n {
+		address := fmt.Sprintf("127.0.0.1:%d", 12_000+rand.IntN(20_000)) //nolint:gosec // not drawn by the seed: it is no fault
+		l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", address)
 		if err != nil {
-			panic(err) // no port of the loopback is left
+			continue
 		}
 		defer l.Close() //nolint:gocritic // all are held until each is another
-		all = append(all, l.Addr().String())
+		all = append(all, address)
 	}
 	return all
 }

@@ -25,7 +25,7 @@ func newWires() *wires {
 
 // lay connects a new address with another, and returns the new one.
 func (w *wires) lay(name, to string) (address string, err error) {
-	p := toxiproxy.NewProxy(w.server, name, "127.0.0.1:0", to)
+	p := toxiproxy.NewProxy(w.server, name, freeAddresses(1)[0], to)
 	if err := p.Start(); err != nil {
 		return "", fmt.Errorf("lay the wire %s: %w", name, err)
 	}
