@@ -97,8 +97,15 @@ func (c *canary) streams(ctx context.Context, s *scene) error {
 	if err != nil {
 		return err
 	}
-	names := js.StreamNames(ctx)
-	for name := range names.Name() {
+	listed := js.StreamNames(ctx) // which ends after 5 s, however slowly its names are taken
+	var names []string
+	for name := range listed.Name() {
+		names = append(names, name)
+	}
+	if err := listed.Err(); err != nil {
+		return fmt.Errorf("list the streams: %w", err)
+	}
+	for _, name := range names {
 		stream, err := js.Stream(ctx, name)
 		if err != nil {
 			return fmt.Errorf("open the stream %s: %w", name, err)
@@ -115,5 +122,5 @@ func (c *canary) streams(ctx context.Context, s *scene) error {
 			c.look("a payload of "+name, m.Data) // the vault's are encrypted: then they hold nothing either
 		}
 	}
-	return names.Err()
+	return nil
 }
