@@ -335,6 +335,19 @@ func (r *run) settle(ctx context.Context) (owed []string, err error) {
 		return nil, err
 	}
 	r.say("everybody is called %.1f s after the faults ended; %d are owed something", time.Since(healed).Seconds(), len(owed))
+	if err := r.until(ctx, 3*time.Minute, "the last step", func(ctx context.Context) error {
+		facts, err := r.facts(ctx, r.id)
+		if err != nil {
+			return err
+		}
+		if n := stepsTaken(facts); len(n) < len(steps) { // after a late one the next keep their distance
+			sleep(ctx, 2*time.Second)
+			return fmt.Errorf("%d of %d steps are taken", len(n), len(steps))
+		}
+		return nil
+	}); err != nil {
+		return nil, err
+	}
 	return owed, nil
 }
 

@@ -240,12 +240,7 @@ func (v *verdict) punctual(messages []sandbox.Entry, facts []announcement.Fact, 
 			}
 		}
 	}
-	var taken []time.Time // of each step, the first time
-	for _, f := range facts {
-		if f.Decided != nil && f.Decided.Step == len(taken)+1 {
-			taken = append(taken, f.At)
-		}
-	}
+	taken := stepsTaken(facts)
 	worst, afterFault, due := time.Duration(0), time.Duration(0), opened
 	for i, at := range taken {
 		due = due.Add(steps[i].after)
@@ -278,6 +273,16 @@ func (v *verdict) punctual(messages []sandbox.Entry, facts []announcement.Fact, 
 		}
 	}
 	v.add("  first message of each step at a phone", true, "", "%s", strings.Join(words, ", "))
+}
+
+// stepsTaken returns when each step was decided, the first time.
+func stepsTaken(facts []announcement.Fact) (taken []time.Time) {
+	for _, f := range facts {
+		if f.Decided != nil && f.Decided.Step == len(taken)+1 {
+			taken = append(taken, f.At)
+		}
+	}
+	return taken
 }
 
 // slack is how late a step may be before the following ones keep their distance from it
