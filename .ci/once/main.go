@@ -98,12 +98,12 @@ func fail(err error) {
 // event is a line of go test -json.
 type event struct{ Action, Package, Test, Output, ImportPath string }
 
-// end is how a test ended, and the last that it said before.
-type end struct{ action, said string }
+// ending is how a test ended, and the last that it said before.
+type ending struct{ action, said string }
 
 // run tests, prints what go test prints without -v, and returns how each test ended, by
 // package.
-func run(args ...string) (map[string]map[string]end, error) {
+func run(args ...string) (map[string]map[string]ending, error) {
 	args = append([]string{"test", "-json", "-shuffle=on", "-count=1", "-timeout", "20m"}, args...)
 	fmt.Println("go", strings.Join(args, " "))
 	cmd := exec.Command("go", args...)
@@ -115,7 +115,7 @@ func run(args ...string) (map[string]map[string]end, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	ends, said := map[string]map[string]end{}, map[string][]string{}
+	ends, said := map[string]map[string]ending{}, map[string][]string{}
 	for lines := bufio.NewReader(out); ; {
 		line, err := lines.ReadBytes('\n')
 		if errors.Is(err, io.EOF) {
@@ -139,10 +139,10 @@ func run(args ...string) (map[string]map[string]end, error) {
 			delete(said, key)
 		case "pass", "skip":
 			if ends[e.Package] == nil {
-				ends[e.Package] = map[string]end{}
+				ends[e.Package] = map[string]ending{}
 			}
 			if e.Test != "" {
-				ends[e.Package][e.Test] = end{e.Action, reason(said[key])}
+				ends[e.Package][e.Test] = ending{e.Action, reason(said[key])}
 			} else if n := len(said[key]); n > 0 {
 				fmt.Print(said[key][n-1]) // ok, and how long it took
 			}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/exec"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,6 +17,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"kentongan/internal/announcement"
+	"kentongan/internal/app/apptest"
 	"kentongan/internal/ledger"
 	"kentongan/internal/tracker"
 )
@@ -37,13 +37,7 @@ type past struct {
 
 func newPast(t testing.TB, sent time.Time) *past {
 	t.Helper()
-	path, err := exec.LookPath("redis-server")
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("redis-server is not on the PATH; install it")
-		}
-		t.Skip("NOT TESTED: redis-server is not on the PATH (apt-get install redis-server)")
-	}
+	path := apptest.FindRedis(t)
 	p := &past{id: "arebuilt2222222a", sent: sent}
 	quiet := slog.New(slog.DiscardHandler)
 	nc, stop, err := openNATS(t.Context(), &Config{Data: t.TempDir()}, quiet)

@@ -2,24 +2,18 @@ package app
 
 import (
 	"log/slog"
-	"os"
-	"os/exec"
 	"regexp"
 	"strconv"
 	"syscall"
 	"testing"
 	"time"
+
+	"kentongan/internal/app/apptest"
 )
 
 func TestRedisThatIsKilledIsStartedAgain(t *testing.T) {
 	t.Parallel()
-	path, err := exec.LookPath("redis-server")
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("redis-server is not on the PATH; install it")
-		}
-		t.Skip("NOT TESTED: redis-server is not on the PATH (apt-get install redis-server)")
-	}
+	path := apptest.FindRedis(t)
 	client, stop, err := startRedis(t.Context(), path, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)

@@ -337,14 +337,11 @@ func (r *run) settle(ctx context.Context) (owed []string, err error) {
 	r.say("everybody is called %.1f s after the faults ended; %d are owed something", time.Since(healed).Seconds(), len(owed))
 	if err := r.until(ctx, 3*time.Minute, "the last step", func(ctx context.Context) error {
 		facts, err := r.facts(ctx, r.id)
-		if err != nil {
-			return err
-		}
-		if n := stepsTaken(facts); len(n) < len(steps) { // after a late one the next keep their distance
+		if n := len(stepsTaken(facts)); err == nil && n < len(steps) { // after a late one the next keep their distance
 			sleep(ctx, 2*time.Second)
-			return fmt.Errorf("%d of %d steps are taken", len(n), len(steps))
+			return fmt.Errorf("%d of %d steps are taken", n, len(steps))
 		}
-		return nil
+		return err
 	}); err != nil {
 		return nil, err
 	}
@@ -449,11 +446,7 @@ func (r *run) judge(ctx context.Context, owed []string) (*verdict, error) {
 	messages, did := r.all(), r.nemesis.all()
 	var facts []announcement.Fact
 	if err := r.until(ctx, time.Minute, "the ledger to be read", func(context.Context) (err error) {
-		once, cancel := context.WithTimeout(ctx, 20*time.Second)
-		defer cancel()
-		if facts, err = r.facts(once, r.id); err != nil {
-			_ = r.direct.ForceReconnect() // it may hold to a server that has not found the others yet
-		}
+		facts, err = r.facts(ctx, r.id)
 		return err
 	}); err != nil {
 		return nil, err

@@ -345,6 +345,13 @@ func stand(ctx context.Context, node, id string) (map[string]recipient, error) {
 
 // facts reads what the ledger holds of the announcement.
 func (s *scene) facts(ctx context.Context, id string) (facts []announcement.Fact, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	defer func() {
+		if err != nil {
+			_ = s.direct.ForceReconnect() // it may hold to a server that has not found the others yet
+		}
+	}()
 	l, err := ledger.ReadJetStream(ctx, s.direct, ledger.Options{})
 	if err != nil {
 		return nil, err

@@ -369,7 +369,7 @@ func (t *Tracker) fold(ctx context.Context, id announcement.ID, e *entry, upTo u
 	var prev uint64
 	var changes []Change
 	var waiting []ledger.Record
-	facts := 0
+	size := 0 // how many ops
 	apply := func() error { // many facts at a time, as follow does
 		if err := into.Apply(ctx, id, prev, changes); err != nil {
 			return err
@@ -377,7 +377,7 @@ func (t *Tracker) fold(ctx context.Context, id announcement.ID, e *entry, upTo u
 		for _, r := range waiting {
 			applied(r)
 		}
-		prev, changes, waiting, facts = changes[len(changes)-1].Seq, nil, nil, 0
+		prev, changes, waiting, size = changes[len(changes)-1].Seq, nil, nil, 0
 		return nil
 	}
 	err := t.o.Ledger.Read(ctx, id, func(r ledger.Record) error {
@@ -387,8 +387,8 @@ func (t *Tracker) fold(ctx context.Context, id announcement.ID, e *entry, upTo u
 		t.mu.RLock()
 		ops := e.ops(r)
 		t.mu.RUnlock()
-		changes, waiting, facts = append(changes, Change{r.Seq, ops}), append(waiting, r), facts+len(ops)
-		if facts < ledger.MaxPack && len(waiting) < ledger.MaxPack {
+		changes, waiting, size = append(changes, Change{r.Seq, ops}), append(waiting, r), size+len(ops)
+		if size < ledger.MaxPack && len(waiting) < ledger.MaxPack {
 			return nil
 		}
 		return apply()
