@@ -369,7 +369,7 @@ func (t *Tracker) fold(ctx context.Context, id announcement.ID, e *entry, upTo u
 	var prev uint64
 	var changes []Change
 	var waiting []ledger.Record
-	size := 0 // how many ops
+	size := 0               // how many ops
 	apply := func() error { // many facts at a time, as follow does
 		if err := into.Apply(ctx, id, prev, changes); err != nil {
 			return err
