@@ -206,6 +206,16 @@ func TestCheck47OnlyFaultyRowsAreListed(t *testing.T) {
 	}
 }
 
+const keptTwo = `caches.delete("answers").then(() => caches.open("answers")).then(c => Promise.all(
+	[["en", "SENT IN ERROR: Fire in hall 3"], ["id", "Gempa bumi"]].map(([lang, title]) => c.put("/r/" + lang,
+		new Response("<!doctype html><html lang=" + lang + "><title>" + title + "</title>", {headers: {"Content-Type": "text/html"}}))))).then(() => [])`
+
+const listsTwo = `(async () => {
+	const links = () => [...document.querySelectorAll("#kept a")]
+	for (let i = 0; i < 100 && links().length < 2; i++) await new Promise(ok => setTimeout(ok, 50))
+	const got = links().map(a => a.pathname + " " + a.lang).sort().join()
+	return got === "/r/en en,/r/id id" ? [] : ["it lists " + got + ", want an alert of each language"] })()`
+
 const axeRun = `checks.settled(() => axe.run(document, {runOnly: %s, resultTypes: ["violations"]}))
   .then(r => r.violations.map(v => v.id + ": " + v.help + " at " + v.nodes.slice(0, 3).map(n => n.target.join(" ") + " (" + (n.failureSummary || "").replace(/\s+/g, " ").slice(0, 200) + ")").join("; ")))`
 
@@ -228,6 +238,15 @@ func (f *findings) inspect(s *screen, p shown) {
 	s.complaints()
 	if broken(s.open("/gallery/" + p.id())) {
 		return
+	}
+	// What this tab kept of earlier pages is chance; the list is looked at with an
+	// alert of each language in it.
+	if p.name == "offline" {
+		f.add(54, p, "", s.lines(keptTwo)...)
+		if broken(s.open("/gallery/" + p.id())) {
+			return
+		}
+		f.add(12, p, "", s.lines(listsTwo)...)
 	}
 	if p.header.Get("Content-Security-Policy") == "" {
 		f.add(60, p, "", "has no Content-Security-Policy")

@@ -26,9 +26,10 @@
     return c.keys().then(function (all) {
       all.reverse().forEach(function (k) {
         c.match(k).then(function (r) { return r.text(); }).then(function (text) {
-          var title = new DOMParser().parseFromString(text, "text/html").title, li = d.createElement("li"), a = d.createElement("a");
+          var page = new DOMParser().parseFromString(text, "text/html"), li = d.createElement("li"), a = d.createElement("a");
           a.href = new URL(k.url).pathname;
-          a.textContent = title || list.getAttribute("data-page");
+          a.textContent = page.title || list.getAttribute("data-page");
+          if (page.title) a.lang = page.documentElement.lang; // kept before the person chose another language
           li.appendChild(a);
           list.appendChild(li);
         });
