@@ -285,9 +285,10 @@ func TestReportIsMadeForAWeek(t *testing.T) {
 		t.Skip("a week of a whole house on a fake clock; make test waits for it")
 	}
 	rehearse(t, crew, func(h *rehearsal) {
-		id := h.Announce("Fire in hall 3")
+		id, other := h.Announce("Fire in hall 3"), h.Announce("Fire in hall 4")
 		h.Phone("siti").Reply("1")
 		h.Close(id, announcement.AsAllClear)
+		h.Close(other, announcement.AsAllClear)
 		ctx := h.t.Context()
 		made, err := h.house.desk.whole().OrderReport(ctx, hr, web.ReportOrder{Announcement: id, File: "people.csv", Language: announcement.English})
 		if err != nil {
@@ -304,7 +305,7 @@ func TestReportIsMadeForAWeek(t *testing.T) {
 		if want := c.get("/alerts/" + string(id) + "/report/people.csv"); string(file) != want || !strings.Contains(want, "siti") {
 			t.Errorf("got %q, want %q", file, want)
 		}
-		if _, _, err := h.house.desk.whole().ReportBytes(ctx, "a"+id[1:len(id)-1]+"x", made); !errors.Is(err, web.ErrNotFound) {
+		if _, _, err := h.house.desk.whole().ReportBytes(ctx, other, made); !errors.Is(err, web.ErrNotFound) {
 			t.Errorf("under another alert: got %v", err)
 		}
 		h.After(errandLife + time.Minute)
