@@ -14,7 +14,7 @@ help: ## what there is
 run: build ## the whole house on this machine: sample company, phones, no accounts
 	./bin/kentongan serve --sandbox
 
-test: ## every test, once: under the race detector, but for those that start processes or a browser
+test: ## every test, once: under the race detector, but for what starts processes or a browser or takes hours
 	$(GO) run ./.ci/once
 
 check: lint test ## what a change must pass

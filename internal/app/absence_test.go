@@ -99,6 +99,7 @@ func TestNobodyStandsInSoTheNextOneUpIsCalled(t *testing.T) {
 // An absence begins and ends at midnight where the person is, by itself.
 func TestAbsenceEndsAtMidnightWhereTheyAre(t *testing.T) {
 	t.Parallel()
+	longStory(t)
 	rehearse(t, "chief, budi manager:chief zone:Europe/Berlin, siti manager:budi", func(h *rehearsal) {
 		berlin := announcement.Location("Europe/Berlin")
 		today := time.Now().In(berlin)

@@ -54,6 +54,7 @@ func TestCheck27CancelInTheCountdownCallsNobody(t *testing.T) {
 // ended long ago is forgotten.
 func TestCancelledCountdownStaysCancelledWhenItIsForgotten(t *testing.T) {
 	t.Parallel()
+	longStory(t)
 	rehearse(t, crew, func(h *rehearsal) {
 		h.house.config.Countdown = 10 * time.Second
 		id := h.Prepare("Fire in hall 3", "form-1")

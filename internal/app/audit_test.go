@@ -116,6 +116,7 @@ func TestKnownLooksAreBounded(t *testing.T) {
 // time and none twice, with names as they are now, and it holds no name itself.
 func TestAuditTrail(t *testing.T) {
 	t.Parallel()
+	longStory(t)
 	rehearse(t, crew, func(h *rehearsal) {
 		d, ctx := h.house.desk, h.t.Context()
 		siti, ok := d.directory.ByNumber("siti")

@@ -206,9 +206,7 @@ func TestANewNumberNeedsItsCode(t *testing.T) {
 // TestAnEnrolmentLinkEndsAfterFourteenDays lets somebody find an old message.
 func TestAnEnrolmentLinkEndsAfterFourteenDays(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("two weeks of a whole house on a fake clock; make test waits for them")
-	}
+	longStory(t)
 	rehearse(t, "siti manager:budi, budi", func(h *rehearsal) {
 		t, d, ctx := h.t, h.house.desk, h.t.Context()
 		var link struct {

@@ -281,9 +281,7 @@ func TestLargeImportGoesOnByItself(t *testing.T) {
 // once, is kept for a week, and is nobody's under another alert.
 func TestReportIsMadeForAWeek(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("a week of a whole house on a fake clock; make test waits for it")
-	}
+	longStory(t)
 	rehearse(t, crew, func(h *rehearsal) {
 		id, other := h.Announce("Fire in hall 3"), h.Announce("Fire in hall 4")
 		h.Phone("siti").Reply("1")

@@ -30,6 +30,7 @@ import (
 // because a busy machine says nothing about the program.
 func TestHourOfEscalation(t *testing.T) {
 	t.Parallel()
+	longStory(t)
 	begun, before := time.Now(), processorTime()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHour(t)

@@ -25,6 +25,7 @@ func asEmergency(d *web.Draft) { d.Class = announcement.ClassEmergency }
 
 func TestNoticeWaitsForEverybodysOwnMorning(t *testing.T) {
 	t.Parallel()
+	longStory(t)
 	rehearse(t, abroad, func(h *rehearsal) {
 		water := h.Announce("The water is off", to("siti", "dewi", "agus"), asNotice)
 		h.Phone("siti").ExpectSMS("The water is off")
@@ -99,6 +100,7 @@ func TestHelpBreaksQuietHours(t *testing.T) {
 // for whom it is night now.
 func TestUpdateOfANoticeWaitsToo(t *testing.T) {
 	t.Parallel()
+	longStory(t)
 	rehearse(t, abroad, func(h *rehearsal) {
 		h.After(13*time.Hour + 30*time.Minute) // 20:30 in Jakarta
 		water := h.Announce("The water is off", to("siti"), asNotice, steps(72*time.Hour))

@@ -156,6 +156,9 @@ func (l *lines) take() string {
 // due and its timer in Redis. The step is taken afterwards, and calls the one person who
 // is silent.
 func TestNothingEscalatesWhileTheWorkingStateIsRebuilt(t *testing.T) {
+	if testing.Short() {
+		t.Skip("100,000 people on real servers")
+	}
 	sent := time.Now().Add(-time.Hour)
 	p := newPast(t, sent)
 	p.answer(t, announcement.ViaPage)

@@ -64,6 +64,16 @@ type employee struct {
 	push                  bool
 }
 
+// longStory leaves a story of many hours to the second pass of make test. Under the
+// race detector each of its seconds would be waited for, and the short stories run the
+// same code.
+func longStory(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("many hours of a whole house on a fake clock; make test waits for them")
+	}
+}
+
 // rehearse tells a story about a few people on a fake clock. staff names them:
 // "siti manager:budi, budi push lang:id, agus mobile:siti". Everybody has a
 // mobile number of their own unless they share somebody's, and a browser with

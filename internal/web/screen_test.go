@@ -56,26 +56,24 @@ type screen struct {
 	hosts  []string // other hosts that were asked
 }
 
-// openScreens starts one browser with n tabs, which see a site.
+// openScreens starts n browsers with a tab each, which see a site. Tabs of one browser
+// wait for each other.
 func openScreens(t testing.TB, n int, site string) []*screen {
 	t.Helper()
-	ctx, stop := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(findChromium(t)), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()),
-		chromedp.Flag("disable-component-update", true), chromedp.Flag("hide-scrollbars", true),
-		chromedp.Flag("disable-background-timer-throttling", true), chromedp.Flag("disable-features", "BackForwardCache,Translate"), chromedp.Flag("disable-renderer-backgrounding", true))...)
-	t.Cleanup(stop)
-	ctx, closeBrowser := chromedp.NewContext(ctx)
-	t.Cleanup(closeBrowser)
-	if err := chromedp.Do(ctx); err != nil {
-		t.Fatalf("start chromium: %v", err)
-	}
 	var all []*screen
 	for range n {
-		// A context of its own, so that each tab has a process of its own.
-		tab, closeTab := chromedp.NewContext(ctx, chromedp.WithNewBrowserContext())
-		t.Cleanup(closeTab)
-		s := &screen{t: t, ctx: tab, site: site}
-		if err := chromedp.Listen(tab, s.listen); err != nil {
+		ctx, stop := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:],
+			chromedp.ExecPath(findChromium(t)), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()),
+			chromedp.Flag("disable-component-update", true), chromedp.Flag("hide-scrollbars", true),
+			chromedp.Flag("disable-background-timer-throttling", true), chromedp.Flag("disable-features", "BackForwardCache,Translate"), chromedp.Flag("disable-renderer-backgrounding", true))...)
+		t.Cleanup(stop)
+		ctx, closeBrowser := chromedp.NewContext(ctx)
+		t.Cleanup(closeBrowser)
+		if err := chromedp.Do(ctx); err != nil {
+			t.Fatalf("start chromium: %v", err)
+		}
+		s := &screen{t: t, ctx: ctx, site: site}
+		if err := chromedp.Listen(ctx, s.listen); err != nil {
 			t.Fatalf("open a tab: %v", err)
 		}
 		must(t, "prepare a tab", s.do(func(ctx context.Context, c *chromedp.Target) error {

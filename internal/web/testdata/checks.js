@@ -243,12 +243,13 @@ window.checks = (function () {
     try { return await check(); } finally { floats.forEach((e) => { e.style.position = ""; }); }
   }
 
-  // kinds lists one element of each look, with where it is on the page.
+  // kinds lists one element of each look, with where it is on the page. What was
+  // scrolled out at the side is no picture; another page has it in view.
   function kinds(css) {
     const known = new Set(), out = [];
     for (const e of all(css)) {
       const k = e.tagName + "." + e.className, r = e.getBoundingClientRect();
-      if (known.has(k) || !seen(e) || r.width < 8 || e.closest("details:not([open])")) continue;
+      if (known.has(k) || !seen(e) || r.width < 8 || r.left < 0 || e.closest("details:not([open])")) continue;
       known.add(k);
       out.push({kind: k, name: call(e), index: all(css).indexOf(e), x: r.left + scrollX, y: r.top + scrollY, width: r.width, height: r.height, large: parseFloat(getComputedStyle(e).fontSize) >= 24});
     }
