@@ -15,9 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
-	"strconv"
 	"strings"
-	"sync"
 )
 
 func main() {
@@ -33,56 +31,11 @@ func main() {
 		fmt.Println("NOT UNDER THE RACE DETECTOR: it needs a C compiler (apt-get install gcc)")
 		detector = detector[1:]
 	}
-	first, err := run(0, append(detector, packages...)...)
+	first, err := run(append(detector, packages...)...)
 	if err != nil {
 		fail(err)
 	}
-	passes := leftOut(first)
-	var all sync.WaitGroup
-	for i, p := range passes {
-		// At once, but each gives way to those before it: what only looks at pages works
-		// in the pauses of what waits for processes and clocks.
-		all.Go(func() { p.ends, p.err = run(min(19, 15*i), "-run", "^("+strings.Join(p.tests, "|")+")$", p.pkg) })
-	}
-	all.Wait()
 	var never []string
-	for _, p := range passes {
-		if err = errors.Join(err, p.err); p.err != nil {
-			continue
-		}
-		for _, test := range p.tests {
-			if _, ran := p.ends[p.pkg][test]; !ran {
-				err = errors.Join(err, fmt.Errorf("%s: %s was left out, and then not found", p.pkg, test))
-			}
-		}
-		for test, end := range p.ends[p.pkg] {
-			if end.action == "skip" && !strings.Contains(end.said, onlyFor) {
-				never = append(never, p.pkg+" "+test+": "+end.said)
-			}
-		}
-	}
-	if err != nil {
-		fail(err)
-	}
-	slices.Sort(never)
-	for _, test := range never {
-		fmt.Println("not run:", test)
-	}
-	if len(never) > 0 && os.Getenv("CI") != "" {
-		fail(fmt.Errorf("%d tests were not run", len(never)))
-	}
-}
-
-// pass is the second one of a package.
-type pass struct {
-	pkg   string
-	tests []string
-	ends  map[string]map[string]ending
-	err   error
-}
-
-// leftOut is the second pass of each package that needs one.
-func leftOut(first map[string]map[string]ending) (passes []*pass) {
 	for _, pkg := range slices.Sorted(maps.Keys(first)) {
 		var left []string // by the name of the whole, where -short leaves out a part
 		for test, end := range first[pkg] {
@@ -91,11 +44,35 @@ func leftOut(first map[string]map[string]ending) (passes []*pass) {
 				left = append(left, whole)
 			}
 		}
-		if slices.Sort(left); len(left) > 0 {
-			passes = append(passes, &pass{pkg: pkg, tests: slices.Compact(left)})
+		if len(left) == 0 {
+			continue
+		}
+		slices.Sort(left)
+		left = slices.Compact(left)
+		// One package after the other: two browsers on two cores wait for each other. Of
+		// one package more at once than there are cores, since most of these wait.
+		second, err := run("-parallel", "4", "-run", "^("+strings.Join(left, "|")+")$", pkg)
+		if err != nil {
+			fail(err)
+		}
+		for _, test := range left {
+			if _, ran := second[pkg][test]; !ran {
+				fail(fmt.Errorf("%s: %s was left out, and then not found", pkg, test))
+			}
+		}
+		for test, end := range second[pkg] {
+			if end.action == "skip" && !strings.Contains(end.said, onlyFor) {
+				never = append(never, pkg+" "+test+": "+end.said)
+			}
 		}
 	}
-	return passes
+	slices.Sort(never)
+	for _, test := range never {
+		fmt.Println("not run:", test)
+	}
+	if len(never) > 0 && os.Getenv("CI") != "" {
+		fail(fmt.Errorf("%d tests were not run", len(never)))
+	}
 }
 
 // onlyFor is what a test says that makes something when it is asked for.
@@ -127,11 +104,11 @@ type event struct{ Action, Package, Test, Output, ImportPath string }
 type ending struct{ action, said string }
 
 // run tests, prints what go test prints without -v, and returns how each test ended, by
-// package. The nicer, the more it gives way to others.
-func run(nice int, args ...string) (map[string]map[string]ending, error) {
+// package.
+func run(args ...string) (map[string]map[string]ending, error) {
 	args = append([]string{"test", "-json", "-shuffle=on", "-count=1", "-timeout", "20m"}, args...)
 	fmt.Println("go", strings.Join(args, " "))
-	cmd := exec.Command("nice", append([]string{"-n", strconv.Itoa(nice), "go"}, args...)...)
+	cmd := exec.Command("go", args...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {

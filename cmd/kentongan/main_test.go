@@ -140,6 +140,9 @@ const ownText = `{"mode": "live", "severity": "extreme", "answers": "safety",
 // Every command, as it is used on a first day.
 func TestEveryCommand(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("starts the program as a process of its own: nothing that a race detector sees")
+	}
 	address, data := freeAddress(t), t.TempDir()
 	url := "http://" + address
 	house := shell{t, []string{"KENTONGAN_DATA=" + data, "KENTONGAN_LISTEN=" + address, "KENTONGAN_SANDBOX_LISTEN=" + freeAddress(t), "KENTONGAN_BOOTSTRAP_TOKEN=0123456789abcdef"}}

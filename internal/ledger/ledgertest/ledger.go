@@ -562,7 +562,7 @@ func noted(t *testing.T, l ledger.Ledger) {
 	// A page at a time gives the same.
 	var paged []int
 	for before := uint64(0); ; {
-		got, at := read("", before, 50)
+		got, at := read("", before, 170)
 		if len(got) == 0 {
 			break
 		}
