@@ -80,7 +80,8 @@ func (d *Doctor) Examine(ctx context.Context, version string, w io.Writer) error
 
 func (d *Doctor) findings(ctx context.Context, version string) []Finding {
 	found := []Finding{{"version", fits, fmt.Sprintf("kentongan %s, %s, %s/%s", version, runtime.Version(), runtime.GOOS, runtime.GOARCH), ""}}
-	if err := errors.Join(RefuseUnknown(), d.Complete()); err != nil {
+	to, err := tracesTo()
+	if err := errors.Join(RefuseUnknown(), d.Complete(), err); err != nil {
 		// Half of the settings say nothing about the rest.
 		return append(found, Finding{"settings", fails, strings.ReplaceAll(err.Error(), "\n", "; "), "deploy/example.env explains every variable; a server with these would not start"})
 	}
@@ -99,6 +100,9 @@ func (d *Doctor) findings(ctx context.Context, version string) []Finding {
 	}
 	if d.OIDCIssuer != "" {
 		checks = append(checks, alone(d.signIn))
+	}
+	if to != nil {
+		checks = append(checks, alone(func(ctx context.Context) Finding { return traced(ctx, to.String()) }))
 	}
 	said := make([][]Finding, len(checks))
 	var all sync.WaitGroup
@@ -203,14 +207,23 @@ func (d *Doctor) server(ctx context.Context) Finding {
 	if err := json.Unmarshal(b, &ready); err != nil || len(ready.Checks) == 0 {
 		return Finding{"server", fails, fmt.Sprintf("what answers at %s is not Kentongan (%d)", d.Listen, status), "another program has this address: see KENTONGAN_LISTEN"}
 	}
-	var missing, hints []string
+	var missing, wrong, hints []string
 	for _, c := range ready.Checks {
-		if !c.OK {
-			missing, hints = append(missing, c.Name), append(hints, c.Hint)
+		switch {
+		case !c.OK:
+			missing = append(missing, c.Name)
+		case c.Hint != "": // it stays in service meanwhile: what the watch found, such as stuck deliveries
+			wrong = append(wrong, c.Name)
+		default:
+			continue
 		}
+		hints = append(hints, c.Hint)
 	}
-	if len(missing) > 0 {
-		return Finding{"server", fails, "it runs, and is not ready: " + strings.Join(missing, ", "), strings.Join(hints, "; ")}
+	switch {
+	case len(missing) > 0:
+		return Finding{"server", fails, "it runs, and is not ready: " + strings.Join(append(missing, wrong...), ", "), strings.Join(hints, "; ")}
+	case len(wrong) > 0:
+		return Finding{"server", warns, "it runs and is ready, and something is wrong: " + strings.Join(wrong, ", "), strings.Join(hints, "; ")}
 	}
 	return Finding{"server", fits, "it runs and is ready", ""}
 }
@@ -402,6 +415,18 @@ func (d *Doctor) public(ctx context.Context) []Finding {
 		}
 	}
 	return out
+}
+
+// traced asks where traces go. One takes them by POST alone and says so.
+func traced(ctx context.Context, address string) Finding {
+	const hint = "the service goes on without traces; check OTEL_EXPORTER_OTLP_ENDPOINT"
+	switch status, _, err := ask(ctx, address, nil); {
+	case err != nil:
+		return Finding{"traces", warns, "the collector does not answer: " + err.Error(), hint}
+	case status == http.StatusNotFound:
+		return Finding{"traces", warns, "what answers is no collector (404)", hint}
+	}
+	return Finding{"traces", fits, "the collector answers", ""}
 }
 
 func (d *Doctor) signIn(ctx context.Context) Finding {

@@ -75,6 +75,8 @@ func TestDoctorFindsEachFault(t *testing.T) {
 	nowhere := "http://127.0.0.1:1" // nobody listens there
 	other := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(other.Close)
+	posted := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusMethodNotAllowed) }))
+	t.Cleanup(posted.Close)
 	secure := httptest.NewTLSServer(http.NotFoundHandler())
 	t.Cleanup(secure.Close)
 	monitor := func(body string) string {
@@ -95,6 +97,12 @@ func TestDoctorFindsEachFault(t *testing.T) {
 		{"no folder", func(d *Doctor) { d.Data = "/no/such/folder" }, "disk", fails, "/no/such/folder"},
 		{"no server", func(*Doctor) {}, "server", warns, "no server answers"},
 		{"another server", func(d *Doctor) { d.Listen = strings.TrimPrefix(other.URL, "http://") }, "server", fails, "not Kentongan (404)"},
+		{"stuck deliveries", func(d *Doctor) {
+			d.Listen = strings.TrimPrefix(monitor(`{"ready":true,"checks":[{"name":"ledger","ok":true},{"name":"watch","ok":true,"hint":"2 deliveries are stuck"}]}`), "http://")
+		}, "server", warns, "watch"},
+		{"not ready", func(d *Doctor) {
+			d.Listen = strings.TrimPrefix(monitor(`{"ready":false,"checks":[{"name":"redis","ok":true,"hint":"away"},{"name":"ledger","ok":false,"hint":"NATS"}]}`), "http://")
+		}, "server", fails, "ledger, redis"},
 		{"no NATS", func(d *Doctor) { d.NATSURL = "nats://kentongan:" + doctorsCanary + "@127.0.0.1:1" }, "nats", fails, "KENTONGAN_NATS_URL"},
 		{"Redis away", func(d *Doctor) { d.RedisURL = "redis://:" + doctorsCanary + "@127.0.0.1:1/0" }, "redis", warns, "does not answer"},
 		{"Sentinel away", func(d *Doctor) { d.RedisURL = "redis://:" + doctorsCanary + "@127.0.0.1:1/0?master_name=kentongan" }, "redis", warns, "does not answer"},
@@ -148,6 +156,11 @@ func TestDoctorFindsEachFault(t *testing.T) {
 				t.Errorf("%+v has no hint", f)
 			}
 		})
+	}
+	for address, want := range map[string]string{nowhere: warns, other.URL: warns, posted.URL: fits} {
+		if f := traced(t.Context(), address+"/v1/traces"); f.Result != want || f.Check != "traces" {
+			t.Errorf("the collector: %+v, want %s", f, want)
+		}
 	}
 	for off, want := range map[time.Duration]string{0: fits, time.Second: fits, -3 * time.Second: warns, 31 * time.Second: fails} {
 		if f := clock(off); f.Result != want {

@@ -52,37 +52,37 @@ const (
 // tracesStop is how long a stop waits for a collector.
 const tracesStop = 3 * time.Second
 
-// tracesWanted reports whether the operator has set up a collector, by the variables
-// that OpenTelemetry defines. It refuses what would be silent: settings that
-// the exporter ignores with a word on stderr, or other protocols.
-func tracesWanted() (bool, error) {
-	name := "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
+// tracesTo is where the collector takes traces that the operator has set up, by the
+// variables that OpenTelemetry defines, and nil without one. It refuses what would be
+// silent: settings that the exporter ignores with a word on stderr, or other protocols.
+func tracesTo() (*url.URL, error) {
+	name, below := "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", ""
 	if os.Getenv(name) == "" {
-		name = "OTEL_EXPORTER_OTLP_ENDPOINT"
+		name, below = "OTEL_EXPORTER_OTLP_ENDPOINT", "v1/traces"
 	}
 	off, _ := strconv.ParseBool(os.Getenv("OTEL_SDK_DISABLED"))
 	exporter := cmp.Or(strings.TrimSpace(os.Getenv("OTEL_TRACES_EXPORTER")), "otlp")
 	if os.Getenv(name) == "" || off || exporter == "none" {
-		return false, nil
+		return nil, nil
 	}
 	if exporter != "otlp" {
-		return false, fmt.Errorf("OTEL_TRACES_EXPORTER: must be otlp or none, not %q", exporter)
+		return nil, fmt.Errorf("OTEL_TRACES_EXPORTER: must be otlp or none, not %q", exporter)
 	}
 	u, err := url.Parse(os.Getenv(name))
 	if err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return false, fmt.Errorf("%s: must be an http or https address", name) // which may hold a password: it is not repeated
+		return nil, fmt.Errorf("%s: must be an http or https address", name) // which may hold a password: it is not repeated
 	}
 	protocol := cmp.Or(os.Getenv("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"), os.Getenv("OTEL_EXPORTER_OTLP_PROTOCOL"))
 	if protocol == "grpc" {
-		return false, fmt.Errorf("OTEL_EXPORTER_OTLP_PROTOCOL: must be http/protobuf, not %s; collectors take it at port 4318", protocol)
+		return nil, fmt.Errorf("OTEL_EXPORTER_OTLP_PROTOCOL: must be http/protobuf, not %s; collectors take it at port 4318", protocol)
 	}
-	return true, nil
+	return u.JoinPath(below), nil
 }
 
 // openTraces returns nil where no collector is set up. The exporter reads the
 // address and everything else of it from the environment itself. client is for tests.
 func openTraces(ctx context.Context, version string, now func() time.Time, log *slog.Logger, client *http.Client) (*traces, error) {
-	if wanted, err := tracesWanted(); !wanted {
+	if to, err := tracesTo(); to == nil {
 		return nil, err
 	}
 	var options []otlptracehttp.Option

@@ -283,33 +283,37 @@ func TestTraceIDIsTheDocumentedOne(t *testing.T) {
 	}
 }
 
-func TestTracesWanted(t *testing.T) {
+func TestWhereTracesGo(t *testing.T) {
 	const endpoint, exporter, protocol = "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_TRACES_EXPORTER", "OTEL_EXPORTER_OTLP_PROTOCOL"
 	for name, one := range map[string]struct {
-		set    map[string]string
-		wanted bool
-		fault  string
+		set   map[string]string
+		to    string
+		fault string
 	}{
-		"nothing is set":      {nil, false, ""},
-		"the exporter alone":  {map[string]string{exporter: "otlp"}, false, ""},
-		"an endpoint":         {map[string]string{endpoint: "http://127.0.0.1:4318"}, true, ""},
-		"one for traces":      {map[string]string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "https://c.example/v1/traces"}, true, ""},
-		"switched off":        {map[string]string{endpoint: "http://127.0.0.1:4318", exporter: "none"}, false, ""},
-		"the SDK is off":      {map[string]string{endpoint: "http://127.0.0.1:4318", "OTEL_SDK_DISABLED": "true"}, false, ""},
-		"another exporter":    {map[string]string{endpoint: "http://127.0.0.1:4318", exporter: "zipkin"}, false, exporter},
-		"another protocol":    {map[string]string{endpoint: "http://127.0.0.1:4317", protocol: "grpc"}, false, protocol},
-		"no address":          {map[string]string{endpoint: "canary:4318"}, false, endpoint},
-		"a password in it":    {map[string]string{endpoint: "ftp://me:canary@c.example"}, false, endpoint},
-		"the right protocol":  {map[string]string{endpoint: "http://127.0.0.1:4318", protocol: "http/protobuf"}, true, ""},
-		"everything is empty": {map[string]string{endpoint: "", exporter: "", protocol: ""}, false, ""},
+		"nothing is set":      {nil, "", ""},
+		"the exporter alone":  {map[string]string{exporter: "otlp"}, "", ""},
+		"an endpoint":         {map[string]string{endpoint: "http://127.0.0.1:4318"}, "http://127.0.0.1:4318/v1/traces", ""},
+		"one for traces":      {map[string]string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "https://c.example/v1/traces"}, "https://c.example/v1/traces", ""},
+		"switched off":        {map[string]string{endpoint: "http://127.0.0.1:4318", exporter: "none"}, "", ""},
+		"the SDK is off":      {map[string]string{endpoint: "http://127.0.0.1:4318", "OTEL_SDK_DISABLED": "true"}, "", ""},
+		"another exporter":    {map[string]string{endpoint: "http://127.0.0.1:4318", exporter: "zipkin"}, "", exporter},
+		"another protocol":    {map[string]string{endpoint: "http://127.0.0.1:4317", protocol: "grpc"}, "", protocol},
+		"no address":          {map[string]string{endpoint: "canary:4318"}, "", endpoint},
+		"a password in it":    {map[string]string{endpoint: "ftp://me:canary@c.example"}, "", endpoint},
+		"the right protocol":  {map[string]string{endpoint: "http://127.0.0.1:4318", protocol: "http/protobuf"}, "http://127.0.0.1:4318/v1/traces", ""},
+		"everything is empty": {map[string]string{endpoint: "", exporter: "", protocol: ""}, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, k := range []string{endpoint, exporter, protocol, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_SDK_DISABLED"} {
 				t.Setenv(k, one.set[k])
 			}
-			wanted, err := tracesWanted()
-			if wanted != one.wanted || (err != nil) != (one.fault != "") {
-				t.Fatalf("%v, %v", wanted, err)
+			got := ""
+			to, err := tracesTo()
+			if to != nil {
+				got = to.String()
+			}
+			if got != one.to || (err != nil) != (one.fault != "") {
+				t.Fatalf("%q, %v, want %q", got, err, one.to)
 			}
 			if err != nil && (!strings.Contains(err.Error(), one.fault) || strings.Contains(err.Error(), "canary")) {
 				t.Errorf("it says %q, want the name %s and no value", err, one.fault)
