@@ -221,7 +221,28 @@ func againAfterAWhile(t *testing.T, q dispatch.Queue) {
 	eventually(t, "queue is empty", func() bool { return depth(t, q, announcement.Emergency, announcement.WebPush) == 0 })
 }
 
+// emergencyFirst holds the routine worker in a job until some of the emergencies are
+// done: a server tells its consumers a moment later what waits for them.
 func emergencyFirst(t *testing.T, q dispatch.Queue) {
+	first := job(99, announcement.Routine, announcement.SMS)
+	publish(t, q, first)
+	held, free := make(chan bool), make(chan bool)
+	var mu sync.Mutex
+	var order []announcement.Lane
+	working(t, q, announcement.SMS, 1, func(_ context.Context, j dispatch.Job, _ int) dispatch.Outcome {
+		if j == first {
+			close(held)
+			<-free
+			return dispatch.Outcome{}
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if order = append(order, j.Lane); len(order) == 5 {
+			close(free)
+		}
+		return dispatch.Outcome{}
+	})
+	<-held
 	publish(t, q, jobs(20, announcement.Routine, announcement.SMS)...)
 	publish(t, q, jobs(20, announcement.Emergency, announcement.WebPush)...)
 	var urgent []dispatch.Job
@@ -229,14 +250,6 @@ func emergencyFirst(t *testing.T, q dispatch.Queue) {
 		urgent = append(urgent, job(100+i, announcement.Emergency, announcement.SMS))
 	}
 	publish(t, q, urgent...)
-	var mu sync.Mutex
-	var order []announcement.Lane
-	working(t, q, announcement.SMS, 1, func(_ context.Context, j dispatch.Job, _ int) dispatch.Outcome {
-		mu.Lock()
-		defer mu.Unlock()
-		order = append(order, j.Lane)
-		return dispatch.Outcome{}
-	})
 	eventually(t, "40 jobs", func() bool { mu.Lock(); defer mu.Unlock(); return len(order) == 40 })
 	// The last emergency job may run at the same moment as the first routine one.
 	for i, lane := range order[:19] {
@@ -509,7 +522,7 @@ func TestJobThatEndsTheProcessIsSetAside(t *testing.T) {
 	// life is a process, until it ends or t does.
 	life := func() (ended <-chan struct{}, q *dispatch.JetStreamQueue) {
 		nc := connect(t, s)
-		q, err := dispatch.OpenQueue(t.Context(), nc, dispatch.QueueOptions{AckWait: time.Second})
+		q, err := dispatch.OpenQueue(t.Context(), nc, dispatch.QueueOptions{AckWait: 2 * time.Second})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -543,7 +556,7 @@ func TestJobThatEndsTheProcessIsSetAside(t *testing.T) {
 		return over, q
 	}
 	first := connect(t, s)
-	q, err := dispatch.OpenQueue(t.Context(), first, dispatch.QueueOptions{AckWait: time.Second})
+	q, err := dispatch.OpenQueue(t.Context(), first, dispatch.QueueOptions{AckWait: 2 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
