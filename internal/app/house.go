@@ -241,7 +241,7 @@ func (h *House) furnish(ctx context.Context, secret *keys, store tracker.Store, 
 	if h.desk.errands, err = openErrands(ctx, h.vault, h.now, log); err != nil {
 		return err
 	}
-	h.watch = &watch{ledger: h.ledger, tracker: h.tracker, queue: queue, heartbeat: c.HeartbeatURL, client: &http.Client{}, now: h.now, log: log}
+	h.watch = &watch{ledger: h.ledger, tracker: h.tracker, queue: queue, heartbeat: c.HeartbeatURL, client: &http.Client{}, now: h.now, log: log, again: h.dispatcher.Again}
 	if h.nats != nil {
 		h.watch.unplanned = func(ctx context.Context) (int, error) {
 			s, err := ledger.Inspect(ctx, h.nats)

@@ -23,6 +23,9 @@ func openNATS(ctx context.Context, c *Config, log *slog.Logger) (*nats.Conn, fun
 	options := []nats.Option{
 		nats.Name("kentongan"), nats.MaxReconnects(-1), nats.ReconnectWait(500 * time.Millisecond),
 		nats.RetryOnFailedConnect(true), nats.Timeout(5 * time.Second),
+		// Nothing is kept for later while the connection is away: an alert of which somebody
+		// was told that it was not recorded would go out by itself minutes afterwards.
+		nats.ReconnectBufSize(-1),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil {
 				log.Error("NATS connection lost: nothing is recorded until it is back", "reason", err)
@@ -109,7 +112,7 @@ func unled(err error) bool {
 	if api, ok := errors.AsType[*jetstream.APIError](err); ok {
 		return api.Code == 503 || api.ErrorCode == noPeers
 	}
-	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout) || errors.Is(err, nats.ErrNoResponders) || errors.Is(err, ledger.ErrUnavailable)
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout) || errors.Is(err, nats.ErrNoResponders) || errors.Is(err, nats.ErrReconnectBufExceeded) || errors.Is(err, ledger.ErrUnavailable)
 }
 
 // noPeers is JSClusterNoPeersErrF of nats-server: not enough servers for the copies, so far.

@@ -41,6 +41,9 @@ type watch struct {
 	// round ago there were so many.
 	unplanned func(context.Context) (int, error)
 	planning  int
+	missing   map[missed]bool // from every queue, a round ago
+	// again publishes jobs once more that have these targets, see dispatch.Dispatcher.Again.
+	again func(ctx context.Context, id announcement.ID, round int64, c announcement.Channel, targets []int) error
 }
 
 // finding is one thing that is not as it should be.
@@ -99,7 +102,8 @@ func (w *watch) walk(ctx context.Context) {
 // No intent to send is without a result for long. Until its announcement is planned it is
 // a decision that is not planned; then it is a job, which leaves the queue only when there
 // is a receipt for each of its people, or why there is none; and a job that cannot be worked
-// on is stuck. Each of the three is looked at here.
+// on is stuck. Each of the three is looked at here, and so is the alert of which there is
+// no job any more.
 func (w *watch) look(ctx context.Context) (found []finding) {
 	add := func(code, says string) { found = append(found, finding{code, says}) }
 	last, err := w.ledger.Last(ctx)
@@ -113,17 +117,22 @@ func (w *watch) look(ctx context.Context) (found []finding) {
 	if late := w.tracker.Overdue(); late > mayLag {
 		add("escalation", "a step of an escalation is late")
 	}
-	if waits, err := w.queue.Oldest(ctx); err == nil {
-		if w.waits(waits[announcement.Emergency], mayWait) {
-			add("emergency", "a delivery of an emergency waits for more than two minutes")
-		}
-		if w.waits(waits[announcement.Routine], routineMayWait) {
-			add("routine", "a delivery that is not urgent waits for more than a day")
-		}
+	waits, err := w.queue.Oldest(ctx)
+	if w.waits(waits[announcement.Emergency], mayWait) {
+		add("emergency", "a delivery of an emergency waits for more than two minutes")
 	}
-	if n, err := w.queue.StuckJobs(ctx); err == nil && n > 0 {
+	if w.waits(waits[announcement.Routine], routineMayWait) {
+		add("routine", "a delivery that is not urgent waits for more than a day")
+	}
+	q := queued{was: w.missing, missing: map[missed]bool{}}
+	w.missing = q.missing // only read and written here
+	var depthErr, stuckErr error
+	q.depth, depthErr = w.queue.Depth(ctx)
+	q.stuck, stuckErr = w.queue.Stuck(ctx)
+	if n := len(q.stuck); n > 0 {
 		add("stuck", fmt.Sprintf("%d deliveries are stuck and wait for a person, on the page /stuck", n))
 	}
+	unseen := errors.Join(err, depthErr, stuckErr)
 	if w.unplanned != nil {
 		if n, err := w.unplanned(ctx); err == nil {
 			if n > 0 && w.planning > 0 {
@@ -132,18 +141,28 @@ func (w *watch) look(ctx context.Context) (found []finding) {
 			w.planning = n // only read and written here
 		}
 	}
+	lost := 0
 	for _, id := range w.tracker.IDs() {
 		v, ok := w.tracker.View(id)
 		if !ok || v.Status != announcement.StatusOpen {
 			continue
 		}
-		if err := w.tracker.Recount(ctx, id); errors.Is(err, tracker.ErrMiscounted) {
+		if err := w.tracker.Recount(ctx, id); err == nil && unseen == nil {
+			n, err := w.lost(ctx, id, v, q)
+			lost, unseen = lost+n, err
+		} else if errors.Is(err, tracker.ErrMiscounted) {
 			add("miscounted", fmt.Sprintf("%s: who has answered was counted wrongly, and was counted anew from the ledger", id))
 		} else if errors.Is(err, tracker.ErrUnread) {
 			add("unread", fmt.Sprintf("%s: a newer version wrote facts that this one does not know: finish the upgrade; until then counts on this node may be wrong", id))
 		} else if err != nil {
 			add("uncounted", fmt.Sprintf("%s: who has answered cannot be counted", id))
 		}
+	}
+	if lost > 0 {
+		add("lost", fmt.Sprintf("%d calls were in no queue any more, and are put there again", lost))
+	}
+	if unseen != nil {
+		add("queue", "what waits in the queue of deliveries cannot be seen: check NATS, and restart this server if its streams were deleted")
 	}
 	return found
 }

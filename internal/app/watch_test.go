@@ -226,3 +226,79 @@ func TestTheWatchFindsWhatHasNoResult(t *testing.T) {
 		}
 	})
 }
+
+// forgetful is a queue on a disk that loses what it was given.
+type forgetful struct {
+	dispatch.Queue
+	loses, blind bool
+}
+
+func (q *forgetful) Publish(ctx context.Context, jobs []dispatch.Job) error {
+	if q.loses {
+		return nil
+	}
+	return q.Queue.Publish(ctx, jobs)
+}
+
+func (q *forgetful) Oldest(ctx context.Context) (map[announcement.Lane]map[announcement.Channel]time.Time, error) {
+	if q.blind {
+		return nil, errors.New("no such stream")
+	}
+	return q.Queue.Oldest(ctx)
+}
+
+// TestCallsThatAreInNoQueueAreMadeAnew: an alert was taken and planned, and what was to
+// be called is lost with the queue. The watch finds it, puts it there again, and stays
+// silent towards the heartbeat until it is well again. What a person dropped stays dropped.
+func TestCallsThatAreInNoQueueAreMadeAnew(t *testing.T) {
+	rehearse(t, crew, func(h *rehearsal) {
+		t, w, hears := h.t, h.house.watch, new(hearer)
+		w.heartbeat, w.client, w.log = "https://heartbeat.example/x", &http.Client{Transport: hears}, slog.New(slog.DiscardHandler)
+		q := &forgetful{Queue: h.house.dispatcher.Queue, loses: true}
+		h.house.dispatcher.Queue, w.queue = q, q
+		h.Announce("Fire in hall 3", steps(time.Hour))
+		h.NothingElse()
+		h.Phone("siti").Reply("1") // knows it from somebody else
+		h.Phone("siti").ExpectSMS("Recorded SAFE")
+		q.loses = false
+		w.walk(h.t.Context())
+		if got := w.codes(); len(got) != 0 {
+			t.Errorf("at once: found %q, and a job may still be on its way", got)
+		}
+		time.Sleep(mayWait)
+		w.walk(h.t.Context()) // from now on they are missing
+		time.Sleep(round)
+		w.walk(h.t.Context())
+		if got := strings.Join(w.codes(), " "); got != "lost" || hears.beats.Load() != 2 {
+			t.Errorf("found %q, %d beats; want lost, and 2 of before", got, hears.beats.Load())
+		}
+		h.settle()
+		for _, name := range []string{"agus", "dewi", "budi", "chief"} {
+			h.Phone(name).ExpectSMS("Fire in hall 3")
+		}
+		w.walk(h.t.Context())
+		if got := w.codes(); len(got) != 0 || hears.beats.Load() != 3 {
+			t.Errorf("afterwards: found %q, %d beats", got, hears.beats.Load())
+		}
+		q.blind = true
+		w.walk(h.t.Context())
+		if got := strings.Join(w.codes(), " "); got != "queue" || hears.beats.Load() != 3 {
+			t.Errorf("while the queue does not answer: found %q, %d beats", got, hears.beats.Load())
+		}
+
+		q.blind, q.loses = false, true
+		h.Announce("Fire in hall 4", steps(time.Hour))
+		if err := h.house.desk.Note(t.Context(), hr.Actor, announcement.JobDropped, web.Noted{Recipient: -1}); err != nil {
+			t.Fatal(err)
+		}
+		q.loses = false
+		for range 3 {
+			time.Sleep(mayWait)
+			w.walk(h.t.Context())
+			if got := w.codes(); len(got) != 0 {
+				t.Errorf("after a delivery was dropped: found %q", got)
+			}
+		}
+		h.NothingElse()
+	})
+}

@@ -204,6 +204,23 @@ func (d *Dispatcher) plan(ctx context.Context, rec ledger.Record) error {
 	return nil
 }
 
+// Again publishes the jobs of a round that have one of these targets once more, after
+// they were lost. Whoever was called is not called again.
+func (d *Dispatcher) Again(ctx context.Context, id announcement.ID, round int64, c announcement.Channel, targets []int) error {
+	r, err := d.round(ctx, id, round)
+	if err != nil {
+		return fmt.Errorf("publish lost jobs: %w", err)
+	}
+	jobs := slices.DeleteFunc(jobsOf(r, 0, r.Targets()), func(j Job) bool {
+		return j.Channel != c || !slices.ContainsFunc(targets, func(n int) bool { return n >= j.Lo && n < j.Hi })
+	})
+	if err := d.Queue.Publish(ctx, jobs); err != nil {
+		return fmt.Errorf("publish lost jobs: %w", err)
+	}
+	d.Log.WarnContext(ctx, "calls that were in no queue are put there again", "announcement", id, "round", round, "channel", c, "targets", len(targets))
+	return nil
+}
+
 // round asks the tracker for a round that is in the ledger, a few times: the
 // tracker follows the same ledger and may be a moment behind.
 func (d *Dispatcher) round(ctx context.Context, id announcement.ID, n int64) (announcement.Round, error) {

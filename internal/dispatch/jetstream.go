@@ -210,6 +210,8 @@ func (q *JetStreamQueue) serve(ctx context.Context, at line, fn func(context.Con
 		switch {
 		case err == nil:
 			q.run(ctx, at, msg, fn)
+		case errors.Is(err, nats.ErrReconnectBufExceeded): // not connected, which others say
+			pause(ctx, retryWait)
 		case !idle && !errors.Is(err, nats.ErrTimeout):
 			q.log.WarnContext(ctx, "queue did not answer, asking again", "step", "pull", "channel", at.channel, "reason", err.Error())
 			pause(ctx, retryWait)

@@ -93,10 +93,26 @@ func (v *KV) Put(ctx context.Context, key string, value []byte) error {
 	if err := checkName(key); err != nil {
 		return err
 	}
-	if _, err := v.kv.Put(ctx, key, v.seal.seal(key, value, v.now())); err != nil {
+	err := connected(ctx, func() error {
+		_, err := v.kv.Put(ctx, key, v.seal.seal(key, value, v.now()))
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("put value: %w", unavailable(err))
 	}
 	return nil
+}
+
+// connected tries a write again while the connection is away: nothing was sent then, and
+// in a moment another server may answer. A person waits for it, so not for long.
+func connected(ctx context.Context, write func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, ackTimeout)
+	defer cancel()
+	for {
+		if err := write(); !errors.Is(err, nats.ErrReconnectBufExceeded) || !pause(ctx, retryPause) {
+			return err
+		}
+	}
 }
 
 // PutAll implements Vault, with atomic batches of up to 1,000 values.
@@ -140,7 +156,10 @@ func (v *KV) Create(ctx context.Context, key string, value []byte) error {
 	if err := checkName(key); err != nil {
 		return err
 	}
-	_, err := v.kv.Create(ctx, key, v.seal.seal(key, value, v.now()))
+	err := connected(ctx, func() error {
+		_, err := v.kv.Create(ctx, key, v.seal.seal(key, value, v.now()))
+		return err
+	})
 	switch {
 	case err == nil:
 		return nil
@@ -169,7 +188,10 @@ func (v *KV) Change(ctx context.Context, key string, was, value []byte) error {
 	if !bytes.Equal(now, was) {
 		return ErrChanged
 	}
-	_, err = v.kv.Update(ctx, key, v.seal.seal(key, value, v.now()), e.Revision())
+	err = connected(ctx, func() error {
+		_, err := v.kv.Update(ctx, key, v.seal.seal(key, value, v.now()), e.Revision())
+		return err
+	})
 	switch {
 	case err == nil:
 		return nil
@@ -203,7 +225,7 @@ func (v *KV) Delete(ctx context.Context, key string) error {
 	if err := checkName(key); err != nil {
 		return err
 	}
-	if err := v.kv.Purge(ctx, key); err != nil {
+	if err := connected(ctx, func() error { return v.kv.Purge(ctx, key) }); err != nil {
 		return fmt.Errorf("delete value: %w", unavailable(err))
 	}
 	return nil

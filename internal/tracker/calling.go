@@ -69,7 +69,7 @@ func (t *Tracker) Uncalled(ctx context.Context, id announcement.ID, c announceme
 	settled := map[int64]Bitmap{}
 	var out []int
 	for n := range v.Roster.Recipients {
-		round := v.alertTo(n)
+		round := v.AlertTo(n)
 		channels := round.Channels
 		if len(channels) == 0 {
 			channels = v.Announcement.Channels
@@ -89,9 +89,9 @@ func (t *Tracker) Uncalled(ctx context.Context, id announcement.ID, c announceme
 	return out, nil
 }
 
-// alertTo is the round that told recipient n the text that counts: round 0, to whoever
+// AlertTo is the round that told recipient n the text that counts: round 0, to whoever
 // joined since too, or that of a material revision.
-func (v *View) alertTo(n int) announcement.Decided {
+func (v *View) AlertTo(n int) announcement.Decided {
 	if n < v.Asked {
 		for _, d := range v.Rounds {
 			if d.Version == v.Version && isAlert(d) {

@@ -36,6 +36,13 @@ func (t *Tracker) Recount(ctx context.Context, id announcement.ID) error {
 	if kept.Applied == 0 {
 		return nil // emptied: whoever looks at it next has it folded again
 	}
+	last, err := t.o.Ledger.Last(ctx)
+	if err != nil {
+		return fmt.Errorf("recount %s: %w", id, err)
+	}
+	if kept.Applied > last { // of another ledger, or somebody wrote there: no record would be applied any more
+		return t.anew(ctx, id, e)
+	}
 	if err := t.Reach(ctx, kept.Applied); err != nil { // another node was faster
 		return fmt.Errorf("recount %s: %w", id, err)
 	}
@@ -50,6 +57,11 @@ func (t *Tracker) Recount(ctx context.Context, id announcement.ID) error {
 	if kept.same(counted) {
 		return nil
 	}
+	return t.anew(ctx, id, e)
+}
+
+// anew folds an announcement that was miscounted into the store again.
+func (t *Tracker) anew(ctx context.Context, id announcement.ID, e *entry) error {
 	e.work.Lock()
 	defer e.work.Unlock()
 	if err := t.o.Store.Forget(ctx, id); err != nil {

@@ -15,6 +15,7 @@ func TestAWrongCountDoesNotLast(t *testing.T) {
 		"somebody counts as safe who said nothing": func(f *fold) { f.bits[bitSafe] = f.bits[bitSafe].with(2, true) },
 		"a call for help is gone":                  func(f *fold) { f.bits[bitHelp] = f.bits[bitHelp].with(1, false) },
 		"a delivery is counted twice":              func(f *fold) { f.counters["r:sms:1"]++ },
+		"it is ahead of the ledger":                func(f *fold) { f.applied = 1_000_000 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			at := time.Now()

@@ -437,6 +437,15 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, c composing) {
 		s.showStep(w, r, "confirm", c, fault("typed", "This form has sent an alert already. Look at the open alerts; for another one, begin with New alert."), &p)
 		return
 	}
+	if errors.Is(err, ErrNotYet) { // on the page with everything that was written
+		field := "typed"
+		if !v.MustType() {
+			field = "drill"
+		}
+		s.Log.Error("an alert is not recorded", "step", "prepare", "reason", err)
+		s.showStep(w, r, "confirm", c, fault(field, "Not recorded yet. Send it again: nothing is done twice. If it stays so, call people by phone."), &p)
+		return
+	}
 	if err == nil {
 		if err := s.Desk.DeleteDraft(r.Context(), principalOf(r.Context()), c.draft()); err != nil {
 			s.Log.Warn("a draft that was sent is still listed", "announcement", id, "reason", err)

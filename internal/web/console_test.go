@@ -155,6 +155,11 @@ func TestComposeSendsOnceAndCounts(t *testing.T) {
 	if code, _ := step("step=send&typed=61"); code != 422 || len(h.drafts) != 0 {
 		t.Errorf("changed headcount: got %d and %d announcements, want 422 and none", code, len(h.drafts))
 	}
+	h.prepareErr = ErrNotYet
+	if _, text := step("step=send&typed=61"); !strings.Contains(text, "Not recorded yet. Send it again") || !strings.Contains(text, `name="typed"`) || len(h.drafts) != 0 {
+		t.Error("while nothing can be recorded the alert is not kept on its page")
+	}
+	h.prepareErr = nil
 	for range 2 {
 		if code, text := step("step=send&typed=61"); code != 303 {
 			t.Fatalf("send: got %d %s, want 303", code, text)

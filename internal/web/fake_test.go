@@ -16,35 +16,36 @@ import (
 // house is a Desk, Phone, People, Hooks, Access and Health in memory. It counts
 // what was asked to change, so that a test can say that nothing was.
 type house struct {
-	page      AnswerPage
-	presses   []Press
-	told      []Press
-	seen      []announcement.Channel
-	drafts    []Draft
-	revisions []Revision
-	keys      []string
-	closedAs  announcement.ClosedAs
-	marks     []Mark
-	claims    int
-	people    int
-	changed   int // acts about people, sites and groups
-	stuck     []StuckJob
-	found     []string // by the watch
-	nobody    bool     // the company is empty
-	fatal     bool     // the file cannot be imported at all
-	leaving   int      // by the file
-	ordered   []ReportOrder
-	held      bool // people whom the identity provider takes out
-	trials    *Trials
-	err       error // of the next answer
-	hookErr   error
-	ready     bool
-	open      bool
-	numeric   bool // the address has no name
-	prepared  bool // every task of the setup is completed
-	sso       bool // the company has a sign-in of its own
-	changes   chan struct{}
-	subs      []announcement.Subscription
+	prepareErr error
+	page       AnswerPage
+	presses    []Press
+	told       []Press
+	seen       []announcement.Channel
+	drafts     []Draft
+	revisions  []Revision
+	keys       []string
+	closedAs   announcement.ClosedAs
+	marks      []Mark
+	claims     int
+	people     int
+	changed    int // acts about people, sites and groups
+	stuck      []StuckJob
+	found      []string // by the watch
+	nobody     bool     // the company is empty
+	fatal      bool     // the file cannot be imported at all
+	leaving    int      // by the file
+	ordered    []ReportOrder
+	held       bool // people whom the identity provider takes out
+	trials     *Trials
+	err        error // of the next answer
+	hookErr    error
+	ready      bool
+	open       bool
+	numeric    bool // the address has no name
+	prepared   bool // every task of the setup is completed
+	sso        bool // the company has a sign-in of its own
+	changes    chan struct{}
+	subs       []announcement.Subscription
 
 	emergencies []Emergency
 	lastDevice  bool // only one of the devices reaches the person, and no SMS
@@ -379,6 +380,9 @@ func (h *house) Status(_ context.Context, r HookRequest) error {
 	return h.hookErr
 }
 func (h *house) Prepare(ctx context.Context, p Principal, d Draft, key string) (announcement.ID, error) {
+	if h.prepareErr != nil {
+		return "", h.prepareErr
+	}
 	s, _, err := h.Announce(ctx, p, d, key)
 	return s.ID, err
 }

@@ -30,6 +30,20 @@ func TestRightCodeAfterManyWrongOnesIsNotLookedAt(t *testing.T) {
 	}
 }
 
+// Where files of ten megabytes are taken from those who may, nothing large is read of
+// anybody else, and no path is long because of how it ends.
+func TestStrangersSendNothingLarge(t *testing.T) {
+	t.Parallel()
+	srv := newServer(t, newHouse())
+	large := "x=" + strings.Repeat("%22", 1<<20)
+	for _, path := range []string{"/people/import", "/r/people:import", "/people:import"} {
+		w := call(t, srv, "POST", path, large)
+		if w.Code < 400 || w.Body.Len() > 64<<10 {
+			t.Errorf("%s: got %d and %d bytes, want it refused", path, w.Code, w.Body.Len())
+		}
+	}
+}
+
 func TestOneLinkHoldsFewStreams(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t, newHouse())

@@ -166,7 +166,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		}
 		limit := int64(maxBody)
 		switch {
-		case strings.HasSuffix(r.URL.Path, "people:import"):
+		case r.URL.Path == "/api/v1/people:import":
 			limit = maxImportBody
 		case r.URL.Path == "/me/emergency":
 			limit = 2*maxPhoto + maxBody // as text, and escaped

@@ -61,6 +61,8 @@ func (s *Server) askToSignIn(w http.ResponseWriter, r *http.Request) {
 		}
 		http.Redirect(w, r, to, http.StatusSeeOther)
 	default:
+		// Nothing of a stranger is long or slow, whatever the page takes of those it knows.
+		r.Body = http.MaxBytesReader(w, hurry(w, r.Body), maxBody)
 		if err := r.ParseForm(); err != nil {
 			s.fail(w, r, "read a form", err)
 			return

@@ -67,6 +67,8 @@ var wrongWords = map[string][2]string{
 	"emergency":  {"messages of an emergency have not gone out for minutes.", "Call people by phone meanwhile."},
 	"routine":    {"messages that are not urgent have waited for more than a day.", "Whoever runs this server looks at the queue."},
 	"stuck":      {"some messages could not be sent and wait for a person.", "Whoever runs this server decides about them."},
+	"queue":      {"nobody can see whether messages go out.", "Call people by phone if it is urgent."},
+	"lost":       {"messages were lost inside of the service, and go out now.", "Look at the board: who is still not reached is called by phone."},
 	"unplanned":  {"a decision has not become messages yet.", "Call people by phone if it is urgent."},
 	"miscounted": {"a count was wrong, and was made anew.", "The counts are right again. Whoever runs this server looks for the cause."},
 	"unread":     {"another version of the program has written something that this one does not know.", "Counts may be wrong here. Ask managers who is safe, and have the update finished."},
