@@ -121,7 +121,7 @@ func (s *Server) showAct(w http.ResponseWriter, r *http.Request, a act, v *actVi
 			v.Form = t
 		}
 	}
-	if err == nil && v.Live && a.says == announcement.SayAllClear {
+	if err == nil && v.Live && (a.says == announcement.SayAllClear || a.says == announcement.SayCorrection) {
 		v.Unclaimed, err = s.unclaimed(r, v.ID)
 	}
 	if err != nil {

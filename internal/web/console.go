@@ -29,6 +29,7 @@ func (s *Server) visitor(r *http.Request) (Principal, bool) {
 type homeView struct {
 	page
 	Open, Closed []Summary
+	Helpless     []calls     // closed alerts in which calls for help are left
 	Unlisted     bool        // the alerts cannot be listed now
 	Coming       []Countdown // what goes out in a moment
 	Ready        Readiness
@@ -122,6 +123,12 @@ func (s *Server) homeNow(w http.ResponseWriter, r *http.Request) {
 	s.show(w, r, http.StatusOK, "home", "now", v)
 }
 
+// calls are calls for help of a closed alert that nobody handles.
+type calls struct {
+	Summary
+	Left int
+}
+
 func (s *Server) now(r *http.Request) homeView {
 	v := homeView{page: s.page(r, "Alerts"), waiting: waiting{s.boards(r.Context()).Inbox(r.Context())}, Coming: s.boards(r.Context()).Countdowns(r.Context())}
 	list, err := s.boards(r.Context()).List(r.Context())
@@ -132,6 +139,17 @@ func (s *Server) now(r *http.Request) homeView {
 	for _, sum := range list {
 		if sum.Status == announcement.StatusClosed {
 			v.Closed = append(v.Closed, sum)
+			if sum.Counts.NeedHelp == 0 {
+				continue
+			}
+			left, err := s.unclaimed(r, sum.ID)
+			if err != nil { // rather named than passed over
+				s.Log.Error("calls for help not counted", "step", "home", "reason", err)
+				left = sum.Counts.NeedHelp
+			}
+			if left > 0 {
+				v.Helpless = append(v.Helpless, calls{sum, left})
+			}
 		} else {
 			v.Open = append(v.Open, sum)
 		}

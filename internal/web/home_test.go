@@ -143,3 +143,28 @@ func TestPhoneThatIsNotConnectedIsShownTheOtherWay(t *testing.T) {
 		t.Errorf("got %s, want nothing of connecting where a link is not known", w.Body)
 	}
 }
+
+// ended is a house whose alert is closed, while somebody in it still calls for help.
+type ended struct{ *house }
+
+func (e ended) Boards(Principal) Boards { return e }
+
+func (e ended) List(context.Context) ([]Summary, error) {
+	s := e.summary()
+	s.Status, s.Counts.NeedHelp = announcement.StatusClosed, 1
+	return []Summary{s}, nil
+}
+
+func (e ended) Recipients(context.Context, announcement.ID, RecipientFilter) (RecipientPage, error) {
+	return RecipientPage{Total: 1, Recipients: []Recipient{{State: announcement.NeedsHelp}}}, nil
+}
+
+func TestCallsForHelpOfAClosedAlertAreNoCalm(t *testing.T) {
+	t.Parallel()
+	h := ended{newHouse()}
+	h.open = true
+	page := call(t, newServerOf(t, h), "GET", "/?lang=en", "").Body.String()
+	if !strings.Contains(page, "1 call for help is open and nobody handles it.") || strings.Contains(page, "All is calm") {
+		t.Errorf("the first page says %s", page)
+	}
+}

@@ -7,9 +7,10 @@
   if (!window.fetch || !window.URLSearchParams) return;
   if (b.hasAttribute("data-seen")) fetch(path + "/seen?v=" + b.getAttribute("data-seen"), {method: "POST"}).catch(function () {});
   try { store = localStorage; store.getItem("q") } catch (e) { return }
-  function say(what) {
-    var e = d.getElementById("st");
-    if (e) e.textContent = b.getAttribute("data-" + what);
+  // digit is what says the same by SMS, where that is read.
+  function say(what, digit) {
+    var e = d.getElementById("st"), sms = digit && b.getAttribute("data-sms");
+    if (e) e.textContent = b.getAttribute("data-" + what) + (sms ? " " + sms.replace("#", digit) : "");
   }
   function later(seconds) {
     clearTimeout(timer);
@@ -41,7 +42,7 @@
       });
     }).catch(function () {
       if (store.getItem(key) !== v) return;
-      say("offline");
+      say("offline", new URLSearchParams(v).get("a"));
       later(wait * (1 + Math.random() / 2));
       wait = Math.min(wait * 2, 60);
     });
