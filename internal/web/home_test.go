@@ -151,7 +151,8 @@ func (e ended) Boards(Principal) Boards { return e }
 
 func (e ended) List(context.Context) ([]Summary, error) {
 	s := e.summary()
-	s.Status, s.Counts.NeedHelp = announcement.StatusClosed, 1
+	at := noon
+	s.Status, s.ClosedAt, s.Counts.NeedHelp = announcement.StatusClosed, &at, 1
 	return []Summary{s}, nil
 }
 
