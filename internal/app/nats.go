@@ -61,7 +61,7 @@ func openNATS(ctx context.Context, c *Config, log *slog.Logger) (*nats.Conn, fun
 	if err != nil {
 		return nil, nil, err
 	}
-	nc, stop, err := embedNATS(c.Data, options)
+	nc, stop, err := embedNATS(c.Data, options, log)
 	if err != nil {
 		unlock()
 		return nil, nil, err
@@ -142,7 +142,7 @@ func lockFolder(folder string) (unlock func(), err error) {
 
 // embedNATS starts nats-server in this process. It syncs every write to disk
 // before it answers.
-func embedNATS(data string, options []nats.Option) (*nats.Conn, func(), error) {
+func embedNATS(data string, options []nats.Option, log *slog.Logger) (*nats.Conn, func(), error) {
 	s, err := server.NewServer(&server.Options{
 		ServerName: "kentongan", DontListen: true, JetStream: true, NoSigs: true, MaxPayload: maxPayload,
 		StoreDir: filepath.Join(data, "nats"), SyncAlways: true,
@@ -150,6 +150,7 @@ func embedNATS(data string, options []nats.Option) (*nats.Conn, func(), error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("start embedded NATS: %w", err)
 	}
+	s.SetLoggerV2(embeddedLog{log}, false, false, false)
 	s.Start()
 	if !s.ReadyForConnections(30 * time.Second) {
 		s.Shutdown()
@@ -162,6 +163,28 @@ func embedNATS(data string, options []nats.Option) (*nats.Conn, func(), error) {
 	}
 	return nc, func() { nc.Close(); s.Shutdown(); s.WaitForShutdown() }, nil
 }
+
+// embeddedLog passes on what the embedded server warns of, such as a file that it cut
+// off. The rest is of no use to an operator. It says names of streams and subjects,
+// which hold ids only, and never what is in a message.
+type embeddedLog struct{ log *slog.Logger }
+
+const embeddedSays = "the embedded NATS says"
+
+func (e embeddedLog) Warnf(format string, v ...any) {
+	e.log.Warn(embeddedSays, "step", "nats", "reason", fmt.Sprintf(format, v...))
+}
+
+func (e embeddedLog) Errorf(format string, v ...any) {
+	e.log.Error(embeddedSays, "step", "nats", "reason", fmt.Sprintf(format, v...))
+}
+
+// Fatalf is an error too: unlike the server's own logger it ends no process.
+func (e embeddedLog) Fatalf(format string, v ...any) { e.Errorf(format, v...) }
+
+func (embeddedLog) Noticef(string, ...any) {}
+func (embeddedLog) Debugf(string, ...any)  {}
+func (embeddedLog) Tracef(string, ...any)  {}
 
 // maxPayload lets one decision name every manager of a very large company: a
 // list of 8,000 is about 1 MB, the default limit of NATS.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"os"
@@ -17,8 +18,8 @@ import (
 )
 
 // VerifyLedger is the command `ledger verify`. It reads the ledger where it can
-// be read: on the operator's NATS, in the data folder, or, while a server has
-// that folder, through the server.
+// be read: on the operator's NATS, in a copy of the data folder, or, while a server
+// has that folder, through the server.
 type VerifyLedger struct {
 	client.Connection
 	Export  string `arg:"" optional:"" type:"existingfile" help:"An export of one announcement, which is checked without the server. Empty: the whole ledger."`
@@ -80,11 +81,24 @@ func (v *VerifyLedger) read(ctx context.Context) (report web.LedgerReport, err e
 		return report, fmt.Errorf("KENTONGAN_NATS_URL: %w", err)
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	nc, closeNATS, err := openNATS(ctx, &Config{Data: v.Data, NATSURL: v.NATSURL}, log)
-	if errors.Is(err, ErrInUse) {
-		err = v.Client().Call(ctx, http.MethodPost, "/api/v1/ledger:verify", "", nil, &report)
-		return report, err
+	folder := v.Data
+	if v.NATSURL == "" {
+		unlock, err := lockFolder(v.Data)
+		if errors.Is(err, ErrInUse) {
+			err = v.Client().Call(ctx, http.MethodPost, "/api/v1/ledger:verify", "", nil, &report)
+			return report, err
+		}
+		if err != nil {
+			return report, err
+		}
+		defer unlock()
+		var remove func()
+		if folder, remove, err = copyStore(ctx, v.Data); err != nil {
+			return report, err
+		}
+		defer remove()
 	}
+	nc, closeNATS, err := openNATS(ctx, &Config{Data: folder, NATSURL: v.NATSURL}, log)
 	if err != nil {
 		return report, err
 	}
@@ -102,7 +116,96 @@ func (v *VerifyLedger) read(ctx context.Context) (report web.LedgerReport, err e
 	if trust.Keys == nil {
 		fmt.Fprintln(os.Stderr, "no keys are here: the first key that signs is believed; compare its name with that of the installation")
 	}
-	return verify(ctx, l, trust, unread)
+	if report, err = verify(ctx, l, trust, unread); err != nil || v.NATSURL != "" {
+		return report, err
+	}
+	cut, err := cutFiles(v.Data, folder)
+	report.Faults = append(report.Faults, cut...)
+	return report, err
+}
+
+// copyStore copies the embedded NATS's files to a folder of ours, whose remove takes it
+// away again. nats-server mends what a kill has left as it opens it: it cuts a file off
+// at the first record that it cannot read, and sound ones behind it are gone. The copy
+// lies in the data folder, where there is a disk that is large enough, or none is; what
+// a killed verify left there is taken away. The folder has to be locked.
+func copyStore(ctx context.Context, data string) (folder string, remove func(), err error) {
+	left, err := filepath.Glob(filepath.Join(data, "verify-*"))
+	if err != nil {
+		return "", nil, fmt.Errorf("copy the ledger: %w", err)
+	}
+	for _, l := range left {
+		if err := os.RemoveAll(l); err != nil {
+			return "", nil, fmt.Errorf("copy the ledger: %w", err)
+		}
+	}
+	if folder, err = os.MkdirTemp(data, "verify-"); err != nil {
+		return "", nil, fmt.Errorf("copy the ledger: %w", err)
+	}
+	remove = func() { _ = os.RemoveAll(folder) }
+	if err := copyFiles(ctx, filepath.Join(data, "nats"), filepath.Join(folder, "nats")); err != nil {
+		remove()
+		return "", nil, &client.Failure{Err: fmt.Errorf("copy the ledger: %w", err), Hint: "verify reads a copy of the folder nats in the data folder, and needs as much room again"}
+	}
+	return folder, remove, nil
+}
+
+func copyFiles(ctx context.Context, from, to string) error {
+	source := os.DirFS(from)
+	return fs.WalkDir(source, ".", func(name string, e fs.DirEntry, err error) error {
+		if err = errors.Join(err, ctx.Err()); err != nil {
+			return err
+		}
+		target := filepath.Join(to, name)
+		switch {
+		case e.IsDir():
+			return os.Mkdir(target, 0o700)
+		case !e.Type().IsRegular(): // a link would lead back to what must not be changed
+			return fmt.Errorf("%s is no plain file", name)
+		}
+		in, err := source.Open(name)
+		if err != nil {
+			return err
+		}
+		defer in.Close()
+		out, err := os.OpenFile(target, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+		if err != nil {
+			return err
+		}
+		_, err = io.Copy(out, in)
+		return errors.Join(err, out.Close())
+	})
+}
+
+// cutFiles says which files of records nats-server has cut off, or taken away, as it
+// opened their copies. What was behind is not sealed perhaps, and then nothing else
+// would tell.
+func cutFiles(data, opened string) (faults []string, err error) {
+	files, err := filepath.Glob(filepath.Join(data, "nats", "jetstream", "*", "streams", "kentongan-ledger", "msgs", "*.blk"))
+	if err != nil {
+		return nil, fmt.Errorf("compare the files of the ledger: %w", err)
+	}
+	for _, file := range files {
+		was, err := os.Stat(file)
+		if err != nil {
+			return nil, fmt.Errorf("compare the files of the ledger: %w", err)
+		}
+		name, err := filepath.Rel(data, file)
+		if err != nil {
+			return nil, fmt.Errorf("compare the files of the ledger: %w", err)
+		}
+		var size int64
+		switch is, err := os.Stat(filepath.Join(opened, name)); {
+		case err == nil:
+			size = is.Size()
+		case !errors.Is(err, os.ErrNotExist):
+			return nil, fmt.Errorf("compare the files of the ledger: %w", err)
+		}
+		if size < was.Size() {
+			faults = append(faults, fmt.Sprintf("the file %s: damaged at byte %d of %d; the next start of the server cuts it off there", name, size, was.Size()))
+		}
+	}
+	return faults, nil
 }
 
 // verify is the same for a server that runs.

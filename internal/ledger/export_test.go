@@ -15,3 +15,6 @@ func (l *JetStream) Begin(ctx context.Context, facts []announcement.Fact) error 
 	_, err = l.fill(ctx, facts[0].Announcement, all)
 	return err
 }
+
+// Unreadable is what a silent watcher asks.
+func (v *KV) Unreadable(ctx context.Context) ([]uint64, error) { return v.unreadable(ctx) }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"maps"
 	"slices"
@@ -232,11 +233,15 @@ func (v *KV) Delete(ctx context.Context, key string) error {
 }
 
 // Follow implements Vault. A value that does not open is logged and left out:
-// one damaged person must not keep all others from being called.
+// one damaged person must not keep all others from being called. Before ready it ends
+// with ErrDamaged when the server cannot read a record: who that was, nobody can say.
 func (v *KV) Follow(ctx context.Context, prefix string, fn func(key string, value []byte), ready func()) error {
 	isReady := false
 	for ctx.Err() == nil {
 		err := v.watch(ctx, prefix, &isReady, fn, ready)
+		if errors.Is(err, ErrDamaged) {
+			return err
+		}
 		if ctx.Err() == nil {
 			slog.Default().Warn("vault cannot be followed, trying again", "step", "follow", "reason", fmt.Sprint(err))
 			pause(ctx, retryPause)
@@ -254,17 +259,90 @@ func keysUnder(prefix string) string {
 	return prefix
 }
 
-// next returns the next entry of a watcher; nil: all that was there has come.
-func next(ctx context.Context, w jetstream.KeyWatcher) (jetstream.KeyValueEntry, error) {
+// ErrDamaged says that the vault holds a record that the server cannot read. Such a
+// record may be anybody: a start that went on would call fewer people in silence.
+var ErrDamaged = errors.New("the vault is damaged")
+
+// next returns the next entry of a watcher; nil: all that was there has come. The server
+// leaves out what it cannot read, and the watcher then waits for it for ever: until all
+// has come, a silence makes us look for such a record.
+func (v *KV) next(ctx context.Context, w jetstream.KeyWatcher, complete bool) (jetstream.KeyValueEntry, error) {
+	var silent <-chan time.Time
+	if !complete {
+		quiet := time.NewTimer(silence)
+		defer quiet.Stop()
+		silent = quiet.C
+	}
 	select {
 	case <-ctx.Done():
 		return nil, ctx.Err()
+	case <-silent:
+		return nil, v.missed(ctx)
 	case e, ok := <-w.Updates():
 		if !ok {
 			return nil, unavailable(errors.New("watcher stopped"))
 		}
 		return e, nil
 	}
+}
+
+// missed says why a watcher got nothing for so long.
+func (v *KV) missed(ctx context.Context) error {
+	bad, err := v.unreadable(ctx)
+	switch {
+	case err != nil:
+		return fmt.Errorf("look for what cannot be read: %w", unavailable(err))
+	case len(bad) == 0:
+		return unavailable(fmt.Errorf("nothing came for %s", silence))
+	}
+	return fmt.Errorf("%w: %d records of the stream KV_%s cannot be read, the first at position %d; "+
+		"copy the data folder or the NATS volume as it is, and restore the last backup into an empty one: deploy/runbook/ledger.md", ErrDamaged, len(bad), bucketName, bad[0])
+}
+
+// unreadable returns the positions that the server counts among its records and says
+// "not found" of. It looks twice: what another node overwrites at that moment, or a
+// copy does not have yet, is not damaged.
+func (v *KV) unreadable(ctx context.Context) ([]uint64, error) {
+	stream, err := v.js.Stream(ctx, "KV_"+bucketName)
+	if err != nil {
+		return nil, err
+	}
+	before, err := stream.Info(ctx, jetstream.WithDeletedDetails(true))
+	if err != nil {
+		return nil, err
+	}
+	bad, err := notFound(ctx, stream, before.State, func(yield func(uint64) bool) {
+		for seq := before.State.FirstSeq; seq <= before.State.LastSeq && yield(seq); seq++ {
+		}
+	})
+	if err != nil || len(bad) == 0 || !pause(ctx, 2*retryPause) {
+		return nil, errors.Join(err, ctx.Err())
+	}
+	now, err := stream.Info(ctx, jetstream.WithDeletedDetails(true))
+	if err != nil {
+		return nil, err
+	}
+	return notFound(ctx, stream, now.State, slices.Values(bad))
+}
+
+// notFound returns those of some positions that should be there and are not found.
+func notFound(ctx context.Context, stream jetstream.Stream, s jetstream.StreamState, some iter.Seq[uint64]) (bad []uint64, err error) {
+	deleted := make(map[uint64]bool, len(s.Deleted))
+	for _, seq := range s.Deleted {
+		deleted[seq] = true
+	}
+	for seq := range some {
+		if seq < s.FirstSeq || deleted[seq] {
+			continue
+		}
+		switch _, err := stream.GetMsg(ctx, seq); {
+		case errors.Is(err, jetstream.ErrMsgNotFound):
+			bad = append(bad, seq)
+		case err != nil:
+			return nil, err
+		}
+	}
+	return bad, nil
 }
 
 // ours reports whether a key belongs to the vault itself.
@@ -277,7 +355,7 @@ func (v *KV) watch(ctx context.Context, prefix string, isReady *bool, fn func(st
 	}
 	defer func() { _ = w.Stop() }()
 	for {
-		e, err := next(ctx, w)
+		e, err := v.next(ctx, w, *isReady)
 		switch {
 		case err != nil:
 			return err

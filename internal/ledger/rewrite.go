@@ -91,7 +91,7 @@ func (v *KV) putAgain(ctx context.Context, first uint64, atOnce bool) (behind in
 		return v.replace(ctx, some, atOnce)
 	}
 	for {
-		e, err := next(ctx, w)
+		e, err := v.next(ctx, w, false)
 		if err != nil {
 			return behind, err
 		}
@@ -174,7 +174,7 @@ func (v *KV) Walk(ctx context.Context, prefix string, fn func(key string, value 
 	}
 	defer func() { _ = w.Stop() }()
 	for {
-		e, err := next(ctx, w)
+		e, err := v.next(ctx, w, false)
 		if err != nil {
 			return fmt.Errorf("walk vault: %w", err)
 		}
