@@ -82,6 +82,9 @@ func Open(ctx context.Context, c Config, version string, log *slog.Logger) (_ *H
 	}()
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	h.background = cancel
+	if err := refuseUnfinished(&c); err != nil { // before keys are made that are not those of the backup
+		return nil, err
+	}
 	keysAt := keysPath(c.KeysFile, c.Data)
 	secret, made, err := loadKeys(keysAt, c.Data)
 	if err != nil {
