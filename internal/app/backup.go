@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"path/filepath"
 	"time"
 
 	"filippo.io/age"
@@ -68,6 +69,9 @@ func (b *Backup) Run(ctx context.Context) (err error) {
 	}
 	part := b.File + ".part"
 	f, err := os.OpenFile(part, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if errors.Is(err, os.ErrExist) {
+		return &client.Failure{Err: fmt.Errorf("write the backup: %w", err), Hint: fmt.Sprintf("another backup to this name is running, or one was cut off: if none is running, delete %s", part)}
+	}
 	if err != nil {
 		return fmt.Errorf("write the backup: %w", err)
 	}
@@ -164,6 +168,9 @@ func (b *Backup) write(ctx context.Context, w io.Writer, secret []byte) error {
 // snapshot reads the streams where they can be read: on the operator's NATS, in the
 // data folder, or, while a server has that folder, through the server.
 func (b *Backup) snapshot(ctx context.Context, w io.Writer) error {
+	if err := refuseUnfinished(&Config{Data: b.Data, NATSURL: b.NATSURL}); err != nil {
+		return err
+	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	nc, closeNATS, err := openNATS(ctx, &Config{Data: b.Data, NATSURL: b.NATSURL}, log)
 	if errors.Is(err, ErrInUse) {
@@ -233,6 +240,11 @@ func (r *Restore) Run(ctx context.Context) error {
 	if err := os.MkdirAll(r.Data, 0o700); err != nil {
 		return fmt.Errorf("KENTONGAN_DATA: %w", err)
 	}
+	if r.NATSURL == "" {
+		if err := clearUnfinished(r.Data); err != nil {
+			return err
+		}
+	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	nc, closeNATS, err := openNATS(ctx, &Config{Data: r.Data, NATSURL: r.NATSURL}, log)
 	if err != nil {
@@ -244,13 +256,18 @@ func (r *Restore) Run(ctx context.Context) error {
 		return err
 	}
 	if err := ledger.Empty(nc); err != nil {
-		return notEmpty(err)
+		return r.notEmpty(err)
 	}
 	if err := r.forgetWorkingState(ctx); err != nil { // before anything is written, and never beside a house that lives
 		return err
 	}
+	if r.NATSURL == "" {
+		if err := keepOnce(unfinishedRestore(r.Data), []byte("A restore into this folder began and did not end.\n")); err != nil && !errors.Is(err, os.ErrExist) {
+			return fmt.Errorf("KENTONGAN_DATA: %w", err)
+		}
+	}
 	if err := ledger.Restore(ctx, nc, archive); err != nil {
-		return notEmpty(err)
+		return r.notEmpty(err)
 	}
 	if err := keepOnce(keysPath(r.KeysFile, r.Data), secret); err != nil && !errors.Is(err, os.ErrExist) {
 		return fmt.Errorf("write keys: %w", err)
@@ -271,15 +288,68 @@ func (r *Restore) Run(ctx context.Context) error {
 	if len(report.Faults) == 0 {
 		noteByOperator(ctx, l, announcement.BackupRestored, announcement.About{Object: about.At.UTC().Format("20060102T150405Z")})
 	}
+	if r.NATSURL == "" {
+		err := os.Remove(unfinishedRestore(r.Data))
+		if err == nil {
+			err = syncFolder(r.Data) // one that comes back after a power cut would cost what is recorded from now on
+		}
+		if err != nil {
+			return fmt.Errorf("KENTONGAN_DATA: %w", err)
+		}
+	}
 	fmt.Printf("restored as of %s\n", about.At.Format(time.RFC3339))
 	return printReport(os.Stdout, report)
 }
 
-func notEmpty(err error) error {
-	if errors.Is(err, ledger.ErrNotEmpty) {
-		return &client.Failure{Err: err, Hint: "restore into an empty data folder or NATS; what is there stays as it is"}
+func (r *Restore) notEmpty(err error) error {
+	if !errors.Is(err, ledger.ErrNotEmpty) {
+		return err
 	}
-	return err
+	hint := "restore into an empty data folder or NATS; what is there stays as it is"
+	if r.NATSURL != "" {
+		hint += ". If an earlier restore into this NATS was cut off, delete its streams kentongan-ledger and KV_kentongan-people, and restore again before any node starts"
+	}
+	return &client.Failure{Err: err, Hint: hint}
+}
+
+// unfinishedRestore is the file that stands in a data folder from before the first thing is
+// restored until the last one is: with the ledger and without its people, an open alert
+// would go on and call nobody.
+func unfinishedRestore(data string) string { return filepath.Join(data, "restore.unfinished") }
+
+// refuseUnfinished keeps everything but another restore away from such a folder.
+func refuseUnfinished(c *Config) error {
+	if c.NATSURL != "" {
+		return nil
+	}
+	path := unfinishedRestore(c.Data)
+	switch _, err := os.Stat(path); {
+	case errors.Is(err, os.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("KENTONGAN_DATA: %w", err)
+	}
+	return fmt.Errorf("%s: a restore into this folder has not ended, and only a part of the backup is there: run `kentongan restore` again, into this folder or an empty one", path)
+}
+
+// clearUnfinished removes the ledger that a restore which was cut off left. There was none
+// before that one. Keys stay: they are those of the backup, or were there before it.
+func clearUnfinished(data string) error {
+	unlock, err := lockFolder(data)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	switch _, err := os.Stat(unfinishedRestore(data)); {
+	case errors.Is(err, os.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("KENTONGAN_DATA: %w", err)
+	}
+	if err := os.RemoveAll(filepath.Join(data, "nats")); err != nil {
+		return fmt.Errorf("KENTONGAN_DATA: %w", err)
+	}
+	return nil
 }
 
 func (r *Restore) identities() ([]age.Identity, error) {

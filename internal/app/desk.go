@@ -42,6 +42,7 @@ type desk struct {
 	now        func() time.Time
 	log        *slog.Logger
 	lag        rate.Sometimes // says that the tracker lags: under load everybody finds it at once
+	strange    rate.Sometimes // says that a receipt is of no call: a signed callback can be posted again for ever
 	inbox      *inbox
 	countdowns *countdowns
 	errands    *errands

@@ -82,6 +82,9 @@ func Open(ctx context.Context, c Config, version string, log *slog.Logger) (_ *H
 	}()
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	h.background = cancel
+	if err := refuseUnfinished(&c); err != nil { // before keys are made that are not those of the backup
+		return nil, err
+	}
 	keysAt := keysPath(c.KeysFile, c.Data)
 	secret, made, err := loadKeys(keysAt, c.Data)
 	if err != nil {
@@ -208,7 +211,7 @@ func (h *House) furnish(ctx context.Context, secret *keys, store tracker.Store, 
 			return fmt.Errorf("make the first invitation: %w", err)
 		}
 	}
-	h.desk = &desk{lag: rate.Sometimes{Interval: 10 * time.Second}, audit: h.audit, config: c, accounts: guard.accounts, ledger: h.ledger, vault: h.vault, directory: h.directory, tracker: h.tracker, catalogue: catalogue,
+	h.desk = &desk{lag: rate.Sometimes{Interval: 10 * time.Second}, strange: rate.Sometimes{Interval: time.Minute}, audit: h.audit, config: c, accounts: guard.accounts, ledger: h.ledger, vault: h.vault, directory: h.directory, tracker: h.tracker, catalogue: catalogue,
 		links: h.links, hub: h.hub, now: h.now, log: log, inbox: box, countdowns: counting, drafts: aside, providers: newProviders(h.now), replies: newReplyLimit(), trials: shown,
 		codes: &codes{vault: h.vault, key: secret.Links, now: h.now}, senders: map[announcement.Channel]channel.Sender{}}
 

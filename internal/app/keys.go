@@ -6,6 +6,7 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -69,7 +70,11 @@ func loadKeys(path, data string) (k *keys, made bool, err error) {
 	if _, err := os.Stat(filepath.Join(data, "nats")); err == nil {
 		return nil, false, &KeysError{Path: path, Fault: "is not there, but the ledger beside it is: restore it from the backup"}
 	}
-	return makeKeys(path)
+	k, made, err = makeKeys(path)
+	if err != nil && path != keysPath("", data) {
+		err = fmt.Errorf("KENTONGAN_KEYS_FILE: %w", err)
+	}
+	return k, made, err
 }
 
 // openToAll reports whether everybody on the machine can read a file.
@@ -115,10 +120,29 @@ func readKeys(path string) (*keys, error) {
 }
 
 // fingerprints name the keys on which something outside of the house depends,
-// without telling them: links that were sent, and the subscriptions of phones. The
-// cookie key is none of them: a new one only asks everybody to sign in again.
-func (k *keys) fingerprints() map[string]string {
-	return map[string]string{"links": mac(k.Links, 22, "fingerprint"), "push": k.Push.Public}
+// without telling them: links that were sent, the subscriptions of phones, and the seals
+// of the ledger. The cookie key is none of them: a new one only asks everybody to sign in
+// again.
+func (k *keys) fingerprints() (map[string]string, error) {
+	seal, _, err := k.signing()
+	if err != nil {
+		return nil, err
+	}
+	return map[string]string{"links": mac(k.Links, 22, "fingerprint"), "push": k.Push.Public, "seal": fingerprintOfSeal(seal.Public().(ed25519.PublicKey))}, nil
+}
+
+func fingerprintOfSeal(public ed25519.PublicKey) string {
+	return base64.StdEncoding.EncodeToString(public)
+}
+
+// replaced reports whether a key is not the one of the fingerprint that was kept. The key
+// that seals may follow on a former one that the file names; installations from before
+// it was kept have none of it, and take it as it is.
+func (k *keys) replaced(name, began, now string) bool {
+	if name != "seal" || began == now {
+		return began != now
+	}
+	return began != "" && !slices.ContainsFunc(k.SealFormer, func(public []byte) bool { return fingerprintOfSeal(public) == began })
 }
 
 // fingerprintsKey holds the fingerprints of the keys that this house began with.
@@ -127,7 +151,10 @@ const fingerprintsKey = "keys.fingerprints"
 // checkKeys refuses keys other than those that this house began with, and names the
 // one. The vault finds its own key out by itself. With renew they are taken from now on.
 func checkKeys(ctx context.Context, vault ledger.Vault, path string, k *keys, renew bool) error {
-	now := k.fingerprints()
+	now, err := k.fingerprints()
+	if err != nil {
+		return err
+	}
 	b, err := json.Marshal(now)
 	if err != nil {
 		return err
@@ -147,7 +174,7 @@ func checkKeys(ctx context.Context, vault ledger.Vault, path string, k *keys, re
 		return fmt.Errorf("read what the keys were: %w", err)
 	}
 	for _, name := range slices.Sorted(maps.Keys(now)) {
-		if began[name] != now[name] && !renew {
+		if k.replaced(name, began[name], now[name]) && !renew {
 			return &KeysError{path, name, "is not the key that this installation began with: restore the file from the backup. If it is meant to be new, start once with --new-keys"}
 		}
 	}
@@ -202,7 +229,12 @@ func keepOnce(path string, content []byte) error {
 	if err != nil {
 		return err
 	}
-	folder, err := os.Open(filepath.Dir(path))
+	return syncFolder(filepath.Dir(path))
+}
+
+// syncFolder keeps what was made in a folder, or removed from it, over a power cut.
+func syncFolder(path string) error {
+	folder, err := os.Open(path)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"testing"
 
 	"kentongan/internal/app/apptest"
+	"kentongan/internal/ledger"
 )
 
 // TestKeysAreMadeOnceAndWhole starts many nodes on one empty folder at once.
@@ -113,6 +115,8 @@ func TestKeysThatWereReplacedOpenNothing(t *testing.T) {
 		{"half a pair", edit(func(k *keys) { k.Push.Private = other.Push.Private }), `keys.json: "push": the public push key does not belong`},
 		{"another vault key", edit(func(k *keys) { k.Vault = other.Vault }), `keys.json: the key "vault" is not the one`},
 		{"another key of links", edit(func(k *keys) { k.Links = other.Links }), `keys.json: "links": is not the key that this installation began with`},
+		{"another key that seals", edit(func(k *keys) { k.Seal = other.Links }), `keys.json: "seal": is not the key that this installation began with`},
+		{"no key that seals", edit(func(k *keys) { k.Seal = nil }), `keys.json: "seal": is not the key that this installation began with`},
 		{"another push key", edit(func(k *keys) { k.Push = other.Push }), `keys.json: "push": is not the key that this installation began with`},
 	} {
 		_ = os.Remove(path)
@@ -153,6 +157,10 @@ func TestKeysThatWereReplacedOpenNothing(t *testing.T) {
 		{"new on purpose", edit(func(k *keys) { k.Links = other.Links }), true},
 		{"and from then on", edit(func(k *keys) { k.Links = other.Links }), false},
 		{"another vault key, with the former", edit(func(k *keys) { k.Links, k.VaultFormer, k.Vault = other.Links, [][]byte{k.Vault}, other.Vault }), false},
+		{"another key that seals, with the former", edit(func(k *keys) {
+			k.Links, k.VaultFormer, k.Vault = other.Links, [][]byte{k.Vault}, other.Vault
+			k.SealFormer, k.Seal = [][]byte{ed25519.NewKeyFromSeed(k.Seal).Public().(ed25519.PublicKey)}, other.Cookie
+		}), false},
 	} {
 		if err := os.WriteFile(path, c.content, 0o600); err != nil {
 			t.Fatal(err)
@@ -162,6 +170,28 @@ func TestKeysThatWereReplacedOpenNothing(t *testing.T) {
 		if err := open(again); err != nil {
 			t.Errorf("%s: %v", c.name, err)
 		}
+	}
+}
+
+// TestFingerprintOfTheSealIsAdded: an installation from before it was kept goes on, and
+// from then on another key that seals is refused.
+func TestFingerprintOfTheSealIsAdded(t *testing.T) {
+	t.Parallel()
+	vault := ledger.NewMemoryVault()
+	k := rehearsalKeys(t)
+	before, err := json.Marshal(map[string]string{"links": mac(k.Links, 22, "fingerprint"), "push": k.Push.Public})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := vault.Put(t.Context(), fingerprintsKey, before); err != nil {
+		t.Fatal(err)
+	}
+	if err := checkKeys(t.Context(), vault, "keys.json", k, false); err != nil {
+		t.Errorf("as it was before: %v", err)
+	}
+	k.Seal = bytes.Repeat([]byte{7}, ed25519.SeedSize)
+	if err := checkKeys(t.Context(), vault, "keys.json", k, false); err == nil || !strings.Contains(err.Error(), `"seal"`) {
+		t.Errorf("with another key that seals: got %v, want it named", err)
 	}
 }
 
@@ -208,6 +238,10 @@ func TestKeysOutsideOfTheDataFolder(t *testing.T) {
 	again, isNew, err := loadKeys(keysPath(safe, data), data)
 	if err != nil || isNew || string(again.Vault) != string(made.Vault) {
 		t.Errorf("the second start: %v %v", isNew, err)
+	}
+	nowhere := filepath.Join(t.TempDir(), "nowhere", "kentongan.keys")
+	if _, _, err := loadKeys(nowhere, data); err == nil || !strings.Contains(err.Error(), "KENTONGAN_KEYS_FILE") {
+		t.Errorf("a folder that is not there: got %v, want the variable named", err)
 	}
 	if err := os.Chmod(safe, 0o644); err != nil {
 		t.Fatal(err)

@@ -2,15 +2,20 @@ package app
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha1"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"kentongan/internal/announcement"
 	"kentongan/internal/channel/sms"
+	"kentongan/internal/dispatch"
 	"kentongan/internal/ledger"
 	"kentongan/internal/sandbox"
 	"kentongan/internal/tracker"
@@ -253,6 +258,64 @@ func TestReplayedReceiptIsOneFact(t *testing.T) {
 			if times != 1 {
 				t.Errorf("%+v is %d facts, want one", said, times)
 			}
+		}
+	})
+}
+
+// TestReceiptOfACallThatNobodyDecided: the provider's callbacks are signed, but what they
+// are about it has from us. One that is about no call makes no fact, and the ledger stays
+// whole; one about a call that this node has not followed yet is asked for again.
+func TestReceiptOfACallThatNobodyDecided(t *testing.T) {
+	t.Parallel()
+	rehearse(t, crew, func(h *rehearsal) {
+		fire := h.Announce("Fire in hall 3", to("siti"), steps(time.Hour, step(time.Minute, announcement.CallManager)))
+		h.After(2 * time.Minute)
+		d := h.house.desk
+		status := func(sendID string) error {
+			r := web.HookRequest{Path: "/hooks/twilio/status?d=" + sendID, ContentType: "application/x-www-form-urlencoded", Body: []byte("MessageStatus=failed")}
+			signed := hmac.New(sha1.New, []byte(d.config.TwilioAuthToken))
+			signed.Write([]byte(d.config.PublicURL + r.Path + "MessageStatusfailed"))
+			r.Signature = base64.StdEncoding.EncodeToString(signed.Sum(nil))
+			return d.Status(h.t.Context(), r)
+		}
+		last := func() uint64 {
+			seq, err := h.house.ledger.Last(h.t.Context())
+			if err != nil {
+				h.t.Fatal(err)
+			}
+			return seq
+		}
+		v, _ := d.tracker.View(fire)
+		digest := slices.IndexFunc(v.Rounds, func(r announcement.Decided) bool { return len(r.To) > 0 })
+		if digest < 0 {
+			h.t.Fatal("no manager was called")
+		}
+		called := v.Rounds[digest]
+		before := last()
+		for _, id := range []string{dispatch.SendID(fire, 77, 0), dispatch.SendID(fire, 0, 1), dispatch.SendID(fire, called.Round, len(called.To))} {
+			if err := status(id); err != nil {
+				t.Errorf("%s: got %v, want it taken, so that it does not come again", id, err)
+			}
+		}
+		if now := last(); now != before {
+			t.Errorf("%d records were written", now-before)
+		}
+		for _, id := range []string{dispatch.SendID(fire, 0, 0), dispatch.SendID(fire, called.Round, 0)} {
+			at := last()
+			if err := status(id); err != nil || last() != at+1 {
+				t.Errorf("%s: %v, %d records, want one", id, err, last()-at)
+			}
+		}
+		report, err := ledger.Verify(h.t.Context(), h.house.ledger)
+		if err != nil || len(report.Faults) > 0 {
+			t.Errorf("the ledger: %v %q", err, report.Faults)
+		}
+
+		behind := &desk{config: d.config, ledger: d.ledger, now: d.now, log: d.log, // it has read nothing yet
+			tracker: tracker.New(tracker.Options{Ledger: h.house.ledger, Store: tracker.NewMemoryStore(), Now: d.now})}
+		err = behind.receiptOnce(h.t.Context(), v, announcement.Receipt{Round: 78, Channel: announcement.SMS, Rank: announcement.Delivered})
+		if !errors.Is(err, web.ErrNotYet) {
+			t.Errorf("on a node that is behind: got %v, want not recorded yet", err)
 		}
 	})
 }

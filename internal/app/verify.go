@@ -72,6 +72,9 @@ func printReport(w io.Writer, r web.LedgerReport) error {
 }
 
 func (v *VerifyLedger) read(ctx context.Context) (report web.LedgerReport, err error) {
+	if err := refuseUnfinished(&Config{Data: v.Data, NATSURL: v.NATSURL}); err != nil {
+		return report, err
+	}
 	if v.NATSURL == "" {
 		if _, err := os.Stat(filepath.Join(v.Data, "nats")); err != nil {
 			return report, &client.Failure{Err: fmt.Errorf("there is no ledger in KENTONGAN_DATA=%s: %w", v.Data, err), Hint: "give the data folder of the server with --data, or your own NATS with --nats-url"}

@@ -1,6 +1,8 @@
 package tracker
 
 import (
+	"slices"
+
 	"kentongan/internal/announcement"
 	"kentongan/internal/ledger"
 )
@@ -137,6 +139,18 @@ func (v *View) ToRecipients(round int64) bool {
 		}
 	}
 	return false
+}
+
+// Calls reports whether a number is a target of a round that was decided, by the rule
+// by which the ledger is verified.
+func (v *View) Calls(round int64, number int) bool {
+	if number < 0 || v.Roster == nil {
+		return false
+	}
+	if v.ToRecipients(round) {
+		return number < len(v.Roster.Recipients)
+	}
+	return slices.ContainsFunc(v.Rounds, func(d announcement.Decided) bool { return d.Round == round && number < len(d.To) })
 }
 
 // Lines returns part of the story of an announcement, newest first, of what
