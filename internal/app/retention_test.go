@@ -24,7 +24,7 @@ import (
 // notKinds are texts of the code that look like the beginning of a key and are none.
 var notKinds = map[string]string{
 	"announcement": "a topic of the hub", "text": "a field of a form", "words": "a field of a form", "vault": "the vault's own", "delivery": "a subject of the queue",
-	"report": "a file of the evidence", "people": "a file of the evidence",
+	"report": "a file of the evidence", "people": "a file of the evidence", "restore": "a file in the data folder",
 	"kentongan": "an attribute of a trace", "http": "an attribute of a trace", "service": "an attribute of a trace", "runtime": "where a program came from, in Go's own words",
 }
 
