@@ -376,7 +376,7 @@ func (p *plant) connect(phone *apptest.Tab, number string) {
 		p.t.Fatal(err)
 	}
 	phone.Open(p.API.URL + enrol.Path)
-	phone.Go("main form button")
+	phone.Go("main form button:enabled")
 }
 
 // spy counts how often a page asks for notifications, and answers with "denied".
@@ -449,13 +449,13 @@ func TestChecksOfEnrolment(t *testing.T) {
 		phone := p.browser.Tab("id", 360, 740)
 		phone.Open(p.API.URL + "/j?lang=id")
 		phone.Fill("#number", "e6") // as people type it
-		phone.Go("main form button")
+		phone.Go("main form button:enabled")
 		if got := apptest.Eval[string](phone, `(e => e.autocomplete + " " + e.inputMode)(document.getElementById("code"))`); got != "one-time-code numeric" {
 			t.Errorf("the field is %q, want one-time-code numeric", got)
 		}
 		code := p.code("E6")
 		phone.Fill("#code", code[:3]+" "+code[3:])
-		phone.Go("main form button")
+		phone.Go("main form button:enabled")
 		if got := apptest.Eval[string](phone, "location.pathname"); got != "/me/allow" {
 			t.Errorf("after the code the phone is at %s: %s", got, phone.Text("main"))
 		}
@@ -472,9 +472,9 @@ func TestChecksOfEnrolment(t *testing.T) {
 			phone := p.browser.Tab("id", 360, 740)
 			phone.Open(p.API.URL + "/j?lang=id")
 			phone.Fill("#number", number)
-			phone.Go("main form button")
+			phone.Go("main form button:enabled")
 			phone.Fill("#code", "000000")
-			phone.Go("main form button")
+			phone.Go("main form button:enabled")
 			pages = append(pages, strings.ReplaceAll(phone.Text("body"), number, "?"))
 		}
 		if pages[0] != pages[1] {

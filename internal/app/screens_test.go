@@ -217,7 +217,7 @@ func (p *plant) closeAs(hr *apptest.Tab, id, as, why string) {
 		}
 	}
 	hr.Fill("#reason", why)
-	hr.Go("main form button")
+	hr.Go("main form button:enabled")
 }
 
 func (p *plant) alertScreens(hr *apptest.Tab) {

@@ -30,13 +30,13 @@ func TestSignInInTheBrowser(t *testing.T) {
 	rina.Open(link)
 	rina.Fill("#name", " ")
 	rina.Fill("#login", "r")
-	rina.Go("main form button")
+	rina.Go("main form button:enabled")
 	if got := rina.Text("#faults"); !strings.Contains(got, "needs 1 to 60 characters") || !strings.Contains(got, "without blanks") {
 		t.Errorf("a name that is missing and a login that is short are answered with %q", got)
 	}
 	rina.Fill("#name", "Rina")
 	rina.Fill("#login", "rina@contoh.example")
-	rina.Go("main form button")
+	rina.Go("main form button:enabled")
 	rina.Press("#passkey button")
 	rina.WaitFor(pageWait, ".top", "Rina")
 	if got := apptest.Eval[string](rina, "location.pathname"); got != "/" {
@@ -66,12 +66,12 @@ func TestSignInInTheBrowser(t *testing.T) {
 	andi := browser.Tab("id", 360, 740)
 	andi.Scripts(false)
 	andi.Open(invitation)
-	andi.Go("main form button")
+	andi.Go("main form button:enabled")
 	andi.Fill("#password", "kuda benar baterai staples")
-	andi.Go("main form button")
+	andi.Go("main form button:enabled")
 	secret := andi.Text("main code")
 	andi.Fill("#proof", "000000")
-	andi.Go("main form button")
+	andi.Go("main form button:enabled")
 	if got := andi.Text("#faults"); !strings.Contains(got, "bukan kode") {
 		t.Errorf("a wrong code is answered with %q", got)
 	}
@@ -80,7 +80,7 @@ func TestSignInInTheBrowser(t *testing.T) {
 		t.Fatal(err)
 	}
 	andi.Fill("#proof", code)
-	andi.Go("main form button")
+	andi.Go("main form button:enabled")
 	if got := andi.Text(".top"); !strings.Contains(got, "Andi") {
 		t.Errorf("Andi is not signed in: %q", got)
 	}
