@@ -90,6 +90,19 @@ func fine() *Config {
 		TwilioAPIURL: "https://api.twilio.com", SandboxListen: "127.0.0.1:8081"}
 }
 
+// openIn opens a house on the servers of its own, with its data in a folder. Whoever asks
+// closes it.
+func openIn(t *testing.T, folder string) *House {
+	t.Helper()
+	c := *fine()
+	c.Data = folder
+	h, err := Open(t.Context(), c, "test", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
 func withTwilio(c *Config) {
 	c.SMSProvider, c.TwilioAccountSID, c.TwilioAuthToken, c.TwilioFrom = "twilio", "AC"+strings.Repeat("0f", 16), "0123456789abcdef", "+15005550006"
 }

@@ -20,12 +20,8 @@ import (
 // none of them sealed, and one byte in the middle of their file flipped afterwards.
 func killedHouse(t *testing.T) string {
 	t.Helper()
-	c := *fine()
-	c.Data = t.TempDir()
-	h, err := Open(t.Context(), c, "test", slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
+	data := t.TempDir()
+	h := openIn(t, data)
 	defer h.Close()
 	for range 40 {
 		if err := h.audit.note(t.Context(), announcement.ByConsole, announcement.WentLive, announcement.About{}); err != nil {
@@ -33,23 +29,28 @@ func killedHouse(t *testing.T) string {
 		}
 	}
 	killed := filepath.Join(t.TempDir(), "data") // what a kill leaves: the files of a server that runs
-	if err := os.CopyFS(killed, os.DirFS(c.Data)); err != nil {
+	if err := os.CopyFS(killed, os.DirFS(data)); err != nil {
 		t.Fatal(err)
 	}
-	blocks, err := filepath.Glob(filepath.Join(killed, "nats", "jetstream", "*", "streams", "kentongan-ledger", "msgs", "*.blk"))
-	if err != nil || len(blocks) != 1 {
-		t.Fatalf("blocks %v, %v", blocks, err)
+	flip(t, killed, "1.blk", func(b []byte) int { return len(b)/2 + bytes.IndexByte(b[len(b)/2:], '"') + 1 }) // in what a record says
+	return killed
+}
+
+// flip changes one bit of a file of the ledger.
+func flip(t *testing.T, data, name string, at func([]byte) int) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(data, "nats", "jetstream", "*", "streams", "kentongan-ledger", "msgs", name))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("files %v, %v", files, err)
 	}
-	b, err := os.ReadFile(blocks[0])
+	b, err := os.ReadFile(files[0])
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := len(b)/2 + bytes.IndexByte(b[len(b)/2:], '"') + 1 // in what a record says
-	b[at] ^= 1
-	if err := os.WriteFile(blocks[0], b, 0o600); err != nil {
+	b[at(b)] ^= 1
+	if err := os.WriteFile(files[0], b, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return killed
 }
 
 // sums are the check sums of all files below a folder.
@@ -120,27 +121,12 @@ func (k *kept) Handle(_ context.Context, r slog.Record) error {
 // What nats-server warns of as it starts stands in our log, and nothing of its chatter.
 func TestEmbeddedServerWarns(t *testing.T) {
 	t.Parallel()
-	c := *fine()
-	c.Data = t.TempDir()
-	h, err := Open(t.Context(), c, "test", slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
+	data := t.TempDir()
+	h := openIn(t, data)
 	h.Close()
-	states, err := filepath.Glob(filepath.Join(c.Data, "nats", "jetstream", "*", "streams", "kentongan-ledger", "msgs", "index.db"))
-	if err != nil || len(states) != 1 {
-		t.Fatalf("states %v, %v", states, err)
-	}
-	b, err := os.ReadFile(states[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	b[len(b)/2] ^= 1
-	if err := os.WriteFile(states[0], b, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	flip(t, data, "index.db", func(b []byte) int { return len(b) / 2 })
 	log := &kept{}
-	_, stop, err := openNATS(t.Context(), &Config{Data: c.Data}, slog.New(log))
+	_, stop, err := openNATS(t.Context(), &Config{Data: data}, slog.New(log))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,6 @@ package app
 
 import (
 	"bytes"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,16 +15,7 @@ import (
 func TestCutEndIsSaidAndHoldsNothingUp(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
-	open := func() *House {
-		c := *fine()
-		c.Data = folder
-		h, err := Open(t.Context(), c, "test", slog.New(slog.DiscardHandler))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return h
-	}
-	h := open()
+	h := openIn(t, folder)
 	if err := h.audit.note(t.Context(), announcement.ByConsole, announcement.WentLive, announcement.About{}); err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +31,7 @@ func TestCutEndIsSaidAndHoldsNothingUp(t *testing.T) {
 	if err := os.RemoveAll(filepath.Join(folder, "nats")); err != nil {
 		t.Fatal(err)
 	}
-	h = open()
+	h = openIn(t, folder)
 	defer h.Close()
 	h.sealLast(t.Context())
 	if !strings.Contains(h.sealed(), "the end is cut off") {

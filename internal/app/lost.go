@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"slices"
+	"time"
 
 	"kentongan/internal/announcement"
 	"kentongan/internal/dispatch"
@@ -20,11 +21,16 @@ func (w *watch) lost(ctx context.Context, id announcement.ID, v tracker.View, q 
 	if w.now().Sub(v.OpenedAt) < mayWait {
 		return 0, nil
 	}
+	standing, err := w.tracker.Standing(ctx, id)
+	if err != nil {
+		return 0, err
+	}
+	silent := func(n int) bool { return standing.State(n) == announcement.NoAnswer && !standing.Excused(n) }
 	for _, c := range announcement.Channels {
 		if q.holds(id, c) {
 			continue
 		}
-		n, err := w.lostOn(ctx, id, c, q)
+		n, err := w.lostOn(ctx, v, c, silent, q)
 		if err != nil {
 			return people, err
 		}
@@ -57,61 +63,80 @@ func (q queued) holds(id announcement.ID, c announcement.Channel) bool {
 		})
 }
 
-// lostOn is lost for one channel of an open announcement.
-func (w *watch) lostOn(ctx context.Context, id announcement.ID, c announcement.Channel, q queued) (people int, err error) {
-	standing, err := w.tracker.Standing(ctx, id)
+// lostOn is lost for one channel.
+func (w *watch) lostOn(ctx context.Context, v tracker.View, c announcement.Channel, silent func(n int) bool, q queued) (people int, err error) {
+	id := v.Announcement.ID
+	uncalled, err := w.tracker.Uncalled(ctx, id, c, silent)
 	if err != nil {
 		return 0, err
 	}
-	silent, err := w.tracker.Uncalled(ctx, id, c, func(n int) bool { return standing.State(n) == announcement.NoAnswer && !standing.Excused(n) })
-	if err != nil || len(silent) == 0 {
+	rounds := map[int64][]int{}
+	for _, n := range uncalled {
+		round := v.AlertTo(n).Round
+		rounds[round] = append(rounds[round], n)
+	}
+	for round, of := range rounds {
+		if rounds[round], err = w.gone(ctx, id, round, c, of, q); err != nil {
+			return 0, err
+		}
+		people += len(rounds[round])
+	}
+	if people == 0 {
+		return 0, nil
+	}
+	if dropped, err := w.dropped(ctx, v.OpenedAt); err != nil || dropped {
 		return 0, err
 	}
-	v, _ := w.tracker.View(id)
-	if gone, err := w.dropped(ctx, v.OpenedAt.Unix()); err != nil || gone {
-		return 0, err
-	}
-	targets := map[int64][]int{}
-	for _, n := range silent {
-		d := v.AlertTo(n)
-		r, err := w.tracker.Round(ctx, id, d.Round)
-		if err != nil {
-			return 0, err
-		}
-		if w.now().Sub(r.At) < mayWait {
+	for round, of := range rounds {
+		if len(of) == 0 {
 			continue
 		}
-		if ok, _, err := w.tracker.MayCall(ctx, r, c, n); err != nil {
-			return 0, err
-		} else if !ok {
-			continue
-		}
-		// The working state may just be made anew: what it does not know of yet was not lost.
-		if called, err := w.tracker.Settled(ctx, id, d.Round, c, n, n+1); err != nil {
-			return 0, err
-		} else if call := (missed{id, c, n}); !called[0] && !q.was[call] {
-			q.missing[call] = true
-		} else if !called[0] {
-			targets[d.Round] = append(targets[d.Round], n)
-			people++
-		}
-	}
-	for round, of := range targets {
 		if err := w.again(ctx, id, round, c, of); err != nil {
-			return people, err
+			return 0, err
 		}
 	}
 	return people, nil
 }
 
-// dropped reports whether a person dropped a delivery since: what they gave up is not
+// gone returns those who are to be called in a round, and were missing from every queue a
+// round of the watch ago too.
+func (w *watch) gone(ctx context.Context, id announcement.ID, round int64, c announcement.Channel, of []int, q queued) (out []int, err error) {
+	r, err := w.tracker.Round(ctx, id, round)
+	if err != nil || w.now().Sub(r.At) < mayWait {
+		return nil, err
+	}
+	// The working state may just be made anew: what it did not know of was not lost.
+	called, err := w.tracker.Settled(ctx, id, round, c, 0, r.Targets())
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range of {
+		if n < len(called) && called[n] {
+			continue
+		}
+		ok, _, err := w.tracker.MayCall(ctx, r, c, n)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			continue
+		}
+		call := missed{id, c, n}
+		if q.missing[call] = true; q.was[call] {
+			out = append(out, n)
+		}
+	}
+	return out, nil
+}
+
+// dropped reports whether a person dropped a delivery since then: what they gave up is not
 // taken up again.
-func (w *watch) dropped(ctx context.Context, since int64) (yes bool, err error) {
+func (w *watch) dropped(ctx context.Context, since time.Time) (yes bool, err error) {
 	err = w.ledger.Noted(ctx, "", 0, func(r ledger.Record) bool {
 		yes = slices.ContainsFunc(r.Facts, func(f announcement.Fact) bool {
 			return f.Noted != nil && f.Noted.Act == announcement.JobDropped
 		})
-		return !yes && len(r.Facts) > 0 && r.Facts[0].At.Unix() >= since
+		return !yes && len(r.Facts) > 0 && !r.Facts[0].At.Before(since)
 	})
 	return yes, err
 }

@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -58,12 +57,7 @@ func TestMetricsKeepTheFieldsNames(t *testing.T) {
 // scrape returns the metrics of a house that runs on its own servers.
 func scrape(t *testing.T) []byte {
 	t.Helper()
-	c := *fine()
-	c.Data = t.TempDir()
-	h, err := Open(t.Context(), c, "test", slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
+	h := openIn(t, t.TempDir())
 	defer h.Close()
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)

@@ -22,20 +22,15 @@ import (
 // behind the ledger.
 func backedUp(t *testing.T) (whole, secret, cut string) {
 	t.Helper()
-	c := *fine()
-	c.Data = t.TempDir()
-	h, err := Open(t.Context(), c, "test", slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	h.Close()
+	data := t.TempDir()
+	openIn(t, data).Close()
 	identity, err := age.GenerateX25519Identity()
 	if err != nil {
 		t.Fatal(err)
 	}
 	folder := t.TempDir()
 	whole, secret, cut = filepath.Join(folder, "whole"), filepath.Join(folder, "secret"), filepath.Join(folder, "cut")
-	b := &Backup{source: source{Data: c.Data}, sealing: sealing{Recipient: identity.Recipient().String()}, File: whole}
+	b := &Backup{source: source{Data: data}, sealing: sealing{Recipient: identity.Recipient().String()}, File: whole}
 	if err := b.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}

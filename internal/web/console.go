@@ -123,7 +123,7 @@ func (s *Server) homeNow(w http.ResponseWriter, r *http.Request) {
 	s.show(w, r, http.StatusOK, "home", "now", v)
 }
 
-// calls are calls for help of a closed alert that nobody handles.
+// calls are calls for help in a closed alert that nobody handles.
 type calls struct {
 	Summary
 	Left int
@@ -139,15 +139,7 @@ func (s *Server) now(r *http.Request) homeView {
 	for _, sum := range list {
 		if sum.Status == announcement.StatusClosed {
 			v.Closed = append(v.Closed, sum)
-			if sum.Counts.NeedHelp == 0 {
-				continue
-			}
-			left, err := s.unclaimed(r, sum.ID)
-			if err != nil { // rather named than passed over
-				s.Log.Error("calls for help not counted", "step", "home", "reason", err)
-				left = sum.Counts.NeedHelp
-			}
-			if left > 0 {
+			if left := s.leftIn(r, sum); left > 0 {
 				v.Helpless = append(v.Helpless, calls{sum, left})
 			}
 		} else {
@@ -155,6 +147,20 @@ func (s *Server) now(r *http.Request) homeView {
 		}
 	}
 	return v
+}
+
+// leftIn is how many calls for help nobody handles in a real alert that was closed in
+// the last week.
+func (s *Server) leftIn(r *http.Request, sum Summary) int {
+	if sum.Mode != announcement.Live || sum.Counts.NeedHelp == 0 || sum.ClosedAt == nil || s.Now().Sub(*sum.ClosedAt) > 7*24*time.Hour {
+		return 0
+	}
+	left, err := s.unclaimed(r, sum.ID)
+	if err != nil { // rather named than passed over
+		s.Log.Error("calls for help not counted", "step", "home", "reason", err)
+		return sum.Counts.NeedHelp
+	}
+	return left
 }
 
 // In puts a countdown on this page.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"kentongan/internal/announcement"
 )
@@ -145,14 +146,17 @@ func TestPhoneThatIsNotConnectedIsShownTheOtherWay(t *testing.T) {
 }
 
 // ended is a house whose alert is closed, while somebody in it still calls for help.
-type ended struct{ *house }
+type ended struct {
+	*house
+	mode announcement.Mode
+	at   time.Time
+}
 
 func (e ended) Boards(Principal) Boards { return e }
 
 func (e ended) List(context.Context) ([]Summary, error) {
 	s := e.summary()
-	at := noon
-	s.Status, s.ClosedAt, s.Counts.NeedHelp = announcement.StatusClosed, &at, 1
+	s.Mode, s.Status, s.ClosedAt, s.Counts.NeedHelp = e.mode, announcement.StatusClosed, &e.at, 1
 	return []Summary{s}, nil
 }
 
@@ -160,12 +164,19 @@ func (e ended) Recipients(context.Context, announcement.ID, RecipientFilter) (Re
 	return RecipientPage{Total: 1, Recipients: []Recipient{{State: announcement.NeedsHelp}}}, nil
 }
 
+// A drill calls nobody's help, and what nobody took up for a week is not news.
 func TestCallsForHelpOfAClosedAlertAreNoCalm(t *testing.T) {
 	t.Parallel()
-	h := ended{newHouse()}
-	h.open = true
-	page := call(t, newServerOf(t, h), "GET", "/?lang=en", "").Body.String()
-	if !strings.Contains(page, "1 call for help is open and nobody handles it.") || strings.Contains(page, "All is calm") {
-		t.Errorf("the first page says %s", page)
+	for _, c := range []struct {
+		mode announcement.Mode
+		ago  time.Duration
+		left bool
+	}{{announcement.Live, time.Hour, true}, {announcement.Drill, time.Hour, false}, {announcement.Live, 8 * 24 * time.Hour, false}} {
+		h := ended{newHouse(), c.mode, noon.Add(-c.ago)}
+		h.open = true
+		page := call(t, newServerOf(t, h), "GET", "/?lang=en", "").Body.String()
+		if strings.Contains(page, "1 call for help is open and nobody handles it.") != c.left || strings.Contains(page, "All is calm") == c.left {
+			t.Errorf("%s, %s ago: the first page says %s", c.mode, c.ago, page)
+		}
 	}
 }
